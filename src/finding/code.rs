@@ -1,0 +1,86 @@
+//! The codes of findings: one enum that the program, its JSON, the documentation and the tests share.
+
+use super::Severity::{self, Notice, Urgent, Warning};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Whether a finding lasts until it ends, or happened once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Lasts: it is gone when a pass no longer sees it.
+    State,
+    /// Happened at a moment, like a login: it ends when it has not happened again for a day.
+    Event,
+}
+
+macro_rules! codes {
+    ($($variant:ident $name:literal $kind:ident $severity:ident $sentence:literal)*) => {
+        /// What kind of difference a finding is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Code {
+            $(#[doc = $sentence] #[serde(rename = $name)] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The kebab-case name.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it means, in one sentence.
+            #[must_use]
+            pub fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+
+            /// Whether it lasts or happened.
+            #[must_use]
+            pub fn kind(self) -> Kind {
+                match self { $(Self::$variant => Kind::$kind,)* }
+            }
+
+            /// How soon to look, where the watch has no better knowledge.
+            #[must_use]
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$variant => $severity,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    UnknownProcess "unknown-process" State Urgent "A process runs that no rule allows."
+    MissingProcess "missing-process" State Urgent "A process that a rule requires does not run, or too few or too many of it."
+    UnreadableProcess "unreadable-process" State Urgent "A process hides what it runs from a watchdog that should be able to read it."
+    NewListener "new-listener" State Urgent "A socket listens that no rule allows."
+    MissingListener "missing-listener" State Urgent "A socket that a rule requires does not listen."
+    OffHoursLogin "off-hours-login" Event Urgent "Somebody logged in, or tried to, outside the hours of the policy."
+    UnknownLogin "unknown-login" Event Urgent "Somebody logged in whom, from where or in a way that no rule allows."
+    FailedLogins "failed-logins" Event Warning "More logins failed than the policy tolerates."
+    MissingKeyholder "missing-keyholder" State Urgent "An SSH session runs without the environment variable that names who holds the key."
+    WrongKeyholder "wrong-keyholder" State Urgent "An SSH session names a key holder who does not hold the key it came in with."
+    PendingUpdates "pending-updates" State Notice "Updates wait longer than the policy tolerates."
+    SecurityUpdates "security-updates" State Warning "Security updates wait longer than the policy tolerates."
+    StalePackageLists "stale-package-lists" State Warning "The package lists are too old to say which updates there are."
+    RebootRequired "reboot-required" State Notice "An installed update needs a reboot to take effect."
+    HighCpu "high-cpu" State Warning "The processors were busier than allowed for longer than allowed."
+    HighMemory "high-memory" State Warning "More memory was in use than allowed for longer than allowed."
+    HighSwap "high-swap" State Warning "More swap was in use than allowed for longer than allowed."
+    HighLoad "high-load" State Warning "More tasks waited per processor than allowed for longer than allowed."
+    FullDisk "full-disk" State Urgent "A file system has less space or fewer inodes left than allowed."
+    RequestSpike "request-spike" Event Warning "Far more web requests came than at the same hour of other weeks."
+    RequestLimit "request-limit" Event Urgent "More web requests came within a time than the policy allows."
+    UnexpectedMethod "unexpected-method" Event Warning "A web request used a method the policy does not allow."
+    CoverageGap "coverage-gap" State Warning "The watchdog cannot see something it should, or was not watching for a while."
+    SourceSilent "source-silent" State Warning "A log that should speak yields nothing."
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,15 @@
+//! Host Watchdog: looks at a host, compares what it sees with an allowlist, and mails root what differs.
+//!
+//! Data goes one way: the [`watch`]es look, [`pass`] puts what they see into a [`snapshot::Snapshot`] and checks
+//! it against a [`policy::Policy`], and the [`finding::Finding`]s become mails.
+
+pub mod coverage;
+pub mod finding;
+pub mod host;
+pub mod pass;
+pub mod policy;
+pub mod processes;
+pub mod rule;
+pub mod snapshot;
+pub mod text;
+pub mod watch;

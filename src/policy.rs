@@ -1,0 +1,108 @@
+//! The policy: what is allowed. Loading it, its includes and its `policy.d`, and saying what is wrong with it.
+
+mod error;
+mod include;
+mod written;
+
+pub use error::PolicyError;
+pub use include::shipped;
+pub use written::{Written, parse_policy};
+
+use crate::coverage::CoverageRule;
+use crate::rule::{Origin, Placed};
+use crate::watch::{listener, login, process, request, resource, session, update};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// All rules in force, one field per watch: the union of every file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Policy {
+    /// Processes.
+    pub process: process::Rules,
+    /// Listening sockets.
+    pub listener: listener::Rules,
+    /// Logins.
+    pub login: login::Rules,
+    /// SSH sessions.
+    pub session: session::Rules,
+    /// Package updates.
+    pub update: update::Rules,
+    /// Processor, memory and disk use.
+    pub resource: resource::Rules,
+    /// Web requests.
+    pub request: request::Rules,
+    /// Gaps that are accepted.
+    pub coverage: Vec<Placed<CoverageRule>>,
+    /// The files it was read from, in the order they were read.
+    pub files: Vec<String>,
+    /// The SHA-256 of all their texts, in hexadecimal: which policy is in force.
+    pub digest: String,
+}
+
+impl Policy {
+    /// Loads a policy file, all it includes, and the `*.toml` of the folder `policy.d` beside it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with file, line and a caret.
+    pub fn load(path: &Path) -> Result<Self, PolicyError> {
+        let mut files = vec![path.to_owned()];
+        files.extend(beside(path)?);
+        let mut reading = include::Reading::default();
+        for file in &files {
+            reading.read_file(file)?;
+        }
+        Self::unite(reading)
+    }
+
+    /// A policy from text alone, as if it stood in `file`.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn from_text(file: &str, text: &str) -> Result<Self, PolicyError> {
+        let mut reading = include::Reading::default();
+        reading.read_text(Path::new(file), text)?;
+        Self::unite(reading)
+    }
+
+    fn unite(reading: include::Reading) -> Result<Self, PolicyError> {
+        let mut policy = Self::default();
+        let mut digest = Sha256::new();
+        for part in reading.parts {
+            digest.update(part.text.as_bytes());
+            policy.files.push(part.file.to_string());
+            part.written.add_to(&mut policy, &part.file, &part.text)?;
+        }
+        policy.digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(policy)
+    }
+}
+
+/// The files of `policy.d`, by name.
+fn beside(path: &Path) -> Result<Vec<PathBuf>, PolicyError> {
+    let folder = path.with_file_name("policy.d");
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(PolicyError::unreadable(&folder, &error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let file = entry.map_err(|error| PolicyError::unreadable(&folder, &error))?.path();
+        if file.extension().is_some_and(|extension| extension == "toml") {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The line of `offset` in `text`, from 1.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
+}
+
+/// Puts a rule together with the place it stands in.
+fn placed<R>(spanned: toml::Spanned<R>, file: &std::sync::Arc<str>, text: &str) -> Placed<R> {
+    let line = line_of(text, spanned.span().start);
+    Placed { origin: Origin { file: std::sync::Arc::clone(file), line }, rule: spanned.into_inner() }
+}

@@ -1,0 +1,90 @@
+//! Includes: the ready-made policies that are shipped inside the program, and files by path.
+
+use super::{PolicyError, Written, parse_policy};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The ready-made policies, by name: those of `policies/`.
+const SHIPPED: &[(&str, &str)] = &[];
+
+/// Where an administrator may put a ready-made policy, or a changed one under a shipped name.
+const FOLDER: &str = "/etc/host-watchdog/policies";
+
+/// The ready-made policies that come with the program: name and text.
+#[must_use]
+pub fn shipped() -> &'static [(&'static str, &'static str)] {
+    SHIPPED
+}
+
+/// A file that was read.
+pub struct Part {
+    /// As the user named it.
+    pub file: Arc<str>,
+    /// Its text.
+    pub text: String,
+    /// What it says.
+    pub written: Written,
+}
+
+/// The files read so far. Each is read once, however often it is included.
+#[derive(Default)]
+pub struct Reading {
+    /// In the order they were read.
+    pub parts: Vec<Part>,
+    seen: Vec<PathBuf>,
+}
+
+impl Reading {
+    /// Reads a file and what it includes.
+    pub fn read_file(&mut self, path: &Path) -> Result<(), PolicyError> {
+        let known = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if self.seen.contains(&known) {
+            return Ok(());
+        }
+        self.seen.push(known);
+        let text = std::fs::read_to_string(path).map_err(|error| PolicyError::unreadable(path, &error))?;
+        self.read_text(path, &text)
+    }
+
+    /// Reads `text` as if it stood in `path`, and what it includes.
+    pub fn read_text(&mut self, path: &Path, text: &str) -> Result<(), PolicyError> {
+        let file: Arc<str> = path.to_string_lossy().into();
+        let written = parse_policy(&file, text)?;
+        let includes = written.include.clone();
+        self.parts.push(Part { file: Arc::clone(&file), text: text.to_owned(), written });
+        for include in includes {
+            let (span, name) = (include.span(), include.into_inner());
+            self.include(path, &name).map_err(|error| {
+                error.unwrap_or_else(|message| PolicyError::at(&file, text, span, &message))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn include(&mut self, from: &Path, name: &str) -> Result<(), Result<PolicyError, String>> {
+        if name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml") {
+            let path = from.with_file_name("").join(name);
+            if !path.exists() {
+                return Err(Err(format!("there is no file {}", path.display())));
+            }
+            return self.read_file(&path).map_err(Ok);
+        }
+        let own = Path::new(FOLDER).join(format!("{name}.toml"));
+        if own.exists() {
+            return self.read_file(&own).map_err(Ok);
+        }
+        let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) else {
+            let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+            return Err(Err(format!(
+                "there is no ready-made policy {name:?}; there are: {} (a file is named with its ending, \"{name}.toml\")",
+                names.join(", ")
+            )));
+        };
+        let path = PathBuf::from(format!("policies/{name}.toml"));
+        if self.seen.contains(&path) {
+            return Ok(());
+        }
+        self.seen.push(path.clone());
+        self.read_text(&path, text).map_err(Ok)
+    }
+}

@@ -1,0 +1,98 @@
+//! A policy file as it is written. Unknown keys are errors at every level.
+
+use super::{Policy, PolicyError, placed};
+use crate::coverage::CoverageRule;
+use crate::rule::Placed;
+use crate::watch::{listener, login, process, request, resource, session, update};
+use serde::Deserialize;
+use std::sync::Arc;
+use toml::Spanned;
+
+/// The version of the policy language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct Schema(u64);
+
+impl TryFrom<u64> for Schema {
+    type Error = String;
+    fn try_from(number: u64) -> Result<Self, String> {
+        match number {
+            1 => Ok(Self(1)),
+            other => Err(format!("schema {other} is not known to this version, which reads schema 1")),
+        }
+    }
+}
+
+/// One policy file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Written {
+    /// The version of the policy language.
+    pub schema: Schema,
+    /// Ready-made policies by name, others by path.
+    #[serde(default)]
+    pub include: Vec<Spanned<String>>,
+    #[serde(default)]
+    process: Vec<Spanned<process::ProcessRule>>,
+    #[serde(default)]
+    listener: Vec<Spanned<listener::ListenerRule>>,
+    logins: Option<Spanned<login::Logins>>,
+    #[serde(default)]
+    login: Vec<Spanned<login::LoginRule>>,
+    sessions: Option<Spanned<session::Sessions>>,
+    #[serde(default)]
+    keyholder: Vec<Spanned<session::Keyholder>>,
+    updates: Option<Spanned<update::Updates>>,
+    resources: Option<Spanned<resource::Resources>>,
+    #[serde(default)]
+    disk: Vec<Spanned<resource::DiskRule>>,
+    #[serde(default)]
+    requests: Vec<Spanned<request::RequestRule>>,
+    #[serde(default)]
+    coverage: Vec<Spanned<CoverageRule>>,
+}
+
+/// Parses one policy file; `file` is only named in errors and origins.
+///
+/// # Errors
+/// What is wrong, with line and caret.
+pub fn parse_policy(file: &str, text: &str) -> Result<Written, PolicyError> {
+    toml::from_str(text).map_err(|error| PolicyError::toml(file, text, &error))
+}
+
+impl Written {
+    /// Adds what this file says to `policy`. Lists are united; a table that holds for the whole host may stand
+    /// only once in all files, as nobody could say which of two holds.
+    pub fn add_to(self, policy: &mut Policy, file: &Arc<str>, text: &str) -> Result<(), PolicyError> {
+        fn all<R>(into: &mut Vec<Placed<R>>, from: Vec<Spanned<R>>, file: &Arc<str>, text: &str) {
+            into.extend(from.into_iter().map(|rule| placed(rule, file, text)));
+        }
+        fn once<R>(
+            into: &mut Option<Placed<R>>,
+            from: Option<Spanned<R>>,
+            file: &Arc<str>,
+            text: &str,
+        ) -> Result<(), PolicyError> {
+            let Some(table) = from else { return Ok(()) };
+            if let Some(before) = into {
+                let message =
+                    format!("this table stands already in {}, and only one can hold", before.origin);
+                return Err(PolicyError::at(file, text, table.span(), &message));
+            }
+            *into = Some(placed(table, file, text));
+            Ok(())
+        }
+        all(&mut policy.process.process, self.process, file, text);
+        all(&mut policy.listener.listener, self.listener, file, text);
+        once(&mut policy.login.logins, self.logins, file, text)?;
+        all(&mut policy.login.login, self.login, file, text);
+        once(&mut policy.session.sessions, self.sessions, file, text)?;
+        all(&mut policy.session.keyholder, self.keyholder, file, text);
+        once(&mut policy.update.updates, self.updates, file, text)?;
+        once(&mut policy.resource.resources, self.resources, file, text)?;
+        all(&mut policy.resource.disk, self.disk, file, text);
+        all(&mut policy.request.requests, self.requests, file, text);
+        all(&mut policy.coverage, self.coverage, file, text);
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! The processes of the host: read once per pass, shared by the watches that ask about processes, the owners of
+//! sockets or the sessions of people. What did not change since the last pass is not read again.
+
+mod linux;
+mod script;
+mod secret;
+
+use crate::host::Host;
+use crate::text::Text;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A process, named by where its code comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number. Only together with `start` does it name one process of this boot.
+    pub pid: u32,
+    /// When it started, in clock ticks after the boot.
+    pub start: u64,
+    /// When it started, as a moment (to a hundredth of a second).
+    pub since: Timestamp,
+    /// The process that started it, or whoever took it over.
+    pub parent: u32,
+    /// Where its code comes from.
+    pub exe: Executable,
+    /// The script, if `exe` is an interpreter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Text>,
+    /// The name it gives itself: evidence, never identity.
+    pub name: Text,
+    /// Its arguments, cut to a few kilobytes, secrets masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<Text>,
+    /// The effective user's number.
+    pub uid: u32,
+    /// The effective user's name.
+    pub user: Text,
+    /// The systemd unit it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Text>,
+    /// True if it sees other file systems than the first process of the host: paths in it are not the host's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub container: bool,
+}
+
+/// Where a process's code comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Executable {
+    /// A file, by its path.
+    Path(Text),
+    /// A file that is no longer there, by the path it had.
+    Deleted(Text),
+    /// Memory only (memfd), by the name it was given.
+    Memory(Text),
+    /// None: a thread of the kernel.
+    Kernel,
+    /// It may not be read by us, or it hides, and why.
+    Unreadable(Text),
+}
+
+/// The processes of one moment.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// When it was read.
+    pub taken: Timestamp,
+    /// By rising number.
+    pub processes: Vec<Process>,
+    by_pid: HashMap<u32, usize>,
+}
+
+impl Listing {
+    /// A listing of `processes`.
+    #[must_use]
+    pub fn new(taken: Timestamp, processes: Vec<Process>) -> Self {
+        let by_pid = processes.iter().enumerate().map(|(at, process)| (process.pid, at)).collect();
+        Self { taken, processes, by_pid }
+    }
+
+    /// The process with this number.
+    #[must_use]
+    pub fn get(&self, pid: u32) -> Option<&Process> {
+        self.processes.get(*self.by_pid.get(&pid)?)
+    }
+
+    /// The parents of a process, the nearest first. Ends at the first process, and in any case.
+    pub fn ancestors(&self, pid: u32) -> impl Iterator<Item = &Process> {
+        let parent = |process: &&Process| self.get(process.parent);
+        std::iter::successors(self.get(pid).and_then(|process| self.get(process.parent)), parent).take(64)
+    }
+}
+
+/// A listing this young serves every watch of the same pass.
+const FRESH: SignedDuration = SignedDuration::from_secs(5);
+
+/// The processes of a host, remembered from pass to pass.
+#[derive(Default)]
+pub struct Processes(Mutex<Remembered>);
+
+#[derive(Default)]
+struct Remembered {
+    reader: linux::Reader,
+    listing: Option<Arc<Listing>>,
+}
+
+impl Processes {
+    /// The processes of this moment: read now, or a few seconds ago for another watch of the same pass.
+    ///
+    /// # Errors
+    /// If the list of processes itself cannot be read.
+    pub fn now(&self, host: &Host) -> io::Result<Arc<Listing>> {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = host.now();
+        if let Some(listing) = &remembered.listing
+            && now.duration_since(listing.taken).abs() < FRESH
+        {
+            return Ok(Arc::clone(listing));
+        }
+        let listing = Arc::new(Listing::new(now, remembered.reader.read(host)?));
+        remembered.listing = Some(Arc::clone(&listing));
+        Ok(listing)
+    }
+}

@@ -1,0 +1,1 @@
+//! Which script an interpreter runs.

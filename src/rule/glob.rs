@@ -1,0 +1,97 @@
+//! A name in a rule that may hold `*` for any run of characters.
+
+use serde::{Deserialize, Serialize};
+
+/// A literal with `*` for anything. A star that is meant literally is written `\x2a`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// The pattern that matches just `text`.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        Self(text.replace('*', "\\x2a"))
+    }
+
+    /// As written in the policy.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// True if `text` fits and no `*` had to stand for a `/`: for paths.
+    #[must_use]
+    pub fn matches_path(&self, text: &str) -> bool {
+        self.0.matches('/').count() == text.matches('/').count()
+            && self.0.split('/').zip(text.split('/')).all(|(pattern, part)| matches(pattern, part))
+    }
+
+    /// True if `text` fits.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        matches(&self.0, text)
+    }
+}
+
+impl From<&str> for Pattern {
+    fn from(written: &str) -> Self {
+        Self(written.to_owned())
+    }
+}
+
+/// The first part must begin the text, the last must end it, those between are taken leftmost: linear, so a
+/// hostile name cannot make it slow.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*').map(|part| part.replace("\\x2a", "*"));
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
+    let mut parts: Vec<String> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(&part) else { return false };
+        rest = rest.get(at + part.len()..).unwrap_or_default();
+    }
+    rest.ends_with(last.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        for (pattern, text, fits) in [
+            ("/usr/sbin/nginx", "/usr/sbin/nginx", true),
+            ("/usr/sbin/nginx", "/usr/sbin/nginx2", false),
+            ("/opt/*/bin/app", "/opt/v12/bin/app", true),
+            ("/opt/*/bin/app", "/opt/v12/x/bin/app", true),
+            ("*", "", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*a", "a", false),
+            ("a\\x2ab", "a*b", true),
+            ("a\\x2ab", "axb", false),
+        ] {
+            assert_eq!(Pattern::from(pattern).matches(text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn in_a_path_a_star_does_not_cross_a_slash() {
+        assert!(Pattern::from("/opt/*/bin/app").matches_path("/opt/v12/bin/app"));
+        assert!(!Pattern::from("/opt/*/bin/app").matches_path("/opt/v12/x/bin/app"));
+        assert!(!Pattern::from("/usr/*").matches_path("/usr/../tmp/x"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_literal_matches_itself_and_nothing_else(text in "[a*\\\\x2/]{0,12}", other in "[a*\\\\x2/]{0,12}") {
+            let text = crate::text::Text::new(&text);
+            let other = crate::text::Text::new(&other);
+            let literal = Pattern::literal(&text);
+            prop_assert!(literal.matches(&text) && literal.matches_path(&text));
+            prop_assert_eq!(literal.matches(&other), text == other);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A snapshot: all facts of one moment, one field per watch.
+
+use crate::coverage::Gap;
+use crate::text::Text;
+use crate::watch::{Seen, Watch, listener, login, process, request, resource, session, update};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of the JSON form. It grows when a field changes its meaning or goes; new fields do not count.
+pub const SCHEMA: u32 = 1;
+
+type Section<W> = Option<Seen<<W as Watch>::Facts>>;
+
+/// All facts of one moment. A watch that did not look in this pass has no field.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The version of this form.
+    pub schema: u32,
+    /// The host's name.
+    pub host: Text,
+    /// The boot that process ids belong to.
+    pub boot_id: Text,
+    /// When it was taken.
+    pub taken: Timestamp,
+    /// Processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Section<process::ProcessWatch>,
+    /// Listening sockets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listeners: Section<listener::ListenerWatch>,
+    /// Logins, successful and failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logins: Section<login::LoginWatch>,
+    /// SSH sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Section<session::SessionWatch>,
+    /// Packages and their updates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Section<update::UpdateWatch>,
+    /// Processor, memory and disk use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Section<resource::ResourceWatch>,
+    /// Web requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Section<request::RequestWatch>,
+    /// What could not be seen, by watch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gaps: BTreeMap<String, Vec<Gap>>,
+    /// How long each watch looked, in milliseconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub took_ms: BTreeMap<String, f64>,
+}
+
+impl Snapshot {
+    /// A snapshot in which nothing has been looked at yet.
+    #[must_use]
+    pub fn empty(host: Text, boot_id: Text, taken: Timestamp) -> Self {
+        Self {
+            schema: SCHEMA,
+            host,
+            boot_id,
+            taken,
+            processes: None,
+            listeners: None,
+            logins: None,
+            sessions: None,
+            updates: None,
+            resources: None,
+            requests: None,
+            gaps: BTreeMap::new(),
+            took_ms: BTreeMap::new(),
+        }
+    }
+}

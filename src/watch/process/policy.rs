@@ -1,0 +1,56 @@
+//! What a policy says of processes: `[[process]]`.
+
+use crate::rule::{Amount, Pattern, Placed, Rule};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// What a policy says of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rules {
+    /// The processes that may run.
+    pub process: Vec<Placed<ProcessRule>>,
+}
+
+/// Allows processes by where their code comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProcessRule {
+    /// The executable's path; `*` stands for anything but a slash. Of memory, `memfd:NAME`.
+    pub exe: Pattern,
+    /// The script an interpreter runs; `*` stands for anything. Without it an interpreter may run none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Pattern>,
+    /// The executable must be an unmodified file of this package, of any version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// The users it may run as; none named: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<String>,
+    /// The systemd unit it must belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Pattern>,
+    /// How many may and must run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<Amount>,
+    /// It may run from a file that has been deleted or replaced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    /// Why it is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Who allowed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The last day on which it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Date>,
+}
+
+impl Rule for ProcessRule {
+    fn describe(&self) -> String {
+        format!("process {}", self.exe.as_str())
+    }
+    fn expires(&self) -> Option<Date> {
+        self.expires
+    }
+}
