@@ -2,8 +2,9 @@
 //! sockets or the sessions of people. What did not change since the last pass is not read again.
 
 mod linux;
-mod script;
-mod secret;
+pub mod parse;
+pub mod script;
+pub mod secret;
 
 use crate::host::Host;
 use crate::text::Text;
@@ -68,14 +69,15 @@ pub struct Listing {
     /// When it was read.
     pub taken: Timestamp,
     /// By rising number.
-    pub processes: Vec<Process>,
+    pub processes: Vec<Arc<Process>>,
     by_pid: HashMap<u32, usize>,
 }
 
 impl Listing {
     /// A listing of `processes`.
     #[must_use]
-    pub fn new(taken: Timestamp, processes: Vec<Process>) -> Self {
+    pub fn new(taken: Timestamp, processes: impl IntoIterator<Item = impl Into<Arc<Process>>>) -> Self {
+        let processes: Vec<Arc<Process>> = processes.into_iter().map(Into::into).collect();
         let by_pid = processes.iter().enumerate().map(|(at, process)| (process.pid, at)).collect();
         Self { taken, processes, by_pid }
     }
@@ -83,7 +85,7 @@ impl Listing {
     /// The process with this number.
     #[must_use]
     pub fn get(&self, pid: u32) -> Option<&Process> {
-        self.processes.get(*self.by_pid.get(&pid)?)
+        self.processes.get(*self.by_pid.get(&pid)?).map(AsRef::as_ref)
     }
 
     /// The parents of a process, the nearest first. Ends at the first process, and in any case.

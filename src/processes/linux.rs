@@ -1,15 +1,282 @@
-//! Reading `/proc`.
-use super::Process;
-use crate::host::Host;
-use std::io;
+//! Reading `/proc`: every process, through a handle on its folder, so that a reused number cannot mix two
+//! processes. What a process was started with is read once; what it can change is read in every pass.
 
-/// Reads processes, and remembers what does not change.
+use super::parse::{self, Stat};
+use super::script::{self, Invocation};
+use super::{Executable, Process, secret};
+use crate::host::{Host, Users};
+use crate::text::Text;
+use jiff::{SignedDuration, Timestamp};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, statat};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::ffi::{CStr, OsStr};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+/// So much of a command line is kept: enough to know it by, and nobody can fill our memory or a mail with it.
+const ARGS: usize = 4096;
+
+/// Reads processes, and remembers what they were started with.
 #[derive(Default)]
-pub struct Reader {}
+pub struct Reader {
+    known: HashMap<u32, Known>,
+    buffer: Vec<u8>,
+}
+
+/// What is known of a process from an earlier pass.
+struct Known {
+    stat: Stat,
+    link: Vec<u8>,
+    process: Arc<Process>,
+    pass: u64,
+}
+
+/// What holds for all processes of one pass.
+struct Pass<'a> {
+    host: &'a Host,
+    proc: BorrowedFd<'a>,
+    users: Users,
+    boot: Timestamp,
+    ticks: u64,
+    files: HashMap<Vec<u8>, Option<(u64, u64)>>,
+}
+
+/// It ended while we read it.
+struct Gone;
 
 impl Reader {
-    /// Every process.
-    pub fn read(&mut self, _host: &Host) -> io::Result<Vec<Process>> {
-        Ok(Vec::new())
+    /// Every process, by rising number.
+    ///
+    /// # Errors
+    /// If `/proc` itself cannot be read.
+    pub fn read(&mut self, host: &Host) -> io::Result<Vec<Arc<Process>>> {
+        let folder = std::fs::File::open(host.path("/proc"))?;
+        let proc = folder.as_fd();
+        let boot = parse::parse_boot_time(&host.read("/proc/stat")?).unwrap_or(0);
+        let mut pass = Pass {
+            host,
+            proc,
+            users: host.users(),
+            boot: Timestamp::from_second(boot).unwrap_or_default(),
+            ticks: rustix::param::clock_ticks_per_second().max(1),
+            files: HashMap::new(),
+        };
+        let number = self.known.values().map(|known| known.pass).max().unwrap_or(0) + 1;
+        let mut processes = Vec::with_capacity(self.known.len() + 16);
+        for entry in std::fs::read_dir(host.path("/proc"))? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            // One that ended meanwhile is gone, and that is all there is to say of it.
+            if let Ok(process) = self.one(&mut pass, pid, number) {
+                processes.extend(process);
+            }
+        }
+        self.known.retain(|_, known| known.pass == number);
+        processes.sort_unstable_by_key(|process| process.pid);
+        Ok(processes)
     }
+
+    /// One process; nothing if it is dead and only waits to be buried.
+    fn one(&mut self, pass: &mut Pass, pid: u32, number: u64) -> Result<Option<Arc<Process>>, Gone> {
+        let folder = openat(pass.proc, pid.to_string(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|_| Gone)?;
+        read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(|_| Gone)?;
+        let stat = parse::parse_stat(&self.buffer).ok_or(Gone)?;
+        let mut link = Vec::new();
+        let exe = if stat.is_kernel_thread() { Ok(None) } else { read_exe(&folder, pid, &stat) };
+        let exe = match exe {
+            // A kernel thread has no program and descends from the kernel's own; anything else hides something.
+            Ok(None) if stat.is_kernel_thread() && (stat.parent == 2 || pid == 2) => Executable::Kernel,
+            Ok(None) if matches!(stat.state, b'Z' | b'X') => return Ok(None),
+            Ok(None) => Executable::Unreadable("it has no executable and is no kernel thread".into()),
+            Ok(Some(bytes)) => {
+                link = bytes;
+                name_executable(&link, || pass.is_file_of(&folder, &link))
+            }
+            Err(Errno::SRCH) => return Err(Gone),
+            Err(errno) => Executable::Unreadable(Text::from(describe(errno))),
+        };
+        let uid = if exe == Executable::Kernel {
+            0
+        } else {
+            read_at(&folder, c"status", &mut self.buffer, 8192).map_err(|_| Gone)?;
+            parse::parse_status_uid(&self.buffer).ok_or(Gone)?
+        };
+        if let Some(known) = self.known.get_mut(&pid)
+            && known.same_program(&stat, &link)
+        {
+            known.pass = number;
+            let old = &known.process;
+            if old.uid != uid || old.parent != stat.parent || known.stat.name != stat.name {
+                let (user, name) = (pass.users.name(uid), Text::new(&stat.name));
+                known.process = Arc::new(Process { uid, user, name, parent: stat.parent, ..Process::clone(old) });
+                known.stat = stat;
+            }
+            return Ok(Some(Arc::clone(&known.process)));
+        }
+        let process = Arc::new(self.fresh(pass, &folder, pid, &stat, exe, &link, uid));
+        // The folder handle already ties all of this to one process; that it still is there says that it is whole.
+        read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(|_| Gone)?;
+        self.known.insert(pid, Known { stat, link, process: Arc::clone(&process), pass: number });
+        Ok(Some(process))
+    }
+
+    fn fresh(
+        &mut self,
+        pass: &mut Pass,
+        folder: &OwnedFd,
+        pid: u32,
+        stat: &Stat,
+        exe: Executable,
+        link: &[u8],
+        uid: u32,
+    ) -> Process {
+        let mut raw = Vec::new();
+        let mut unit = None;
+        let mut found = None;
+        if exe != Executable::Kernel {
+            let _ = read_at(folder, c"cmdline", &mut raw, ARGS + 1);
+            if read_at(folder, c"cgroup", &mut self.buffer, 8192).is_ok() {
+                unit = parse::parse_cgroup_unit(&self.buffer).map(|unit| Text::cut(unit, 256));
+            }
+            let args = parse::parse_cmdline(raw.get(..ARGS).unwrap_or(&raw));
+            found = script::find(link, &args, &Invocation {
+                folder: &|| readlinkat(folder, c"cwd", Vec::new()).ok().map(|path| path.into_bytes()),
+                input: &|| readlinkat(folder, c"fd/0", Vec::new()).ok().map(|path| path.into_bytes()),
+            });
+        }
+        let cut = raw.len() > ARGS;
+        let mut args = secret::masked(&parse::parse_cmdline(raw.get(..ARGS).unwrap_or(&raw)));
+        if cut {
+            args.push("…".into());
+        }
+        Process {
+            pid,
+            start: stat.start,
+            since: since(pass, stat.start),
+            parent: stat.parent,
+            container: pass.is_foreign(folder, &exe, link),
+            exe,
+            script: found,
+            name: Text::new(&stat.name),
+            args,
+            uid,
+            user: pass.users.name(uid),
+            unit,
+        }
+    }
+}
+
+impl Known {
+    /// True if the process has not started another program since. Its memory layout tells, as every program is
+    /// placed anew; where we may not see the layout (all zero), nothing tells, and it is read again.
+    fn same_program(&self, stat: &Stat, link: &[u8]) -> bool {
+        let visible = stat.is_kernel_thread() || stat.layout.iter().any(|address| *address > 1);
+        self.stat.start == stat.start && self.stat.layout == stat.layout && visible && self.link == link
+    }
+}
+
+impl Pass<'_> {
+    /// True if the executable is not the file that the host has under that path: the process lives in a
+    /// container, or has mounted something over it in a namespace of its own.
+    fn is_foreign(&mut self, folder: &OwnedFd, exe: &Executable, link: &[u8]) -> bool {
+        let Executable::Path(_) = exe else {
+            return matches!(exe, Executable::Deleted(_)) && self.has_other_root(folder);
+        };
+        if statat(folder, c"exe", AtFlags::empty()).is_err() {
+            return self.has_other_root(folder);
+        }
+        !self.is_file_of(folder, link)
+    }
+
+    /// True if what runs is the very file that the host has at `path`.
+    fn is_file_of(&mut self, folder: &OwnedFd, path: &[u8]) -> bool {
+        let Ok(running) = statat(folder, c"exe", AtFlags::empty()) else { return false };
+        let host = self.host;
+        let file = self.files.entry(path.to_vec()).or_insert_with(|| {
+            let path = host.path(OsStr::from_bytes(path));
+            rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino))
+        });
+        *file == Some((running.st_dev, running.st_ino))
+    }
+
+    fn has_other_root(&self, folder: &OwnedFd) -> bool {
+        let root = |at: BorrowedFd, path: &CStr| {
+            statat(at, path, AtFlags::empty()).ok().map(|stat| (stat.st_dev, stat.st_ino))
+        };
+        let theirs = root(folder.as_fd(), c"root");
+        theirs.is_some() && theirs != root(self.proc, c"1/root")
+    }
+}
+
+/// The link to the executable: `None` if there is none. A process whose first thread has ended shows none there,
+/// while its other threads run on: so they are asked.
+fn read_exe(folder: &OwnedFd, pid: u32, stat: &Stat) -> Result<Option<Vec<u8>>, Errno> {
+    match readlinkat(folder, c"exe", Vec::new()) {
+        Ok(link) => return Ok(Some(link.into_bytes())),
+        Err(Errno::NOENT) if stat.threads > 1 => {}
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno),
+    }
+    let tasks = openat(folder, c"task", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    for entry in rustix::fs::Dir::read_from(&tasks)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == pid.to_string().as_bytes() || name.starts_with(b".") {
+            continue;
+        }
+        if let Ok(link) = readlinkat(&tasks, [name, b"/exe"].concat(), Vec::new()) {
+            return Ok(Some(link.into_bytes()));
+        }
+    }
+    Ok(None)
+}
+
+/// The kernel marks a file that is gone, and memory, in the link itself. A file may also just be called so.
+fn name_executable(link: &[u8], is_called_so: impl FnOnce() -> bool) -> Executable {
+    const DELETED: &[u8] = b" (deleted)";
+    let (path, deleted) = match link.strip_suffix(DELETED) {
+        Some(path) if !is_called_so() => (path, true),
+        _ => (link, false),
+    };
+    if let Some(name) = path.strip_prefix(b"/memfd:".as_slice()) {
+        return Executable::Memory(Text::new(name));
+    }
+    if deleted { Executable::Deleted(Text::new(path)) } else { Executable::Path(Text::new(path)) }
+}
+
+fn describe(errno: Errno) -> &'static str {
+    match errno {
+        Errno::ACCESS | Errno::PERM => "permission denied",
+        Errno::NAMETOOLONG => "its path is too long to be read",
+        _ => "the system would not say",
+    }
+}
+
+/// When a process started: the boot plus its ticks.
+fn since(pass: &Pass, start: u64) -> Timestamp {
+    let ms = start.saturating_mul(1000) / pass.ticks;
+    let after = SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
+    pass.boot.saturating_add(after).unwrap_or(pass.boot)
+}
+
+/// Reads at most `limit` bytes of a file of the process into `buffer`.
+fn read_at(folder: &OwnedFd, name: &CStr, buffer: &mut Vec<u8>, limit: usize) -> Result<(), Errno> {
+    let file = openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    buffer.clear();
+    buffer.resize(limit, 0);
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match rustix::io::read(&file, rest) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    buffer.truncate(filled);
+    Ok(())
 }

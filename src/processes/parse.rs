@@ -1,0 +1,161 @@
+//! Parsing the files of `/proc/PID`. Names in them are written by whoever wants to: a name may hold brackets,
+//! line breaks and bytes that are not UTF-8, and must not hide the process or be taken for a field.
+
+use memchr::{memchr, memrchr};
+
+/// What `/proc/PID/stat` says, as far as it is of use here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stat {
+    /// The name it gives itself.
+    pub name: Vec<u8>,
+    /// One letter; `Z` is dead and waits for its parent.
+    pub state: u8,
+    /// Who started it or took it over.
+    pub parent: u32,
+    /// The controlling terminal's device number, 0 if none.
+    pub terminal: i64,
+    /// The kernel's flags.
+    pub flags: u64,
+    /// How many threads it has.
+    pub threads: u64,
+    /// When it started, in clock ticks after the boot.
+    pub start: u64,
+    /// Where code, stack, arguments and environment lie. A new program in the same process changes them.
+    pub layout: [u64; 7],
+}
+
+impl Stat {
+    /// True if the kernel says that this is a thread of its own: no program can set this flag.
+    #[must_use]
+    pub fn is_kernel_thread(&self) -> bool {
+        const PF_KTHREAD: u64 = 0x0020_0000;
+        self.flags & PF_KTHREAD != 0
+    }
+}
+
+/// Parses `/proc/PID/stat`: the name ends at the *last* bracket.
+#[must_use]
+pub fn parse_stat(bytes: &[u8]) -> Option<Stat> {
+    let (open, close) = (memchr(b'(', bytes)?, memrchr(b')', bytes)?);
+    let name = bytes.get(open + 1..close)?.to_vec();
+    let fields: Vec<&str> = std::str::from_utf8(bytes.get(close + 1..)?).ok()?.split_ascii_whitespace().collect();
+    // Fields are numbered from 1 in proc(5); the first after the name is the third.
+    let field = |number: usize| fields.get(number - 3).copied();
+    let number = |at: usize| field(at).and_then(|text| text.parse::<u64>().ok());
+    let layout = [26, 27, 28, 45, 46, 48, 50].map(|at| number(at).unwrap_or(0));
+    Some(Stat {
+        name,
+        state: *field(3)?.as_bytes().first()?,
+        parent: field(4)?.parse().ok()?,
+        terminal: field(7)?.parse().ok()?,
+        flags: number(9)?,
+        threads: number(20)?,
+        start: number(22)?,
+        layout,
+    })
+}
+
+/// The effective user from `/proc/PID/status`. The kernel escapes line breaks in the name there.
+#[must_use]
+pub fn parse_status_uid(bytes: &[u8]) -> Option<u32> {
+    let line = bytes.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"Uid:"))?;
+    std::str::from_utf8(line).ok()?.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The arguments from `/proc/PID/cmdline`: parts that end in a zero byte. A process that rewrote them for show
+/// may leave trailing zeros.
+#[must_use]
+pub fn parse_cmdline(bytes: &[u8]) -> Vec<&[u8]> {
+    let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
+    match bytes.get(..end) {
+        None | Some([]) => Vec::new(),
+        Some(all) => all.split(|b| *b == 0).collect(),
+    }
+}
+
+/// The service of the system's systemd that a process belongs to, from `/proc/PID/cgroup`. The outermost one:
+/// below it whoever owns it makes groups with names of their own choice.
+#[must_use]
+pub fn parse_cgroup_unit(bytes: &[u8]) -> Option<&[u8]> {
+    let lines = || bytes.split(|b| *b == b'\n');
+    let path = lines()
+        .find_map(|line| line.strip_prefix(b"0::"))
+        .filter(|path| *path != b"/")
+        .or_else(|| lines().find_map(|line| line.split_at_checked(memchr(b':', line)? + 1)?.1.strip_prefix(b"name=systemd:")))?;
+    path.split(|b| *b == b'/').find(|part| part.ends_with(b".service"))
+}
+
+/// The moment of the boot in seconds since 1970, from `/proc/stat`.
+#[must_use]
+pub fn parse_boot_time(bytes: &[u8]) -> Option<i64> {
+    let line = bytes.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
+    std::str::from_utf8(line).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const REST: &str = " S 1 77 77 34816 77 4194304 1 2 3 4 5 6 7 8 20 0 3 0 12345 1000 200 18446744073709551615 \
+        11 12 13 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 14 15 16 17 18 19 20 0";
+
+    #[test]
+    fn a_name_with_brackets_and_line_breaks_is_just_a_name() {
+        for name in ["nginx", "a) S 1 (b", "x\nUid:\t0", ""] {
+            let stat = parse_stat(format!("77 ({name}){REST}\n").as_bytes()).unwrap();
+            let expected = Stat {
+                name: name.into(),
+                state: b'S',
+                parent: 1,
+                terminal: 34816,
+                flags: 4_194_304,
+                threads: 3,
+                start: 12345,
+                layout: [11, 12, 13, 14, 15, 17, 19],
+            };
+            assert_eq!(stat, expected);
+        }
+    }
+
+    #[test]
+    fn the_effective_user_is_the_second_number() {
+        assert_eq!(parse_status_uid(b"Name:\ta\\nUid:\t0\nUmask:\t0022\nUid:\t1000\t33\t0\t0\n"), Some(33));
+        assert_eq!(parse_status_uid(b"Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn arguments_end_in_zeros() {
+        assert_eq!(parse_cmdline(b"a\0\0b\0"), [&b"a"[..], b"", b"b"]);
+        assert_eq!(parse_cmdline(b"nginx: worker process\0\0\0\0"), [b"nginx: worker process"]);
+        assert!(parse_cmdline(b"").is_empty() && parse_cmdline(b"\0\0").is_empty());
+    }
+
+    #[test]
+    fn the_unit_is_the_outermost_service() {
+        for (cgroup, unit) in [
+            (&b"0::/system.slice/nginx.service\n"[..], Some(&b"nginx.service"[..])),
+            (b"0::/user.slice/user-0.slice/user@0.service/app.slice/nginx.service\n", Some(b"user@0.service")),
+            (b"0::/user.slice/user-0.slice/session-3.scope\n", None),
+            (b"2:cpu:/x.service\n1:name=systemd:/system.slice/a.service\n0::/\n", Some(b"a.service")),
+            (b"", None),
+        ] {
+            assert_eq!(parse_cgroup_unit(cgroup), unit);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes: Vec<u8>) {
+            let _ = (parse_stat(&bytes), parse_status_uid(&bytes), parse_cmdline(&bytes), parse_cgroup_unit(&bytes));
+            let _ = parse_boot_time(&bytes);
+        }
+
+        #[test]
+        fn whatever_the_name_the_fields_are_read(name: Vec<u8>) {
+            let line = [b"77 (", &name[..], b")", REST.as_bytes()].concat();
+            let stat = parse_stat(&line).unwrap();
+            prop_assert_eq!((stat.name, stat.parent, stat.start), (name, 1, 12345));
+        }
+    }
+}
