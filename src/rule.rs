@@ -104,10 +104,11 @@ pub fn ask<'a, R: Rule>(
     }))
 }
 
-/// The day on which `now` falls where the watchdog runs: a rule holds to the end of the day it names.
+/// The day on which `now` falls in UTC, so that every host reads a policy alike: a rule holds to the end of the
+/// day it names.
 #[must_use]
 pub fn today(now: Timestamp) -> Date {
-    now.to_zoned(TimeZone::system()).date()
+    now.to_zoned(TimeZone::UTC).date()
 }
 
 /// One rule as a TOML table: `header` is `[[process]]` or `[logins]`, keys keep the order of the struct.

@@ -15,7 +15,8 @@ pub struct Rules {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProcessRule {
-    /// The executable's path; `*` stands for anything but a slash. Of memory, `memfd:NAME`.
+    /// The executable's path; `*` stands for anything but a slash. Of memory,
+    /// `memfd:NAME`; of one that hides it even from root, `(unreadable)`.
     pub exe: Pattern,
     /// The script an interpreter runs; `*` stands for anything. Without it an interpreter may run none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,6 +36,9 @@ pub struct ProcessRule {
     /// It may run from a file that has been deleted or replaced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
+    /// It is for a process that is not the host's file of that path: in a container, or mounted over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub container: bool,
     /// Why it is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,

@@ -1,0 +1,258 @@
+//! Comparing processes with the rules: each that no rule allows, and each rule that asks for a number not met.
+
+use super::{ProcessFacts, ProcessRule, Rules, State};
+use crate::finding::{Code, Finding, Nearest, Severity};
+use crate::processes::{Executable, Process};
+use crate::rule::{self, Comparison, Placed, Verdict, to_toml};
+use crate::text::Text;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// So many processes of one finding are named; the count says how many there are.
+const NAMED: usize = 5;
+
+/// What a rule calls the executable of a process that hides it even from root.
+pub const UNREADABLE: &str = "(unreadable)";
+
+/// What makes processes the same thing to a person: one finding for all of them.
+type Identity<'a> = (&'a Executable, Option<&'a Text>, &'a Text, bool);
+
+fn identity(process: &Process) -> Identity<'_> {
+    (&process.exe, process.script.as_ref(), &process.user, process.container)
+}
+
+/// All differences between the processes and the rules.
+#[must_use]
+pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> Vec<Finding> {
+    let mut counts = vec![0_u64; rules.process.len()];
+    let mut unknown: BTreeMap<Identity, Refused> = BTreeMap::new();
+    // Thousands of processes are few different ones: each kind is compared once.
+    let mut verdicts: BTreeMap<(Identity, Option<&Text>), Option<Option<Nearest>>> = BTreeMap::new();
+    for process in &facts.processes {
+        match &process.exe {
+            Executable::Kernel => continue,
+            // An ordinary user's blindness is a gap in coverage, counted once.
+            Executable::Unreadable(_) if !facts.sees_all => continue,
+            _ => {}
+        }
+        for (count, placed) in counts.iter_mut().zip(&rules.process) {
+            // Only rules that ask for a number need every process counted.
+            if placed.rule.count.is_some() && compare(&placed.rule, process, facts).fits() {
+                *count += 1;
+            }
+        }
+        let verdict = verdicts.entry((identity(process), process.unit.as_ref())).or_insert_with(|| {
+            match rule::ask(&rules.process, now, |rule| compare(rule, process, facts)) {
+                Verdict::Allowed(_) => None,
+                Verdict::Refused(nearest) => Some(nearest),
+            }
+        });
+        if let Some(nearest) = verdict {
+            let refused = unknown.entry(identity(process)).or_insert_with(|| Refused {
+                nearest: nearest.clone(),
+                processes: Vec::new(),
+            });
+            refused.processes.push(process);
+        }
+    }
+    let mut findings: Vec<Finding> = unknown.into_values().map(|refused| refused.finding(facts)).collect();
+    findings.extend(rules.process.iter().zip(counts).filter_map(|(placed, count)| missing(placed, count, now)));
+    findings
+}
+
+/// How one rule fits one process.
+pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> Comparison {
+    let mut comparison = Comparison::default();
+    let exe = rule.exe.as_str();
+    let (fits, deleted) = match &process.exe {
+        Executable::Path(path) => (rule.exe.matches_path(path), false),
+        Executable::Deleted(path) => (rule.exe.matches_path(path), true),
+        Executable::Memory(name) => (rule.exe.matches(&format!("memfd:{name}")), false),
+        Executable::Unreadable(_) => (exe == UNREADABLE, false),
+        Executable::Kernel => (false, false),
+    };
+    comparison.condition(fits, || format!("it is for {exe}"));
+    if !fits {
+        // Nothing else makes a rule for another program a near one.
+        return comparison;
+    }
+    if process.container && !rule.container {
+        comparison.condition(false, || "the file that runs is not the host's file of that path".to_owned());
+    }
+    if rule.container {
+        comparison.condition(process.container, || "it is for a container, and this is the host's file".to_owned());
+    }
+    if deleted && !rule.deleted {
+        comparison.condition(false, || "it does not allow a deleted or replaced file".to_owned());
+    }
+    match (&rule.script, &process.script) {
+        (Some(pattern), Some(script)) => {
+            comparison.condition(pattern.matches(script), || format!("it is for the script {}", pattern.as_str()));
+        }
+        (Some(pattern), None) => {
+            comparison.condition(false, || format!("it is for the script {}", pattern.as_str()));
+        }
+        (None, Some(_)) => comparison.condition(false, || "it allows no script".to_owned()),
+        (None, None) => {}
+    }
+    if !rule.users.is_empty() {
+        let allowed = rule.users.iter().any(|user| process.user == **user);
+        comparison.condition(allowed, || format!("user {} is not one of {}", process.user, rule.users.join(", ")));
+    }
+    if let Some(unit) = &rule.unit {
+        let fits = process.unit.as_ref().is_some_and(|own| unit.matches(own));
+        let own = process.unit.as_deref().unwrap_or("no service");
+        comparison.condition(fits, || format!("it runs in {own}, not in {}", unit.as_str()));
+    }
+    if let Some(package) = &rule.package {
+        let own = facts.package(process);
+        let fits = own.is_some_and(|own| own.name == **package && own.state == State::Unmodified);
+        comparison.condition(fits, || match own {
+            None => format!("the file belongs to no package, not to {package}"),
+            Some(own) if own.name != **package => format!("the file belongs to {}, not to {package}", own.name),
+            Some(own) if own.state == State::Modified => format!("the file is not as {package} brought it"),
+            Some(_) => format!("whether the file is as {package} brought it could not be verified"),
+        });
+    }
+    comparison
+}
+
+struct Refused<'a> {
+    nearest: Option<Nearest>,
+    processes: Vec<&'a Arc<Process>>,
+}
+
+impl Refused<'_> {
+    fn finding(self, facts: &ProcessFacts) -> Finding {
+        // An entry is made together with its first process.
+        let Some(first) = self.processes.first().copied() else {
+            return Finding::new(Code::UnknownProcess, "", "unknown process");
+        };
+        let count = self.processes.len();
+        let pids: Vec<u32> = self.processes.iter().take(NAMED).map(|process| process.pid).collect();
+        if let Executable::Unreadable(why) = &first.exe {
+            return hiding(first, why, count).nearest(self.nearest).suggest(suggestion(first, facts));
+        }
+        let (what, code_from) = match &first.exe {
+            Executable::Path(path) => (path.to_string(), None),
+            Executable::Deleted(path) => (path.to_string(), Some("a deleted or replaced file")),
+            Executable::Memory(name) => (format!("memfd:{name}"), Some("memory, no file")),
+            Executable::Kernel | Executable::Unreadable(_) => (String::new(), None),
+        };
+        let mut title = format!("unknown process {what}");
+        if let Some(script) = &first.script {
+            title += &format!(" running {}", short(script));
+        }
+        if let Some(code_from) = code_from {
+            title += &format!(" ({code_from})");
+        }
+        if first.container {
+            title += " (not the host's file: a container, or mounted over)";
+        }
+        title += &format!(" run by {}", first.user);
+        if count > 1 {
+            title += &format!(", {count} times");
+        }
+        let package = facts.package(first).map(|package| match package.state {
+            State::Unmodified => format!("{}, unmodified", package.name),
+            State::Modified => format!("{}, but the file is not as the package brought it", package.name),
+            State::Unknown => format!("{}, not verified", package.name),
+        });
+        let parent = facts.processes.iter().find(|process| process.pid == first.parent);
+        Finding::new(Code::UnknownProcess, subject(first), title)
+            .with("executable", &what)
+            .with("code from", code_from)
+            .with("script", &first.script)
+            .with("user", &first.user)
+            .with("processes", count)
+            .with("pid", pids)
+            .with("arguments", first.args.iter().map(Text::as_str).collect::<Vec<_>>().join(" "))
+            .with("calls itself", &first.name)
+            .with("started", first.since.to_string())
+            .with("parent", parent.map(|parent| called(parent)))
+            .with("unit", &first.unit)
+            .with("package", package)
+            .nearest(self.nearest)
+            .suggest(suggestion(first, facts))
+    }
+}
+
+/// What a process is, in a few words.
+fn called(process: &Process) -> String {
+    match &process.exe {
+        Executable::Path(path) | Executable::Deleted(path) => format!("{path} ({})", process.pid),
+        _ => format!("{} ({})", process.name, process.pid),
+    }
+}
+
+fn subject(process: &Process) -> String {
+    let mut subject = match &process.exe {
+        Executable::Path(path) => format!("exe={path}"),
+        Executable::Deleted(path) => format!("deleted={path}"),
+        Executable::Memory(name) => format!("memfd={name}"),
+        Executable::Unreadable(_) | Executable::Kernel => "unreadable".to_owned(),
+    };
+    if let Some(script) = &process.script {
+        subject += &format!(" script={script}");
+    }
+    subject += &format!(" user={}", process.user);
+    if process.container {
+        subject += " foreign";
+    }
+    subject
+}
+
+/// The narrowest rule that allows just this.
+fn suggestion(process: &Process, facts: &ProcessFacts) -> String {
+    to_toml("[[process]]", &super::learn::rule_for(process, facts, vec![process.user.to_string()], "…", None))
+}
+
+fn hiding(process: &Process, why: &Text, count: usize) -> Finding {
+    let times = if count > 1 { format!(", {count} times") } else { String::new() };
+    let title = format!("a process of {} hides what it runs{times}", process.user);
+    Finding::new(Code::UnreadableProcess, format!("user={}", process.user), title)
+        .with("pid", process.pid)
+        .with("calls itself", &process.name)
+        .with("user", &process.user)
+        .with("arguments", process.args.iter().map(Text::as_str).collect::<Vec<_>>().join(" "))
+        .with("started", process.since.to_string())
+        .with("why", why)
+}
+
+fn missing(placed: &Placed<ProcessRule>, count: u64, now: Timestamp) -> Option<Finding> {
+    let rule = &placed.rule;
+    let wanted = rule.count.filter(|wanted| !wanted.contains(count))?;
+    if rule.expires.is_some_and(|last| last < rule::today(now)) {
+        return None;
+    }
+    let what = match &rule.script {
+        Some(script) => format!("{} {}", rule.exe.as_str(), short(script.as_str())),
+        None => rule.exe.as_str().to_owned(),
+    };
+    let title = match count {
+        0 => format!("{what} does not run"),
+        count if count < wanted.least => format!("only {count} of {what} run, not {}", wanted.least),
+        count => format!("{count} of {what} run, more than {}", wanted.most.unwrap_or(wanted.least)),
+    };
+    let severity = if count < wanted.least { Severity::Urgent } else { Severity::Warning };
+    let mut changed = rule.clone();
+    changed.count = None;
+    Some(
+        Finding::new(Code::MissingProcess, format!("exe={what} users={}", rule.users.join(",")), title)
+            .severity(severity)
+            .with("running", count)
+            .with("required", wanted.to_string())
+            .with("rule", placed.origin.to_string())
+            .with("why the rule", &rule.why)
+            .suggest(format!("# instead of the rule at {}\n{}", placed.origin, to_toml("[[process]]", &changed))),
+    )
+}
+
+/// Long text in a title hides what stands behind it.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
