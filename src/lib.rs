@@ -10,6 +10,7 @@ pub mod pass;
 pub mod policy;
 pub mod processes;
 pub mod rule;
+pub mod schedule;
 pub mod snapshot;
 pub mod text;
 pub mod watch;

@@ -292,7 +292,7 @@ mod tests {
             let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
             for exe in ["/usr/bin/perl", "/usr/bin/bash", "/usr/bin/java", "/bin/busybox"] {
                 let nothing = || None;
-                find(exe.as_bytes(), &args, &Invocation { folder: &nothing, input: &nothing });
+                let _ = find(exe.as_bytes(), &args, &Invocation { folder: &nothing, input: &nothing });
             }
         }
     }
