@@ -9,6 +9,7 @@ pub mod host;
 pub mod pass;
 pub mod policy;
 pub mod processes;
+pub mod program;
 pub mod rule;
 pub mod schedule;
 pub mod snapshot;
