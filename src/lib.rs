@@ -3,15 +3,20 @@
 //! Data goes one way: the [`watch`]es look, [`pass`] puts what they see into a [`snapshot::Snapshot`] and checks
 //! it against a [`policy::Policy`], and the [`finding::Finding`]s become mails.
 
+pub mod cli;
+pub mod command;
 pub mod coverage;
+pub mod file;
 pub mod finding;
 pub mod host;
+pub mod learn;
 pub mod pass;
 pub mod policy;
 pub mod processes;
 pub mod program;
 pub mod rule;
 pub mod schedule;
+pub mod settings;
 pub mod snapshot;
 pub mod text;
 pub mod watch;

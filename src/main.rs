@@ -1,1 +1,16 @@
-fn main() {}
+//! The program: reads the command line, does what it says, and ends with the exit code of the contract.
+
+use clap::Parser;
+use host_watchdog::{cli, command};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command::start_log();
+    match command::run(cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            anstream::eprintln!("watchdog: {error:#}");
+            ExitCode::from(command::COULD_NOT)
+        }
+    }
+}

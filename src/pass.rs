@@ -38,6 +38,8 @@ pub trait Watching: Send {
     fn look(&mut self, at: &At, policy: &Policy, memory: &mut Memories, snapshot: &mut Snapshot);
     /// Checks its field of `snapshot`, if it was looked at.
     fn check(&self, snapshot: &Snapshot, policy: &Policy, memory: &mut Memories) -> Vec<Finding>;
+    /// What it could not see.
+    fn gaps(&self, snapshot: &Snapshot) -> Vec<Gap>;
     /// The section of a policy that allows what its field holds.
     fn learn(&self, snapshot: &Snapshot, by: &str) -> String;
     /// Its field in a few words.
@@ -125,16 +127,13 @@ impl<W: Watch> Watching for Entry<W> {
     fn check(&self, snapshot: &Snapshot, policy: &Policy, memory: &mut Memories) -> Vec<Finding> {
         let Some(seen) = (self.field)(snapshot) else { return Vec::new() };
         let now = snapshot.taken;
-        let mut gaps: Vec<Gap> = snapshot.gaps.get(W::NAME).cloned().unwrap_or_default();
-        let mut findings = Vec::new();
+        let mut findings = coverage::check(&self.gaps(snapshot), &policy.coverage, now);
         match seen {
             Seen::Facts(facts) => {
                 let rules = (self.rules)(policy);
-                findings = W::check(&Facts { facts, rules, now }, memory.of(W::NAME, "check"));
+                findings.extend(W::check(&Facts { facts, rules, now }, memory.of(W::NAME, "check")));
             }
-            Seen::NoData(why) => {
-                gaps.push(Gap { gap: format!("no-{}", W::NAME), seen: 0, of: 1, why: why.clone() });
-            }
+            Seen::NoData(_) => {}
             Seen::Failed(why) => {
                 let title = format!("cannot look at {}: {why}", plural(W::NAME));
                 findings.push(
@@ -142,8 +141,15 @@ impl<W: Watch> Watching for Entry<W> {
                 );
             }
         }
-        findings.extend(coverage::check(&gaps, &policy.coverage, now));
         findings
+    }
+
+    fn gaps(&self, snapshot: &Snapshot) -> Vec<Gap> {
+        let mut gaps: Vec<Gap> = snapshot.gaps.get(W::NAME).cloned().unwrap_or_default();
+        if let Some(Seen::NoData(why)) = (self.field)(snapshot) {
+            gaps.push(Gap { gap: format!("no-{}", W::NAME), seen: 0, of: 1, why: why.clone() });
+        }
+        gaps
     }
 
     fn learn(&self, snapshot: &Snapshot, by: &str) -> String {

@@ -64,6 +64,27 @@ impl Policy {
         Self::unite(reading)
     }
 
+    /// How many rules it holds.
+    #[must_use]
+    pub fn rules(&self) -> usize {
+        let tables = [
+            self.login.logins.is_some(),
+            self.session.sessions.is_some(),
+            self.update.updates.is_some(),
+            self.resource.resources.is_some(),
+        ];
+        let lists = [
+            self.process.process.len(),
+            self.listener.listener.len(),
+            self.login.login.len(),
+            self.session.keyholder.len(),
+            self.resource.disk.len(),
+            self.request.requests.len(),
+            self.coverage.len(),
+        ];
+        tables.into_iter().filter(|is_there| *is_there).count() + lists.iter().sum::<usize>()
+    }
+
     fn unite(reading: include::Reading) -> Result<Self, PolicyError> {
         let mut policy = Self::default();
         let mut digest = Sha256::new();

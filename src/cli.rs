@@ -1,0 +1,108 @@
+//! The command line. The man pages and the completions are made from these definitions.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Mails root when anything but what you allowed runs, listens, logs in or asks too much on this host.
+///
+/// Deny all, allow certain things, watch the doors you opened: `watchdog snapshot` writes a policy from what runs
+/// now, and `watchdog run` looks every minute, compares, and mails what differs.
+#[derive(Debug, Parser)]
+#[command(name = "watchdog", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Keep the database, the outbox and the learned policy in this folder
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a policy that allows what runs now
+    ///
+    /// Looks at processes, listening sockets, logins, SSH sessions, updates, resources and web logs, and writes a
+    /// policy that allows just that: TOML, sorted, each rule with why and by whom. Read it before you trust it.
+    Snapshot {
+        /// Write to this file instead of the terminal; a file that is there is left alone
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Replace the file if it is there
+        #[arg(long, requires = "output")]
+        force: bool,
+        /// Print the facts as JSON instead of a policy
+        #[arg(long)]
+        facts: bool,
+    },
+    /// Look once and say what differs from the policy
+    ///
+    /// Exit code 0: nothing differs; 1: something does; 2: could not check.
+    Check {
+        /// The policy [default: that of the service]
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+        /// Check recorded facts (from `snapshot --facts`; `-` for standard input) instead of looking
+        #[arg(long, value_name = "FILE")]
+        facts: Option<PathBuf>,
+        /// Print one finding per line as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Watch: look on schedule and mail what differs
+    ///
+    /// With no settings and no policy it learns a policy first, says where it put it, shows each mail on the
+    /// terminal and keeps it in a folder. SIGHUP reads settings and policy anew, SIGTERM stops.
+    Run {
+        /// Make one pass, deliver what it has to say, and end
+        #[arg(long)]
+        once: bool,
+    },
+    /// Deliver the mails that wait in the outbox
+    Deliver,
+    /// Check settings and policies as `run` does at its start
+    Validate {
+        /// Policy or settings files [default: those of the service]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// List open alerts
+    Alerts {
+        /// Print one alert per line as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one alert with all its evidence
+    Show {
+        /// Its id, or the beginning of it
+        id: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say how the watchdog itself is: passes, coverage, cost, outbox, policy
+    Status {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try the mail
+    Mail {
+        /// What to do with it
+        #[command(subcommand)]
+        command: MailCommand,
+    },
+}
+
+/// What to do with the mail.
+#[derive(Debug, Subcommand)]
+pub enum MailCommand {
+    /// Send one mail now and print the server's acceptance
+    Test,
+}

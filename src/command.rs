@@ -1,0 +1,53 @@
+//! The subcommands, one file each.
+
+mod check;
+mod snapshot;
+mod validate;
+
+use crate::cli::{Cli, Command};
+use crate::host::Host;
+use crate::pass::{self, At, Memories};
+use crate::policy::Policy;
+use crate::processes::Processes;
+use crate::settings::Setup;
+use crate::snapshot::Snapshot;
+use anyhow::{Context, Result};
+use std::process::ExitCode;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The exit code for: something differs.
+pub const DIFFERS: u8 = 1;
+/// The exit code for: could not do it.
+pub const COULD_NOT: u8 = 2;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What went wrong, for a person; the exit code is then [`COULD_NOT`].
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    let setup = || Setup::load(cli.config.as_deref(), cli.state_dir.as_deref()).context("the settings are wrong");
+    match cli.command {
+        Command::Snapshot { output, force, facts } => snapshot::run(output.as_deref(), force, facts),
+        Command::Check { policy, facts, json } => check::run(&setup()?, policy, facts.as_deref(), json),
+        Command::Validate { files } => validate::run(setup, &files),
+        _ => anyhow::bail!("not yet"),
+    }
+}
+
+/// What the program says of itself goes to standard error, one line each; under systemd the journal adds the time.
+pub fn start_log() {
+    let log = tracing_subscriber::fmt().with_max_level(LevelFilter::INFO).with_writer(std::io::stderr);
+    let log = log.with_target(false).with_ansi(false);
+    // The only other logger there can be is one a test has set.
+    let _ = if std::env::var_os("JOURNAL_STREAM").is_some() { log.without_time().try_init() } else { log.try_init() };
+}
+
+/// One pass over this host with nothing remembered.
+fn look_once(policy: &Policy) -> (Vec<Box<dyn pass::Watching>>, Snapshot) {
+    let host = Host::this();
+    let processes = Processes::default();
+    let mut watches = pass::watches();
+    let at = At { host: &host, processes: &processes, now: host.now() };
+    let snapshot = pass::look_all(&mut watches, &at, policy, &mut Memories::default());
+    (watches, snapshot)
+}

@@ -1,0 +1,49 @@
+//! `watchdog check`: one pass with nothing remembered.
+
+use crate::command::DIFFERS;
+use crate::pass::{self, Memories};
+use crate::policy::Policy;
+use crate::settings::Setup;
+use crate::snapshot::{SCHEMA, Snapshot};
+use anyhow::{Context, Result, bail};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub fn run(setup: &Setup, policy: Option<PathBuf>, facts: Option<&Path>, json: bool) -> Result<ExitCode> {
+    let file = policy.unwrap_or_else(|| setup.policy.clone());
+    if !file.exists() {
+        bail!("there is no policy {0}: `watchdog snapshot -o {0}` writes one from what runs now", file.display());
+    }
+    let policy = Policy::load(&file)?;
+    let (watches, snapshot) = match facts {
+        Some(path) => (pass::watches(), recorded(path)?),
+        None => super::look_once(&policy),
+    };
+    let findings = pass::check_all(&watches, &snapshot, &policy, &mut Memories::default());
+    if json {
+        for finding in &findings {
+            println!("{}", serde_json::to_string(finding)?);
+        }
+    } else {
+        for finding in &findings {
+            println!("{} {}", finding.severity.as_str(), finding.title);
+        }
+    }
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) })
+}
+
+fn recorded(path: &Path) -> Result<Snapshot> {
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read facts from standard input")?;
+    } else {
+        bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    let snapshot: Snapshot =
+        serde_json::from_slice(&bytes).with_context(|| format!("{} holds no facts", path.display()))?;
+    if snapshot.schema != SCHEMA {
+        bail!("{} holds facts of schema {}, and this version reads {SCHEMA}", path.display(), snapshot.schema);
+    }
+    Ok(snapshot)
+}

@@ -1,0 +1,48 @@
+//! `watchdog validate`: the same reading of settings and policies that `run` does at its start.
+
+use crate::command::COULD_NOT;
+use crate::policy::{Policy, PolicyError};
+use crate::settings::{self, Setup};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub fn run(setup: impl Fn() -> Result<Setup>, files: &[PathBuf]) -> Result<ExitCode> {
+    let mut files = files.to_vec();
+    if files.is_empty() {
+        let setup = setup()?;
+        files.extend(setup.file);
+        files.push(setup.policy);
+    }
+    let mut wrong = false;
+    for file in files {
+        match one(&file) {
+            Ok(what) => println!("{}: {what}", file.display()),
+            Err(error) => {
+                wrong = true;
+                eprintln!("{error:#}");
+            }
+        }
+    }
+    Ok(if wrong { ExitCode::from(COULD_NOT) } else { ExitCode::SUCCESS })
+}
+
+/// Settings and policies are told apart by what only a policy must have.
+fn one(file: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let is_policy = match toml::from_str::<toml::Table>(&text) {
+        Ok(table) => table.contains_key("schema"),
+        Err(error) => return Err(PolicyError::toml(&file.to_string_lossy(), &text, &error).into()),
+    };
+    if is_policy {
+        let policy = Policy::load(file)?;
+        let digest = policy.digest.get(..12).unwrap_or_default();
+        return Ok(format!("a valid policy of {} rules in {} files, digest {digest}", policy.rules(), policy.files.len()));
+    }
+    let name_of = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if name_of.contains("policy") {
+        return Err(PolicyError::whole(&file.to_string_lossy(), "a policy begins with `schema = 1`").into());
+    }
+    settings::parse_settings(&file.to_string_lossy(), &text)?;
+    Ok("valid settings".to_owned())
+}

@@ -1,0 +1,105 @@
+//! The settings: how the watchdog runs. What is allowed is not here but in the policy.
+
+use crate::policy::PolicyError;
+use crate::schedule::Cron;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where the settings of the service are.
+pub const FILE: &str = "/etc/host-watchdog/watchdog.toml";
+
+/// `watchdog.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Settings {
+    /// The policy file; relative to the folder of the settings.
+    pub policy: Option<PathBuf>,
+    /// Where the database, the outbox and what is learned are kept.
+    pub state_dir: Option<PathBuf>,
+    /// When each watch looks, by its name.
+    pub schedule: BTreeMap<WatchName, Cron>,
+}
+
+/// The name of a watch.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WatchName(String);
+
+impl WatchName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for WatchName {
+    type Error = String;
+    fn try_from(written: String) -> Result<Self, String> {
+        let watches = crate::pass::watches();
+        let names: Vec<&str> = watches.iter().map(|watch| watch.name()).collect();
+        if names.contains(&written.as_str()) {
+            return Ok(Self(written));
+        }
+        Err(format!("there is no watch {written:?}; there are {}", names.join(", ")))
+    }
+}
+
+/// Parses settings; `file` is only named in errors.
+///
+/// # Errors
+/// What is wrong, with line and caret.
+pub fn parse_settings(file: &str, text: &str) -> Result<Settings, PolicyError> {
+    toml::from_str(text).map_err(|error| PolicyError::toml(file, text, &error))
+}
+
+/// The settings together with where everything is.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The settings.
+    pub settings: Settings,
+    /// The file they were read from; without one, mails go to a folder and to the terminal.
+    pub file: Option<PathBuf>,
+    /// The folder of the database, the outbox and what is learned.
+    pub state_dir: PathBuf,
+    /// The policy file.
+    pub policy: PathBuf,
+}
+
+impl Setup {
+    /// Reads the settings: the file named on the command line, or the service's if it is there.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or what is wrong with it.
+    pub fn load(config: Option<&Path>, state_dir: Option<&Path>) -> Result<Self, PolicyError> {
+        let file = config.map(Path::to_owned).or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()));
+        let settings = match &file {
+            Some(file) => {
+                let text = std::fs::read_to_string(file).map_err(|error| PolicyError::unreadable(file, &error))?;
+                parse_settings(&file.to_string_lossy(), &text)?
+            }
+            None => Settings::default(),
+        };
+        let state_dir = state_dir
+            .map(Path::to_owned)
+            .or_else(|| settings.state_dir.clone())
+            .or_else(|| std::env::var_os("STATE_DIRECTORY").map(PathBuf::from))
+            .or_else(default_state_dir)
+            .ok_or_else(|| PolicyError::whole("--state-dir", "there is no HOME to keep the state in; name a folder"))?;
+        let beside = file.as_deref().map_or(state_dir.as_path(), |file| file.parent().unwrap_or(Path::new(".")));
+        let policy = beside.join(settings.policy.as_deref().unwrap_or(Path::new("policy.toml")));
+        Ok(Self { settings, file, state_dir, policy })
+    }
+}
+
+/// `/var/lib/host-watchdog` for root, a folder of the user's own for anybody else.
+fn default_state_dir() -> Option<PathBuf> {
+    const NAME: &str = "host-watchdog";
+    if rustix::process::geteuid().is_root() {
+        return Some(Path::new("/var/lib").join(NAME));
+    }
+    let set = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || set("HOME").map(|home| home.join(".local/state"));
+    set("XDG_STATE_HOME").or_else(home).map(|folder| folder.join(NAME))
+}
