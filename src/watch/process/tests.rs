@@ -1,0 +1,240 @@
+//! Facts and policies side by side: what is found, in whole.
+
+use super::*;
+use crate::policy::Policy;
+use crate::rule::to_toml;
+use expect_test::{Expect, expect};
+
+const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
+
+fn process(pid: u32, exe: &str, user: &str) -> Process {
+    Process {
+        pid,
+        start: u64::from(pid),
+        since: Timestamp::constant(1_794_999_000, 0),
+        parent: 1,
+        exe: Executable::Path(exe.into()),
+        script: None,
+        name: exe.rsplit('/').next().unwrap().into(),
+        args: vec![exe.into()],
+        uid: 0,
+        user: user.into(),
+        unit: None,
+        container: false,
+    }
+}
+
+fn facts(processes: Vec<Process>) -> ProcessFacts {
+    ProcessFacts { processes: processes.into_iter().map(Arc::new).collect(), sees_all: true, ..Default::default() }
+}
+
+fn findings(facts: &ProcessFacts, policy: &str) -> Vec<Finding> {
+    let policy = Policy::from_text("policy.toml", &format!("schema = 1\n{policy}")).unwrap();
+    check::check(facts, &policy.process, NOW)
+}
+
+/// The findings as a person reads them: code, title, the nearest rule.
+fn says(facts: &ProcessFacts, policy: &str, expected: Expect) {
+    let mut out = String::new();
+    for finding in findings(facts, policy) {
+        out += &format!("{} {}: {}\n", finding.severity.as_str(), finding.code, finding.title);
+        if let Some(nearest) = finding.nearest {
+            out += &format!("  {}: {}\n", nearest.rule, nearest.why_not);
+        }
+    }
+    expected.assert_eq(&out);
+}
+
+#[test]
+fn with_an_empty_policy_every_program_is_unknown_and_no_kernel_thread() {
+    let mut kernel = process(2, "", "root");
+    kernel.exe = Executable::Kernel;
+    let facts = facts(vec![kernel, process(10, "/usr/sbin/nginx", "root"), process(11, "/usr/sbin/nginx", "root")]);
+    says(&facts, "", expect![[r#"
+        urgent unknown-process: unknown process /usr/sbin/nginx run by root, 2 times
+    "#]]);
+}
+
+#[test]
+fn the_nearest_rule_says_why_it_does_not_allow() {
+    let mut script = process(12, "/usr/bin/python3.11", "alice");
+    script.script = Some("/home/alice/x.py".into());
+    let facts = facts(vec![process(10, "/usr/sbin/nginx", "alice"), script]);
+    let policy = r#"
+        [[process]]
+        exe   = "/usr/sbin/nginx"
+        users = ["root", "www-data"]
+        unit  = "nginx.service"
+
+        [[process]]
+        exe    = "/usr/bin/python3*"
+        script = "/usr/bin/unattended-upgrade"
+    "#;
+    says(&facts, policy, expect![[r#"
+        urgent unknown-process: unknown process /usr/bin/python3.11 running /home/alice/x.py run by alice
+          process /usr/bin/python3* (policy.toml:8): it is for the script /usr/bin/unattended-upgrade
+        urgent unknown-process: unknown process /usr/sbin/nginx run by alice
+          process /usr/sbin/nginx (policy.toml:3): user alice is not one of root, www-data; it runs in no service, not in nginx.service
+    "#]]);
+}
+
+#[test]
+fn an_interpreter_without_a_script_in_the_rule_may_run_none() {
+    let mut shell = process(10, "/usr/bin/bash", "root");
+    let allowed = "[[process]]\nexe = \"/usr/bin/bash\"";
+    assert_eq!(findings(&facts(vec![shell.clone()]), allowed), []);
+    shell.script = Some("-c id".into());
+    says(&facts(vec![shell]), allowed, expect![[r#"
+        urgent unknown-process: unknown process /usr/bin/bash running -c id run by root
+          process /usr/bin/bash (policy.toml:2): it allows no script
+    "#]]);
+}
+
+#[test]
+fn deleted_files_memory_and_containers_are_named_as_such_and_not_covered_by_the_path() {
+    let mut deleted = process(10, "", "root");
+    deleted.exe = Executable::Deleted("/usr/sbin/nginx".into());
+    let mut memory = process(11, "", "root");
+    memory.exe = Executable::Memory("x".into());
+    let mut container = process(12, "/usr/sbin/nginx", "root");
+    container.container = true;
+    let facts = facts(vec![deleted, memory, container]);
+    says(&facts, "[[process]]\nexe = \"/usr/sbin/nginx\"", expect![[r#"
+        urgent unknown-process: unknown process /usr/sbin/nginx (not the host's file: a container, or mounted over) run by root
+          process /usr/sbin/nginx (policy.toml:2): the file that runs is not the host's file of that path
+        urgent unknown-process: unknown process /usr/sbin/nginx (a deleted or replaced file) run by root
+          process /usr/sbin/nginx (policy.toml:2): it does not allow a deleted or replaced file
+        urgent unknown-process: unknown process memfd:x (memory, no file) run by root
+    "#]]);
+}
+
+#[test]
+fn a_process_that_root_cannot_read_is_hiding_and_to_an_ordinary_user_it_is_a_gap() {
+    let mut hidden = process(10, "", "root");
+    hidden.exe = Executable::Unreadable("permission denied".into());
+    let mut facts = facts(vec![hidden]);
+    says(&facts, "", expect![[r#"
+        urgent unreadable-process: a process of root hides what it runs
+    "#]]);
+    facts.sees_all = false;
+    assert_eq!(findings(&facts, ""), []);
+}
+
+#[test]
+fn a_required_process_that_does_not_run_is_missed() {
+    let policy = r#"
+        [[process]]
+        exe   = "/usr/sbin/nginx"
+        count = "2..3"
+    "#;
+    let nginx = |pid| process(pid, "/usr/sbin/nginx", "root");
+    says(&facts(vec![]), policy, expect![[r#"
+        urgent missing-process: /usr/sbin/nginx does not run
+    "#]]);
+    says(&facts(vec![nginx(1)]), policy, expect![[r#"
+        urgent missing-process: only 1 of /usr/sbin/nginx run, not 2
+    "#]]);
+    says(&facts(vec![nginx(1), nginx(2)]), policy, expect![""]);
+    says(&facts((1..5).map(nginx).collect()), policy, expect![[r#"
+        warning missing-process: 4 of /usr/sbin/nginx run, more than 3
+    "#]]);
+}
+
+#[test]
+fn an_expired_rule_allows_nothing_and_says_so() {
+    let policy = "[[process]]\nexe = \"/usr/bin/rsync\"\nexpires = \"2026-01-31\"";
+    says(&facts(vec![process(10, "/usr/bin/rsync", "root")]), policy, expect![[r#"
+        urgent unknown-process: unknown process /usr/bin/rsync run by root
+          process /usr/bin/rsync (policy.toml:2): the rule expired on 2026-01-31
+    "#]]);
+}
+
+#[test]
+fn a_rule_for_a_package_wants_the_file_as_the_package_brought_it() {
+    let policy = "[[process]]\nexe = \"/usr/sbin/nginx\"\npackage = \"nginx-core\"";
+    let mut facts = facts(vec![process(10, "/usr/sbin/nginx", "root")]);
+    says(&facts, policy, expect![[r#"
+        urgent unknown-process: unknown process /usr/sbin/nginx run by root
+          process /usr/sbin/nginx (policy.toml:2): the file belongs to no package, not to nginx-core
+    "#]]);
+    let mut package = |state| {
+        facts.packages.insert("/usr/sbin/nginx".into(), Package { name: "nginx-core".into(), state });
+        findings(&facts, policy).pop().map(|finding| finding.nearest.unwrap().why_not)
+    };
+    assert_eq!(package(State::Modified).unwrap(), "the file is not as nginx-core brought it");
+    assert_eq!(package(State::Unmodified), None);
+}
+
+#[test]
+fn the_whole_finding_is_what_json_prints() {
+    let mut process = process(4711, "/tmp/x", "alice");
+    process.args = vec!["/tmp/x".into(), Text::new(b"--evil\n\x1b[2J<b>\xff")];
+    process.unit = Some("cron.service".into());
+    let finding = findings(&facts(vec![process]), "").pop().unwrap();
+    expect![[r##"
+        {
+          "code": "unknown-process",
+          "severity": "urgent",
+          "subject": "exe=/tmp/x user=alice",
+          "title": "unknown process /tmp/x run by alice",
+          "evidence": {
+            "executable": "/tmp/x",
+            "user": "alice",
+            "processes": 1,
+            "pid": [
+              4711
+            ],
+            "arguments": "/tmp/x --evil\\n\\x1b[2J<b>\\xff",
+            "calls itself": "x",
+            "started": "2026-11-18T10:50:00Z",
+            "unit": "cron.service"
+          },
+          "suggest": "[[process]]\nexe   = \"/tmp/x\"\nusers = [\"alice\"]\nwhy   = \"…\"\n"
+        }"##]]
+    .assert_eq(&serde_json::to_string_pretty(&finding).unwrap());
+}
+
+/// One of everything there is.
+fn zoo() -> ProcessFacts {
+    let mut processes: Vec<Process> = (0..12).map(|pid| process(pid, "/usr/bin/bash", "alice")).collect();
+    processes[1].script = Some(Text::new("/srv/a*b\n.sh"));
+    processes[2].script = Some("-c id; \"x\" '''".into());
+    processes[3].exe = Executable::Deleted("/usr/bin/old".into());
+    processes[4].exe = Executable::Memory("x*".into());
+    processes[5].container = true;
+    processes[6].exe = Executable::Unreadable("permission denied".into());
+    processes[7].exe = Executable::Path(Text::new(b"/tmp/\xff\\ \"*"));
+    processes[8].user = "bob".into();
+    processes[9].exe = Executable::Path("/usr/sbin/nginx".into());
+    processes[10].exe = Executable::Path("/usr/sbin/sshd".into());
+    processes[11].exe = Executable::Kernel;
+    let mut facts = facts(processes);
+    for (path, state) in [("/usr/sbin/nginx", State::Unmodified), ("/usr/sbin/sshd", State::Modified)] {
+        facts.packages.insert(path.into(), Package { name: "p".into(), state });
+    }
+    facts
+}
+
+#[test]
+fn what_is_learned_allows_just_what_was_there() {
+    let learned = learn::learn(&zoo(), "test");
+    assert_eq!(findings(&zoo(), &learned), []);
+    let mut other = process(1, "/usr/bin/bash", "alice");
+    other.script = Some("/srv/aXb\n.sh".into());
+    assert_eq!(findings(&facts(vec![other]), &learned).len(), 1);
+}
+
+#[test]
+fn each_suggested_rule_allows_what_it_was_suggested_for() {
+    let found = findings(&zoo(), "");
+    assert_eq!(found.len(), 11);
+    let rules: String = found.into_iter().filter_map(|finding| finding.suggest).collect();
+    assert_eq!(findings(&zoo(), &rules), []);
+}
+
+#[test]
+fn a_rule_is_written_as_it_is_read() {
+    let text = "[[process]]\nexe   = \"/x\"\nusers = [\"a\", \"b\"]\ncount = \"1..\"\nwhy   = \"it's so\"\n";
+    let policy = Policy::from_text("p", &format!("schema = 1\n{text}")).unwrap();
+    assert_eq!(to_toml("[[process]]", &policy.process.process[0].rule), text);
+}
