@@ -25,7 +25,8 @@ pub const COULD_NOT: u8 = 2;
 /// # Errors
 /// What went wrong, for a person; the exit code is then [`COULD_NOT`].
 pub fn run(cli: Cli) -> Result<ExitCode> {
-    let setup = || Setup::load(cli.config.as_deref(), cli.state_dir.as_deref()).context("the settings are wrong");
+    let setup =
+        || Setup::load(cli.config.as_deref(), cli.state_dir.as_deref()).context("the settings are wrong");
     match cli.command {
         Command::Snapshot { output, force, facts } => snapshot::run(output.as_deref(), force, facts),
         Command::Check { policy, facts, json } => check::run(&setup()?, policy, facts.as_deref(), json),
@@ -39,7 +40,11 @@ pub fn start_log() {
     let log = tracing_subscriber::fmt().with_max_level(LevelFilter::INFO).with_writer(std::io::stderr);
     let log = log.with_target(false).with_ansi(false);
     // The only other logger there can be is one a test has set.
-    let _ = if std::env::var_os("JOURNAL_STREAM").is_some() { log.without_time().try_init() } else { log.try_init() };
+    let _ = if std::env::var_os("JOURNAL_STREAM").is_some() {
+        log.without_time().try_init()
+    } else {
+        log.try_init()
+    };
 }
 
 /// One pass over this host with nothing remembered.

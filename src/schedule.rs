@@ -95,7 +95,8 @@ fn weekday_names(field: &str) -> Option<String> {
             *days.get_mut(day % 7)? = true;
         }
     }
-    let chosen: Vec<&str> = NAMES.iter().zip(days).filter(|(_, chosen)| *chosen).map(|(name, _)| *name).collect();
+    let chosen: Vec<&str> =
+        NAMES.iter().zip(days).filter(|(_, chosen)| *chosen).map(|(name, _)| *name).collect();
     Some(if chosen.len() == 7 { "*".to_owned() } else { chosen.join(",") })
 }
 
@@ -117,7 +118,8 @@ impl Cron {
             // Around a change of the clock local order is not true order: so look two hours past the first one found.
             for candidate in schedule.after(&to_chrono(from)?).take(20_000) {
                 let local = from_chrono(&candidate)?;
-                if best.is_some_and(|(_, found)| local.duration_since(found) > SignedDuration::from_hours(2)) {
+                if best.is_some_and(|(_, found)| local.duration_since(found) > SignedDuration::from_hours(2))
+                {
                     break;
                 }
                 let moment = self.moment(local, now, zone).filter(|moment| *moment > now);
@@ -138,7 +140,8 @@ impl Cron {
             // The first minute after the gap is the moment at which the clock was put forward.
             AmbiguousOffset::Gap { after, .. } => {
                 let inside = after.to_timestamp(local).ok()?;
-                let transition = zone.following(inside.checked_sub(SignedDuration::from_hours(1)).ok()?).next()?;
+                let transition =
+                    zone.following(inside.checked_sub(SignedDuration::from_hours(1)).ok()?).next()?;
                 Some(transition.timestamp())
             }
             AmbiguousOffset::Fold { .. } => {
@@ -218,7 +221,9 @@ mod tests {
 
     #[test]
     fn a_wrong_expression_says_what_is_wrong() {
-        for written in ["", "* * * *", "* * * * * *", "61 * * * *", "* * * * 8", "* * * * Foo", "x", "* * 0 * *"] {
+        for written in
+            ["", "* * * *", "* * * * * *", "61 * * * *", "* * * * 8", "* * * * Foo", "x", "* * 0 * *"]
+        {
             let error = parse_cron(written).unwrap_err();
             assert!(error.contains("is not a schedule"), "{error}");
         }
@@ -239,13 +244,16 @@ mod tests {
     #[test]
     fn every_half_hour_goes_on_through_gap_and_repetition() {
         let times = next("*/30 * * * *", "Europe/Berlin", "2026-10-24T23:45:00Z", 5);
-        assert_eq!(times, [
-            "2026-10-25T00:00:00Z",
-            "2026-10-25T00:30:00Z",
-            "2026-10-25T01:00:00Z",
-            "2026-10-25T01:30:00Z",
-            "2026-10-25T02:00:00Z",
-        ]);
+        assert_eq!(
+            times,
+            [
+                "2026-10-25T00:00:00Z",
+                "2026-10-25T00:30:00Z",
+                "2026-10-25T01:00:00Z",
+                "2026-10-25T01:30:00Z",
+                "2026-10-25T02:00:00Z",
+            ]
+        );
         let times = next("*/30 * * * *", "Europe/Berlin", "2026-03-29T00:15:00Z", 3);
         assert_eq!(times, ["2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z"]);
     }

@@ -73,10 +73,12 @@ impl Setup {
     /// # Errors
     /// If the file cannot be read, or what is wrong with it.
     pub fn load(config: Option<&Path>, state_dir: Option<&Path>) -> Result<Self, PolicyError> {
-        let file = config.map(Path::to_owned).or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()));
+        let file =
+            config.map(Path::to_owned).or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()));
         let settings = match &file {
             Some(file) => {
-                let text = std::fs::read_to_string(file).map_err(|error| PolicyError::unreadable(file, &error))?;
+                let text =
+                    std::fs::read_to_string(file).map_err(|error| PolicyError::unreadable(file, &error))?;
                 parse_settings(&file.to_string_lossy(), &text)?
             }
             None => Settings::default(),
@@ -86,8 +88,11 @@ impl Setup {
             .or_else(|| settings.state_dir.clone())
             .or_else(|| std::env::var_os("STATE_DIRECTORY").map(PathBuf::from))
             .or_else(default_state_dir)
-            .ok_or_else(|| PolicyError::whole("--state-dir", "there is no HOME to keep the state in; name a folder"))?;
-        let beside = file.as_deref().map_or(state_dir.as_path(), |file| file.parent().unwrap_or(Path::new(".")));
+            .ok_or_else(|| {
+                PolicyError::whole("--state-dir", "there is no HOME to keep the state in; name a folder")
+            })?;
+        let beside =
+            file.as_deref().map_or(state_dir.as_path(), |file| file.parent().unwrap_or(Path::new(".")));
         let policy = beside.join(settings.policy.as_deref().unwrap_or(Path::new("policy.toml")));
         Ok(Self { settings, file, state_dir, policy })
     }
@@ -99,7 +104,8 @@ fn default_state_dir() -> Option<PathBuf> {
     if rustix::process::geteuid().is_root() {
         return Some(Path::new("/var/lib").join(NAME));
     }
-    let set = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let set =
+        |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || set("HOME").map(|home| home.join(".local/state"));
     set("XDG_STATE_HOME").or_else(home).map(|folder| folder.join(NAME))
 }

@@ -13,7 +13,10 @@ use std::process::ExitCode;
 pub fn run(setup: &Setup, policy: Option<PathBuf>, facts: Option<&Path>, json: bool) -> Result<ExitCode> {
     let file = policy.unwrap_or_else(|| setup.policy.clone());
     if !file.exists() {
-        bail!("there is no policy {0}: `watchdog snapshot -o {0}` writes one from what runs now", file.display());
+        bail!(
+            "there is no policy {0}: `watchdog snapshot -o {0}` writes one from what runs now",
+            file.display()
+        );
     }
     let policy = Policy::load(&file)?;
     let (watches, snapshot) = match facts {
@@ -43,7 +46,11 @@ fn recorded(path: &Path) -> Result<Snapshot> {
     let snapshot: Snapshot =
         serde_json::from_slice(&bytes).with_context(|| format!("{} holds no facts", path.display()))?;
     if snapshot.schema != SCHEMA {
-        bail!("{} holds facts of schema {}, and this version reads {SCHEMA}", path.display(), snapshot.schema);
+        bail!(
+            "{} holds facts of schema {}, and this version reads {SCHEMA}",
+            path.display(),
+            snapshot.schema
+        );
     }
     Ok(snapshot)
 }

@@ -15,7 +15,8 @@ pub fn run(output: Option<&Path>, force: bool, facts: bool) -> Result<ExitCode> 
         serde_json::to_string_pretty(&snapshot)? + "\n"
     } else {
         let policy = learn::policy(&watches, &snapshot);
-        Policy::from_text("the learned policy", &policy).context("a fault in the watchdog itself, please report it")?;
+        Policy::from_text("the learned policy", &policy)
+            .context("a fault in the watchdog itself, please report it")?;
         policy
     };
     match output {
@@ -33,7 +34,13 @@ pub fn run(output: Option<&Path>, force: bool, facts: bool) -> Result<ExitCode> 
     }
     for watch in &watches {
         for gap in watch.gaps(&snapshot) {
-            eprintln!("watchdog: could not see all: {} ({} of {}): {}", gap.gap, gap.seen, gap.of, text::clean(&gap.why));
+            eprintln!(
+                "watchdog: could not see all: {} ({} of {}): {}",
+                gap.gap,
+                gap.seen,
+                gap.of,
+                text::clean(&gap.why)
+            );
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -37,7 +37,11 @@ fn one(file: &Path) -> Result<String> {
     if is_policy {
         let policy = Policy::load(file)?;
         let digest = policy.digest.get(..12).unwrap_or_default();
-        return Ok(format!("a valid policy of {} rules in {} files, digest {digest}", policy.rules(), policy.files.len()));
+        return Ok(format!(
+            "a valid policy of {} rules in {} files, digest {digest}",
+            policy.rules(),
+            policy.files.len()
+        ));
     }
     let name_of = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if name_of.contains("policy") {

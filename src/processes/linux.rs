@@ -81,8 +81,13 @@ impl Reader {
 
     /// One process; nothing if it is dead and only waits to be buried.
     fn one(&mut self, pass: &mut Pass, pid: u32, number: u64) -> Result<Option<Arc<Process>>, Gone> {
-        let folder = openat(pass.proc, pid.to_string(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|_| Gone)?;
+        let folder = openat(
+            pass.proc,
+            pid.to_string(),
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(|_| Gone)?;
         read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(|_| Gone)?;
         let stat = parse::parse_stat(&self.buffer).ok_or(Gone)?;
         let mut link = Vec::new();
@@ -112,7 +117,8 @@ impl Reader {
             let old = &known.process;
             if old.uid != uid || old.parent != stat.parent || known.stat.name != stat.name {
                 let (user, name) = (pass.users.name(uid), Text::new(&stat.name));
-                known.process = Arc::new(Process { uid, user, name, parent: stat.parent, ..Process::clone(old) });
+                known.process =
+                    Arc::new(Process { uid, user, name, parent: stat.parent, ..Process::clone(old) });
                 known.stat = stat;
             }
             return Ok(Some(Arc::clone(&known.process)));
@@ -143,10 +149,14 @@ impl Reader {
                 unit = parse::parse_cgroup_unit(&self.buffer).map(|unit| Text::cut(unit, 256));
             }
             let args = parse::parse_cmdline(raw.get(..ARGS).unwrap_or(&raw));
-            found = script::find(link, &args, &Invocation {
-                folder: &|| readlinkat(folder, c"cwd", Vec::new()).ok().map(|path| path.into_bytes()),
-                input: &|| readlinkat(folder, c"fd/0", Vec::new()).ok().map(|path| path.into_bytes()),
-            });
+            found = script::find(
+                link,
+                &args,
+                &Invocation {
+                    folder: &|| readlinkat(folder, c"cwd", Vec::new()).ok().map(|path| path.into_bytes()),
+                    input: &|| readlinkat(folder, c"fd/0", Vec::new()).ok().map(|path| path.into_bytes()),
+                },
+            );
         }
         let cut = raw.len() > ARGS;
         let mut args = secret::masked(&parse::parse_cmdline(raw.get(..ARGS).unwrap_or(&raw)));

@@ -38,7 +38,8 @@ impl Stat {
 pub fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     let (open, close) = (memchr(b'(', bytes)?, memrchr(b')', bytes)?);
     let name = bytes.get(open + 1..close)?.to_vec();
-    let fields: Vec<&str> = std::str::from_utf8(bytes.get(close + 1..)?).ok()?.split_ascii_whitespace().collect();
+    let fields: Vec<&str> =
+        std::str::from_utf8(bytes.get(close + 1..)?).ok()?.split_ascii_whitespace().collect();
     // Fields are numbered from 1 in proc(5); the first after the name is the third.
     let field = |number: usize| fields.get(number - 3).copied();
     let number = |at: usize| field(at).and_then(|text| text.parse::<u64>().ok());
@@ -78,10 +79,12 @@ pub fn parse_cmdline(bytes: &[u8]) -> Vec<&[u8]> {
 #[must_use]
 pub fn parse_cgroup_unit(bytes: &[u8]) -> Option<&[u8]> {
     let lines = || bytes.split(|b| *b == b'\n');
-    let path = lines()
-        .find_map(|line| line.strip_prefix(b"0::"))
-        .filter(|path| *path != b"/")
-        .or_else(|| lines().find_map(|line| line.split_at_checked(memchr(b':', line)? + 1)?.1.strip_prefix(b"name=systemd:")))?;
+    let path =
+        lines().find_map(|line| line.strip_prefix(b"0::")).filter(|path| *path != b"/").or_else(|| {
+            lines().find_map(|line| {
+                line.split_at_checked(memchr(b':', line)? + 1)?.1.strip_prefix(b"name=systemd:")
+            })
+        })?;
     path.split(|b| *b == b'/').find(|part| part.ends_with(b".service"))
 }
 
@@ -135,7 +138,10 @@ mod tests {
     fn the_unit_is_the_outermost_service() {
         for (cgroup, unit) in [
             (&b"0::/system.slice/nginx.service\n"[..], Some(&b"nginx.service"[..])),
-            (b"0::/user.slice/user-0.slice/user@0.service/app.slice/nginx.service\n", Some(b"user@0.service")),
+            (
+                b"0::/user.slice/user-0.slice/user@0.service/app.slice/nginx.service\n",
+                Some(b"user@0.service"),
+            ),
             (b"0::/user.slice/user-0.slice/session-3.scope\n", None),
             (b"2:cpu:/x.service\n1:name=systemd:/system.slice/a.service\n0::/\n", Some(b"a.service")),
             (b"", None),

@@ -62,7 +62,13 @@ const FAMILIES: &[Family] = &[
         reads_input: true,
     },
     Family { names: &["lua", "luajit", "texlua"], text: b"e", script: &[], skip: &["-l"], reads_input: true },
-    Family { names: &["tclsh", "wish", "expect", "guile", "Rscript"], text: b"ce", script: &[], skip: &[], reads_input: true },
+    Family {
+        names: &["tclsh", "wish", "expect", "guile", "Rscript"],
+        text: b"ce",
+        script: &[],
+        skip: &[],
+        reads_input: true,
+    },
     Family {
         names: &["awk", "gawk", "mawk", "original-awk"],
         text: b"",
@@ -78,12 +84,26 @@ const FAMILIES: &[Family] = &[
         reads_input: false,
     },
     // What these run is another program: naming only the runner would let anything in through it.
-    Family { names: &["busybox", "qemu-", "wine", "wine64", "mono", "dotnet"], text: b"", script: &[], skip: &[], reads_input: false },
+    Family {
+        names: &["busybox", "qemu-", "wine", "wine64", "mono", "dotnet"],
+        text: b"",
+        script: &[],
+        skip: &[],
+        reads_input: false,
+    },
     Family {
         names: &["ld-linux", "ld-musl", "ld.so", "ld-", "ld64.so"],
         text: b"",
         script: &[],
-        skip: &["--library-path", "--inhibit-rpath", "--audit", "--preload", "--argv0", "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask"],
+        skip: &[
+            "--library-path",
+            "--inhibit-rpath",
+            "--audit",
+            "--preload",
+            "--argv0",
+            "--glibc-hwcaps-prepend",
+            "--glibc-hwcaps-mask",
+        ],
         reads_input: false,
     },
 ];
@@ -132,7 +152,8 @@ fn from_arguments<'a>(family: &Family, args: &[&'a [u8]]) -> Named<'a> {
             return Named::Path(arg);
         }
         // In a shell `-o` may stand at the end of a cluster too: `-euo pipefail`.
-        let cluster_of_o = is_shell(family) && !arg.starts_with(b"--") && arg.to_ascii_lowercase().ends_with(b"o");
+        let cluster_of_o =
+            is_shell(family) && !arg.starts_with(b"--") && arg.to_ascii_lowercase().ends_with(b"o");
         if is(family.skip, arg) || cluster_of_o {
             at += 2;
             continue;
@@ -176,7 +197,8 @@ fn text_option(family: &Family, cluster: &[u8]) -> Option<u8> {
 fn inline(option: u8, text: &[u8]) -> Text {
     const SHOWN: usize = 200;
     let text = super::secret::mask(text);
-    let flat = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(&b' ');
+    let flat =
+        text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(&b' ');
     let prefix = [b'-', option, b' '];
     if flat.len() <= SHOWN {
         return Text::new([&prefix, &flat[..]].concat());

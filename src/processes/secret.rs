@@ -7,8 +7,21 @@ const MASK: &[u8] = b"***";
 
 /// Names of options and variables whose value is a secret: any name that holds one of these.
 const NAMES: &[&str] = &[
-    "pass", "passwd", "pwd", "secret", "token", "apikey", "api-key", "api_key", "credential", "private-key",
-    "private_key", "access-key", "access_key", "auth", "bearer",
+    "pass",
+    "passwd",
+    "pwd",
+    "secret",
+    "token",
+    "apikey",
+    "api-key",
+    "api_key",
+    "credential",
+    "private-key",
+    "private_key",
+    "access-key",
+    "access_key",
+    "auth",
+    "bearer",
 ];
 
 /// The arguments with what looks like a secret masked.
@@ -51,7 +64,8 @@ pub fn mask(text: &[u8]) -> Vec<u8> {
             out.extend_from_slice(&mask_word(word));
         }
         let scheme = word.eq_ignore_ascii_case(b"bearer") || word.eq_ignore_ascii_case(b"basic");
-        hide_word = scheme || word.starts_with(b"--") && !word.contains(&b'=') && names_secret(word)
+        hide_word = scheme
+            || word.starts_with(b"--") && !word.contains(&b'=') && names_secret(word)
             || word.ends_with(b":") && names_secret(word);
         out.extend_from_slice(space);
     }
@@ -69,7 +83,8 @@ fn mask_word(word: &[u8]) -> Vec<u8> {
             (Some(colon), Some(sign)) => (authority.get(..=colon), authority.get(sign..)),
             _ => return [scheme, authority, &mask_value(path)].concat(),
         };
-        return [scheme, user.unwrap_or_default(), MASK, host.unwrap_or_default(), &mask_value(path)].concat();
+        return [scheme, user.unwrap_or_default(), MASK, host.unwrap_or_default(), &mask_value(path)]
+            .concat();
     }
     mask_value(word)
 }
@@ -90,7 +105,8 @@ fn names_secret(name: &[u8]) -> bool {
 /// Programs whose `-p` is a password.
 fn is_client(args: &[&[u8]]) -> bool {
     let program = args.first().and_then(|arg| arg.rsplit(|b| *b == b'/').next()).unwrap_or_default();
-    [&b"mysql"[..], b"mysqldump", b"mysqladmin", b"mariadb", b"mariadb-dump", b"sshpass", b"smbclient"].contains(&program)
+    [&b"mysql"[..], b"mysqldump", b"mysqladmin", b"mariadb", b"mariadb-dump", b"sshpass", b"smbclient"]
+        .contains(&program)
 }
 
 #[cfg(test)]
@@ -106,7 +122,10 @@ mod tests {
             ("nmap|-p|22", "nmap -p 22"),
             ("x|--password|hunter2|--verbose", "x --password *** --verbose"),
             ("x|--password=hunter2", "x --password=***"),
-            ("env|DB_PASSWORD=hunter2|AWS_SECRET_ACCESS_KEY=abc|A=b", "env DB_PASSWORD=*** AWS_SECRET_ACCESS_KEY=*** A=b"),
+            (
+                "env|DB_PASSWORD=hunter2|AWS_SECRET_ACCESS_KEY=abc|A=b",
+                "env DB_PASSWORD=*** AWS_SECRET_ACCESS_KEY=*** A=b",
+            ),
             ("curl|https://bob:hunter2@host/x?token=abc", "curl https://bob:***@host/x?token=***"),
             ("curl|-H|Authorization: Bearer abc.def", "curl -H Authorization: Bearer ***"),
             ("sh|-c|mysqldump --password hunter2 db", "sh -c mysqldump --password *** db"),

@@ -49,15 +49,15 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
             }
         });
         if let Some(nearest) = verdict {
-            let refused = unknown.entry(identity(process)).or_insert_with(|| Refused {
-                nearest: nearest.clone(),
-                processes: Vec::new(),
-            });
+            let refused = unknown
+                .entry(identity(process))
+                .or_insert_with(|| Refused { nearest: nearest.clone(), processes: Vec::new() });
             refused.processes.push(process);
         }
     }
     let mut findings: Vec<Finding> = unknown.into_values().map(|refused| refused.finding(facts)).collect();
-    findings.extend(rules.process.iter().zip(counts).filter_map(|(placed, count)| missing(placed, count, now)));
+    findings
+        .extend(rules.process.iter().zip(counts).filter_map(|(placed, count)| missing(placed, count, now)));
     findings
 }
 
@@ -81,14 +81,16 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
         comparison.condition(false, || "the file that runs is not the host's file of that path".to_owned());
     }
     if rule.container {
-        comparison.condition(process.container, || "it is for a container, and this is the host's file".to_owned());
+        comparison
+            .condition(process.container, || "it is for a container, and this is the host's file".to_owned());
     }
     if deleted && !rule.deleted {
         comparison.condition(false, || "it does not allow a deleted or replaced file".to_owned());
     }
     match (&rule.script, &process.script) {
         (Some(pattern), Some(script)) => {
-            comparison.condition(pattern.matches(script), || format!("it is for the script {}", pattern.as_str()));
+            comparison
+                .condition(pattern.matches(script), || format!("it is for the script {}", pattern.as_str()));
         }
         (Some(pattern), None) => {
             comparison.condition(false, || format!("it is for the script {}", pattern.as_str()));
@@ -98,7 +100,8 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
     }
     if !rule.users.is_empty() {
         let allowed = rule.users.iter().any(|user| process.user == **user);
-        comparison.condition(allowed, || format!("user {} is not one of {}", process.user, rule.users.join(", ")));
+        comparison
+            .condition(allowed, || format!("user {} is not one of {}", process.user, rule.users.join(", ")));
     }
     if let Some(unit) = &rule.unit {
         let fits = process.unit.as_ref().is_some_and(|own| unit.matches(own));
@@ -110,7 +113,9 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
         let fits = own.is_some_and(|own| own.name == **package && own.state == State::Unmodified);
         comparison.condition(fits, || match own {
             None => format!("the file belongs to no package, not to {package}"),
-            Some(own) if own.name != **package => format!("the file belongs to {}, not to {package}", own.name),
+            Some(own) if own.name != **package => {
+                format!("the file belongs to {}, not to {package}", own.name)
+            }
             Some(own) if own.state == State::Modified => format!("the file is not as {package} brought it"),
             Some(_) => format!("whether the file is as {package} brought it could not be verified"),
         });
@@ -245,7 +250,11 @@ fn missing(placed: &Placed<ProcessRule>, count: u64, now: Timestamp) -> Option<F
             .with("required", wanted.to_string())
             .with("rule", placed.origin.to_string())
             .with("why the rule", &rule.why)
-            .suggest(format!("# instead of the rule at {}\n{}", placed.origin, to_toml("[[process]]", &changed))),
+            .suggest(format!(
+                "# instead of the rule at {}\n{}",
+                placed.origin,
+                to_toml("[[process]]", &changed)
+            )),
     )
 }
 

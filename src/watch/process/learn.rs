@@ -33,7 +33,13 @@ pub fn learn(facts: &ProcessFacts, by: &str) -> String {
 
 /// The narrowest rule for a process.
 #[must_use]
-pub fn rule_for(process: &Process, facts: &ProcessFacts, users: Vec<String>, why: &str, by: Option<&str>) -> ProcessRule {
+pub fn rule_for(
+    process: &Process,
+    facts: &ProcessFacts,
+    users: Vec<String>,
+    why: &str,
+    by: Option<&str>,
+) -> ProcessRule {
     let (exe, deleted) = match &process.exe {
         Executable::Deleted(path) => (path.to_string(), true),
         Executable::Path(path) => (path.to_string(), false),

@@ -25,7 +25,11 @@ fn process(pid: u32, exe: &str, user: &str) -> Process {
 }
 
 fn facts(processes: Vec<Process>) -> ProcessFacts {
-    ProcessFacts { processes: processes.into_iter().map(Arc::new).collect(), sees_all: true, ..Default::default() }
+    ProcessFacts {
+        processes: processes.into_iter().map(Arc::new).collect(),
+        sees_all: true,
+        ..Default::default()
+    }
 }
 
 fn findings(facts: &ProcessFacts, policy: &str) -> Vec<Finding> {
@@ -49,10 +53,15 @@ fn says(facts: &ProcessFacts, policy: &str, expected: Expect) {
 fn with_an_empty_policy_every_program_is_unknown_and_no_kernel_thread() {
     let mut kernel = process(2, "", "root");
     kernel.exe = Executable::Kernel;
-    let facts = facts(vec![kernel, process(10, "/usr/sbin/nginx", "root"), process(11, "/usr/sbin/nginx", "root")]);
-    says(&facts, "", expect![[r#"
+    let facts =
+        facts(vec![kernel, process(10, "/usr/sbin/nginx", "root"), process(11, "/usr/sbin/nginx", "root")]);
+    says(
+        &facts,
+        "",
+        expect![[r#"
         urgent unknown-process: unknown process /usr/sbin/nginx run by root, 2 times
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -70,12 +79,16 @@ fn the_nearest_rule_says_why_it_does_not_allow() {
         exe    = "/usr/bin/python3*"
         script = "/usr/bin/unattended-upgrade"
     "#;
-    says(&facts, policy, expect![[r#"
+    says(
+        &facts,
+        policy,
+        expect![[r#"
         urgent unknown-process: unknown process /usr/bin/python3.11 running /home/alice/x.py run by alice
           process /usr/bin/python3* (policy.toml:8): it is for the script /usr/bin/unattended-upgrade
         urgent unknown-process: unknown process /usr/sbin/nginx run by alice
           process /usr/sbin/nginx (policy.toml:3): user alice is not one of root, www-data; it runs in no service, not in nginx.service
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -84,10 +97,14 @@ fn an_interpreter_without_a_script_in_the_rule_may_run_none() {
     let allowed = "[[process]]\nexe = \"/usr/bin/bash\"";
     assert_eq!(findings(&facts(vec![shell.clone()]), allowed), []);
     shell.script = Some("-c id".into());
-    says(&facts(vec![shell]), allowed, expect![[r#"
+    says(
+        &facts(vec![shell]),
+        allowed,
+        expect![[r#"
         urgent unknown-process: unknown process /usr/bin/bash running -c id run by root
           process /usr/bin/bash (policy.toml:2): it allows no script
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -99,13 +116,17 @@ fn deleted_files_memory_and_containers_are_named_as_such_and_not_covered_by_the_
     let mut container = process(12, "/usr/sbin/nginx", "root");
     container.container = true;
     let facts = facts(vec![deleted, memory, container]);
-    says(&facts, "[[process]]\nexe = \"/usr/sbin/nginx\"", expect![[r#"
+    says(
+        &facts,
+        "[[process]]\nexe = \"/usr/sbin/nginx\"",
+        expect![[r#"
         urgent unknown-process: unknown process /usr/sbin/nginx (not the host's file: a container, or mounted over) run by root
           process /usr/sbin/nginx (policy.toml:2): the file that runs is not the host's file of that path
         urgent unknown-process: unknown process /usr/sbin/nginx (a deleted or replaced file) run by root
           process /usr/sbin/nginx (policy.toml:2): it does not allow a deleted or replaced file
         urgent unknown-process: unknown process memfd:x (memory, no file) run by root
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -113,9 +134,13 @@ fn a_process_that_root_cannot_read_is_hiding_and_to_an_ordinary_user_it_is_a_gap
     let mut hidden = process(10, "", "root");
     hidden.exe = Executable::Unreadable("permission denied".into());
     let mut facts = facts(vec![hidden]);
-    says(&facts, "", expect![[r#"
+    says(
+        &facts,
+        "",
+        expect![[r#"
         urgent unreadable-process: a process of root hides what it runs
-    "#]]);
+    "#]],
+    );
     facts.sees_all = false;
     assert_eq!(findings(&facts, ""), []);
 }
@@ -128,35 +153,55 @@ fn a_required_process_that_does_not_run_is_missed() {
         count = "2..3"
     "#;
     let nginx = |pid| process(pid, "/usr/sbin/nginx", "root");
-    says(&facts(vec![]), policy, expect![[r#"
+    says(
+        &facts(vec![]),
+        policy,
+        expect![[r#"
         urgent missing-process: /usr/sbin/nginx does not run
-    "#]]);
-    says(&facts(vec![nginx(1)]), policy, expect![[r#"
+    "#]],
+    );
+    says(
+        &facts(vec![nginx(1)]),
+        policy,
+        expect![[r#"
         urgent missing-process: only 1 of /usr/sbin/nginx run, not 2
-    "#]]);
+    "#]],
+    );
     says(&facts(vec![nginx(1), nginx(2)]), policy, expect![""]);
-    says(&facts((1..5).map(nginx).collect()), policy, expect![[r#"
+    says(
+        &facts((1..5).map(nginx).collect()),
+        policy,
+        expect![[r#"
         warning missing-process: 4 of /usr/sbin/nginx run, more than 3
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_expired_rule_allows_nothing_and_says_so() {
     let policy = "[[process]]\nexe = \"/usr/bin/rsync\"\nexpires = \"2026-01-31\"";
-    says(&facts(vec![process(10, "/usr/bin/rsync", "root")]), policy, expect![[r#"
+    says(
+        &facts(vec![process(10, "/usr/bin/rsync", "root")]),
+        policy,
+        expect![[r#"
         urgent unknown-process: unknown process /usr/bin/rsync run by root
           process /usr/bin/rsync (policy.toml:2): the rule expired on 2026-01-31
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_rule_for_a_package_wants_the_file_as_the_package_brought_it() {
     let policy = "[[process]]\nexe = \"/usr/sbin/nginx\"\npackage = \"nginx-core\"";
     let mut facts = facts(vec![process(10, "/usr/sbin/nginx", "root")]);
-    says(&facts, policy, expect![[r#"
+    says(
+        &facts,
+        policy,
+        expect![[r#"
         urgent unknown-process: unknown process /usr/sbin/nginx run by root
           process /usr/sbin/nginx (policy.toml:2): the file belongs to no package, not to nginx-core
-    "#]]);
+    "#]],
+    );
     let mut package = |state| {
         facts.packages.insert("/usr/sbin/nginx".into(), Package { name: "nginx-core".into(), state });
         findings(&facts, policy).pop().map(|finding| finding.nearest.unwrap().why_not)

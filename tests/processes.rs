@@ -1,0 +1,212 @@
+//! Processes that try not to be seen, or to be taken for others: real ones.
+
+#![expect(clippy::disallowed_methods, reason = "tests start real programs")]
+
+mod support;
+
+use host_watchdog::host::Host;
+use host_watchdog::processes::{Executable, Process, Processes};
+use host_watchdog::text::Text;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use support::{Running, check, wait_for, watchdog};
+use tempfile::TempDir;
+
+/// What the program sees of a process.
+fn seen(pid: u32) -> Process {
+    let listing = Processes::default().now(&Host::this()).expect("/proc can be read");
+    listing.get(pid).unwrap_or_else(|| panic!("process {pid} was not seen")).clone()
+}
+
+/// A copy of `sleep` under another name.
+fn sleeper(folder: &TempDir, name: &[u8]) -> PathBuf {
+    let path = folder.path().canonicalize().unwrap().join(OsStr::from_bytes(name));
+    std::fs::copy("/bin/sleep", &path).unwrap();
+    path
+}
+
+/// Starts `command` and waits until it runs what it was told to run.
+fn start(command: &mut Command, exe: &Path) -> Running {
+    let running = Running::start(command);
+    let link = format!("/proc/{}/exe", running.pid());
+    let begins = |link: &Path| link.as_os_str().as_bytes().starts_with(exe.as_os_str().as_bytes());
+    wait_for("the process to start", || std::fs::read_link(&link).is_ok_and(|link| begins(&link)));
+    running
+}
+
+fn path_of(path: &Path) -> Executable {
+    Executable::Path(Text::new(path.as_os_str().as_bytes()))
+}
+
+#[test]
+fn a_process_whose_name_is_not_utf8_is_seen() {
+    let folder = TempDir::new().unwrap();
+    let mut script = std::fs::File::create(folder.path().join("x.sh")).unwrap();
+    writeln!(script, r#"printf '\377) R 2 (\n' > /proc/$$/comm; echo ready; read line"#).unwrap();
+    let mut command = Command::new("/bin/bash");
+    command.arg(folder.path().join("x.sh")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let running = start(&mut command, Path::new("/usr/bin/bash"));
+    let comm = format!("/proc/{}/comm", running.pid());
+    wait_for("the name", || std::fs::read(&comm).is_ok_and(|name| name.starts_with(b"\xff")));
+    let process = seen(running.pid());
+    assert_eq!(process.name, "\\xff) R 2 (\\n");
+    assert_eq!(process.parent, std::process::id());
+    assert_eq!(process.script.unwrap(), Text::new(folder.path().join("x.sh").as_os_str().as_bytes()));
+}
+
+#[test]
+fn a_file_name_of_controls_and_arguments_of_a_hundred_kilobytes_come_out_harmless() {
+    let folder = TempDir::new().unwrap();
+    let exe = sleeper(&folder, b"a\n\x1b[31m<b>\xff");
+    let mut command = Command::new(&exe);
+    command.arg0("<script>\n\x1b]0;x\x07").args(["60", "--"]).arg("0s".repeat(1)).env_clear();
+    let running = start(&mut command, &exe);
+    assert_eq!(seen(running.pid()).exe, path_of(&exe));
+    assert_eq!(seen(running.pid()).args.first().unwrap(), "<script>\\n\\x1b]0;x\\x07");
+
+    let exe = sleeper(&folder, b"bash-like");
+    std::fs::copy("/bin/bash", &exe).unwrap();
+    let mut command = Command::new(&exe);
+    command.args(["-c", "read line", "\n\x1b[2J"]).arg("A".repeat(100_000)).stdin(Stdio::piped());
+    let running = start(&mut command, &exe);
+    let process = seen(running.pid());
+    assert_eq!(process.args.last().unwrap(), "…");
+    assert!(process.args.iter().map(|arg| arg.len()).sum::<usize>() < 5000);
+
+    let policy = folder.path().join("policy.toml");
+    std::fs::write(&policy, "schema = 1\n").unwrap();
+    let output = watchdog(&["check", "--policy", policy.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("a\\n\\x1b[31m<b>\\xff"), "{text}");
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+}
+
+#[test]
+fn a_process_that_calls_itself_a_kernel_thread_is_an_unknown_process() {
+    let folder = TempDir::new().unwrap();
+    let exe = sleeper(&folder, b"kworker");
+    let mut command = Command::new(&exe);
+    let running = start(command.arg0("[kworker/0:1]").arg("60"), &exe);
+    let policy = folder.path().join("policy.toml");
+    std::fs::write(&policy, "schema = 1\n").unwrap();
+    let pid = running.pid();
+    let found = check(&policy).into_iter().find(|finding| finding["evidence"]["pid"][0] == pid).unwrap();
+    assert_eq!(found["code"], "unknown-process");
+    assert_eq!(
+        found["title"],
+        format!("unknown process {} run by {}", exe.display(), found["evidence"]["user"].as_str().unwrap())
+    );
+    assert_eq!(found["evidence"]["arguments"], "[kworker/0:1] 60");
+}
+
+#[test]
+fn kernel_threads_are_known_by_what_the_kernel_says() {
+    let listing = Processes::default().now(&Host::this()).unwrap();
+    for process in listing.processes.iter().filter(|process| process.exe == Executable::Kernel) {
+        assert!(process.pid == 2 || process.parent == 2, "{process:?}");
+        assert!(std::fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default().is_empty());
+    }
+}
+
+#[test]
+fn a_deleted_executable_is_named_as_such_and_a_file_just_called_so_is_not() {
+    let folder = TempDir::new().unwrap();
+    let exe = sleeper(&folder, b"gone");
+    let running = start(Command::new(&exe).arg("60"), &exe);
+    assert_eq!(seen(running.pid()).exe, path_of(&exe));
+    std::fs::remove_file(&exe).unwrap();
+    assert_eq!(seen(running.pid()).exe, Executable::Deleted(Text::new(exe.as_os_str().as_bytes())));
+
+    let odd = sleeper(&folder, b"gone (deleted)");
+    let running = start(Command::new(&odd).arg("60"), &odd);
+    assert_eq!(seen(running.pid()).exe, path_of(&odd));
+}
+
+#[test]
+fn a_program_that_lives_in_memory_only_is_named_as_such() {
+    let memory = rustix::fs::memfd_create("hidden\n", rustix::fs::MemfdFlags::empty()).unwrap();
+    let mut memory = std::fs::File::from(memory);
+    memory.write_all(&std::fs::read("/bin/sleep").unwrap()).unwrap();
+    let path = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&memory));
+    // A file that is still open for writing cannot be run, so it is opened anew and the first handle closed.
+    let read_only = std::fs::File::open(&path).unwrap();
+    drop(memory);
+    let path = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&read_only));
+    let running = start(Command::new(path).arg("60"), Path::new("/memfd:"));
+    assert_eq!(seen(running.pid()).exe, Executable::Memory("hidden\n".into()));
+}
+
+#[test]
+fn a_process_whose_first_thread_has_ended_is_seen_by_its_others() {
+    let folder = TempDir::new().unwrap();
+    let source = folder.path().join("leader.c");
+    std::fs::write(
+        &source,
+        "#include <pthread.h>\n#include <unistd.h>\n\
+         static void *go(void *x) { sleep(60); return x; }\n\
+         int main(void) { pthread_t t; pthread_create(&t, 0, go, 0); pthread_exit(0); }\n",
+    )
+    .unwrap();
+    let exe = folder.path().canonicalize().unwrap().join("leader");
+    let built =
+        Command::new("cc").arg("-pthread").arg("-o").arg(&exe).arg(&source).status().expect("cc runs");
+    assert!(built.success());
+    let running = start(&mut Command::new(&exe), &exe);
+    let stat = format!("/proc/{}/stat", running.pid());
+    wait_for("the first thread to end", || {
+        std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z "))
+    });
+    assert_eq!(seen(running.pid()).exe, path_of(&exe));
+}
+
+#[test]
+fn another_program_in_the_same_process_is_noticed() {
+    let folder = TempDir::new().unwrap();
+    let exe = sleeper(&folder, b"second");
+    let mut command = Command::new("/bin/bash");
+    command.arg("-c").arg(format!("read line; exec {} 60", exe.display())).stdin(Stdio::piped());
+    let mut running = start(&mut command, Path::new("/usr/bin/bash"));
+    let processes = Processes::default();
+    let at =
+        |seconds: i64| Host::this().at_moment(jiff::Timestamp::from_second(1_800_000_000 + seconds).unwrap());
+    let exe_of = |seconds| processes.now(&at(seconds)).unwrap().get(running.0.id()).unwrap().exe.clone();
+    assert_eq!(exe_of(0), Executable::Path("/usr/bin/bash".into()));
+    running.0.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let link = format!("/proc/{}/exe", running.pid());
+    wait_for("the second program", || std::fs::read_link(&link).is_ok_and(|link| link == exe));
+    assert_eq!(processes.now(&at(60)).unwrap().get(running.pid()).unwrap().exe, path_of(&exe));
+}
+
+#[test]
+fn a_file_mounted_over_an_allowed_one_does_not_pass_for_it() {
+    if support::left_out("root and unshare", support::is_root() && Path::new("/usr/bin/unshare").exists()) {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let exe = sleeper(&folder, b"evil");
+    let mut command = Command::new("/usr/bin/unshare");
+    let script = format!("mount --bind {} /usr/bin/yes && exec /usr/bin/yes 60", exe.display());
+    command.args(["-m", "--propagation", "private", "/bin/sh", "-c", &script]);
+    let running = start(&mut command, Path::new("/usr/bin/yes"));
+    let process = seen(running.pid());
+    assert_eq!((process.exe, process.container), (Executable::Path("/usr/bin/yes".into()), true));
+}
+
+#[test]
+fn the_program_does_not_report_itself() {
+    let folder = TempDir::new().unwrap();
+    let policy = folder.path().join("policy.toml");
+    std::fs::write(&policy, "schema = 1\n").unwrap();
+    let own = Path::new(env!("CARGO_BIN_EXE_watchdog")).canonicalize().unwrap();
+    let found = check(&policy);
+    assert!(!found.is_empty());
+    assert!(
+        found.iter().all(|finding| finding["evidence"]["executable"] != own.to_str().unwrap()),
+        "{found:?}"
+    );
+}

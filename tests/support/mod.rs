@@ -1,0 +1,68 @@
+//! What the end-to-end tests share: the program under test, and children that end with the test.
+
+#![allow(dead_code, reason = "each test crate uses its own part of this")]
+#![expect(clippy::disallowed_methods, reason = "tests start real programs")]
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
+
+/// The program under test.
+pub fn watchdog(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_watchdog")).args(args).output().expect("the program starts")
+}
+
+/// The findings of `watchdog check --json` with this policy.
+pub fn check(policy: &Path) -> Vec<Value> {
+    let output = watchdog(&["check", "--json", "--policy", policy.to_str().unwrap()]);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).expect("findings are text");
+    lines.lines().map(|line| serde_json::from_str(line).expect("a finding is one line of JSON")).collect()
+}
+
+/// A child that does not outlive the test.
+pub struct Running(pub Child);
+
+impl Running {
+    /// Starts `command`.
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until `ready` says so, at most 20 seconds.
+pub fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !ready() {
+        assert!(started.elapsed() < Duration::from_secs(20), "waited 20 seconds in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// True if a test that needs root, or a program that is not there, must be left out; under CI nothing is.
+pub fn left_out(what: &str, is_there: bool) -> bool {
+    if is_there {
+        return false;
+    }
+    assert!(std::env::var_os("CI").is_none(), "CI must have {what}");
+    eprintln!("LEFT OUT: this test needs {what}");
+    true
+}
+
+/// True if the tests run as root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
