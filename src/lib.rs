@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod alert;
 pub mod coverage;
 pub mod file;
 pub mod finding;
@@ -18,5 +19,6 @@ pub mod rule;
 pub mod schedule;
 pub mod settings;
 pub mod snapshot;
+pub mod store;
 pub mod text;
 pub mod watch;

@@ -1,0 +1,394 @@
+//! A digest in words: subject and body of one mail, for a person who reads it on a phone at night.
+//!
+//! The most important sentence comes first, then what differs with its evidence and the rule that would allow
+//! it, then what is still open, what is over, and what the watchdog could not see. Plain text.
+
+mod subject;
+
+use super::due::{Digest, Entry, News};
+use super::step::Step;
+use super::words::{self, Kind as LineKind, count, squeeze, wrap};
+use super::{Alert, State};
+use crate::coverage::Gap;
+use crate::finding::{Code, Kind, Severity};
+use jiff::{Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// So many alerts are shown with all they have.
+const IN_FULL: usize = 20;
+
+/// So many more are shown in one line each; the rest is counted.
+const IN_A_LINE: usize = 200;
+
+/// A one-line alert is cut to so many characters.
+const ONE_LINE: usize = 110;
+
+/// So many message ids of earlier mails are named, so that clients thread.
+const REFERENCES: usize = 20;
+
+/// What a digest says besides its alerts.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The zone in which times are shown.
+    pub zone: TimeZone,
+    /// The host's name.
+    pub host: String,
+    /// The SHA-256 of the policy in force, in hexadecimal.
+    pub policy_digest: String,
+    /// Its files.
+    pub policy_files: Vec<String>,
+    /// The file to add a rule to.
+    pub add_to: String,
+    /// The program's version.
+    pub version: String,
+    /// What was looked at, in a few words each: `312 processes`.
+    pub saw: Vec<String>,
+    /// What could not be seen.
+    pub gaps: Vec<Gap>,
+    /// When nobody was watching, and no mail has said so yet.
+    pub blind: Vec<Blind>,
+}
+
+/// A time in which the watchdog was not watching.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blind {
+    /// The last sign of life.
+    pub from: Timestamp,
+    /// When it watched again.
+    pub until: Timestamp,
+    /// Why: `it was stopped`.
+    pub why: String,
+}
+
+/// A mail as it is kept: text only, no headers. Clean: the subject is one line, the body has no controls but
+/// line feeds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    /// The fixed message id, with angle brackets.
+    pub message_id: String,
+    /// When it was made.
+    pub at: Timestamp,
+    /// The subject.
+    pub subject: String,
+    /// The body.
+    pub body: String,
+    /// The severity of its worst news; a mail of reminders and ends is a notice.
+    pub priority: Severity,
+    /// Message ids of earlier mails about the same alerts, with angle brackets, the oldest first.
+    pub references: Vec<String>,
+}
+
+/// A step and its mail, ready to be stored together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Composed {
+    pub(crate) step: Step,
+    pub(crate) letter: Option<Letter>,
+    /// What the mail says of times in which nobody was watching.
+    pub(crate) blind: Vec<Blind>,
+}
+
+impl Composed {
+    /// The step.
+    #[must_use]
+    pub fn step(&self) -> &Step {
+        &self.step
+    }
+
+    /// The mail, if the step has one.
+    #[must_use]
+    pub fn letter(&self) -> Option<&Letter> {
+        self.letter.as_ref()
+    }
+}
+
+/// Puts the digest of a step, if it has one, into words.
+#[must_use]
+pub fn compose(step: Step, about: &About) -> Composed {
+    let letter = step.digest.as_ref().map(|digest| write(digest, about));
+    Composed { step, letter, blind: about.blind.clone() }
+}
+
+/// Puts a digest into words.
+#[must_use]
+pub fn write(digest: &Digest, about: &About) -> Letter {
+    let news = digest.entries.iter().filter(|entry| is_new(entry));
+    Letter {
+        message_id: digest.message_id.clone(),
+        at: digest.at,
+        subject: subject::subject(digest, about),
+        body: body(digest, about),
+        priority: news.map(|entry| entry.alert.worst).max().unwrap_or(Severity::Notice),
+        references: references(digest),
+    }
+}
+
+/// The first mails of each thread, then the latest, as many as fit.
+fn references(digest: &Digest) -> Vec<String> {
+    let all = digest.entries.iter().map(|entry| &entry.references);
+    let ids: BTreeSet<&String> = all.flat_map(|ids| ids.first().into_iter().chain(ids.last())).collect();
+    // A message id begins with its time: the oldest come first.
+    ids.into_iter().rev().take(REFERENCES).rev().cloned().collect()
+}
+
+fn is_new(entry: &Entry) -> bool {
+    !matches!(entry.news, News::Still | News::Ended)
+}
+
+/// The most important entry: the first of the worst news.
+fn worst(entries: &[Entry]) -> Option<&Entry> {
+    entries.iter().min_by_key(|entry| (!is_new(entry), entry.news == News::Ended, std::cmp::Reverse(entry.alert.worst)))
+}
+
+fn body(digest: &Digest, about: &About) -> String {
+    let mut lines = Vec::new();
+    if let Some(entry) = worst(&digest.entries) {
+        lines.extend(wrap("", "  ", &headline(entry, digest.at, about)));
+        lines.push(String::new());
+    }
+    let when = words::date(digest.at, &about.zone);
+    lines.extend(wrap("", "  ", &format!("{}, {when}", squeeze(&about.host, 80))));
+    lines.extend(wrap("", "  ", &counts(digest)));
+    if let Some((number, since)) = digest.held {
+        let since = words::moment(since, digest.at, &about.zone);
+        let held = format!(
+            "{} held back since {since}, because of the limit on mails in an hour (digests-per-hour).",
+            if number == 1 { "1 alert was".to_owned() } else { format!("{number} alerts were") }
+        );
+        lines.extend(wrap("", "  ", &held));
+    }
+
+    let mut left = Left { full: IN_FULL, lines: IN_A_LINE };
+    type Wanted = fn(&Entry) -> bool;
+    let sections: [(&str, Wanted, Full); 3] = [
+        ("NEW", is_new, in_full),
+        ("STILL OPEN", |entry| entry.news == News::Still, in_brief),
+        ("ENDED", |entry| entry.news == News::Ended, in_brief),
+    ];
+    for (name, wanted, full) in sections {
+        let entries: Vec<&Entry> = digest.entries.iter().filter(|entry| wanted(entry)).collect();
+        section(&mut lines, name, &entries, &mut left, &|entry, number| full(entry, number, digest.at, about));
+    }
+    coverage(&mut lines, digest.at, about);
+    footer(&mut lines, digest, about);
+    let mut text = lines.iter().map(|line| crate::text::clean(line.trim_end())).collect::<Vec<_>>().join("\n");
+    text.push('\n');
+    text
+}
+
+/// One sentence: what, and since when.
+fn headline(entry: &Entry, now: Timestamp, about: &About) -> String {
+    format!("{}: {}", squeeze(&entry.alert.finding.title, 300), history(entry, now, about))
+}
+
+/// What became of it, in words.
+fn history(entry: &Entry, now: Timestamp, about: &About) -> String {
+    let Entry { alert, again, .. } = entry;
+    let at = |moment| format!("{} ({})", words::moment(moment, now, &about.zone), words::ago(moment, now));
+    let opened = at(alert.opened);
+    let more = match (alert.kind(), *again) {
+        (_, 0) => String::new(),
+        (Kind::Event, again) => format!(", {} since the last mail", happened(again)),
+        (Kind::State, again) => format!(", came back {} since the last mail", times(again)),
+    };
+    let known = alert.state == State::Acknowledged;
+    let known = if known { ", acknowledged" } else { "" };
+    let mut words = match entry.news {
+        News::Opened if alert.times > 1 && alert.kind() == Kind::Event => {
+            format!("first seen {opened}, {} so far", happened(alert.times))
+        }
+        News::Opened if alert.times > 1 => format!("first seen {opened}, came and went {}", times(alert.times)),
+        News::Opened => format!("first seen {opened}"),
+        News::Worse => {
+            let before = entry.told_severity.map_or("less", Severity::as_str);
+            format!("rose from {before} to {}, first seen {opened}{more}", alert.worst.as_str())
+        }
+        News::Again if alert.kind() == Kind::State => format!("is back after its end was told, first seen {opened}{more}"),
+        News::Again => format!("happened again, first seen {opened}{more}"),
+        News::Still => format!("open since {opened}{more}{known}"),
+        News::Ended => format!("first seen {opened}{more}"),
+    };
+    if entry.news == News::Still && alert.absent.is_some() {
+        words.push_str(&format!("; last seen {}", at(alert.last_seen)));
+    }
+    if entry.ended {
+        let last = at(alert.last_seen);
+        words.push_str(&match alert.kind() {
+            Kind::State => format!("; no longer seen, last seen {last}"),
+            Kind::Event => format!("; has not happened again since {last}"),
+        });
+    }
+    words
+}
+
+fn happened(number: u64) -> String {
+    format!("happened {}", times(number))
+}
+
+fn times(number: u64) -> String {
+    match number {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{more} times"),
+    }
+}
+
+/// All of it in numbers.
+fn counts(digest: &Digest) -> String {
+    let of = |wanted: &dyn Fn(&Entry) -> bool| digest.entries.iter().filter(|entry| wanted(entry)).count();
+    let over = of(&|entry| is_new(entry) && entry.ended);
+    let parts = [
+        (of(&|entry| entry.news == News::Opened), "new"),
+        (of(&|entry| entry.news == News::Worse), "more severe than before"),
+        (of(&|entry| entry.news == News::Again), "again"),
+        (of(&|entry| entry.news == News::Still), "still open"),
+        (of(&|entry| entry.news == News::Ended), "ended"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    let over = if over > 0 { format!(" ({over} of the new already over)") } else { String::new() };
+    let total = count(digest.entries.len() as u64, "alert");
+    let open = match digest.open {
+        0 => "Nothing is open now.".to_owned(),
+        1 => "1 is open in all.".to_owned(),
+        open => format!("{open} are open in all."),
+    };
+    format!("{total}: {}{over}. {open}", parts.join(", "))
+}
+
+/// What may still be shown.
+struct Left {
+    full: usize,
+    lines: usize,
+}
+
+type Full = fn(&Entry, usize, Timestamp, &About) -> Vec<String>;
+
+fn section(
+    lines: &mut Vec<String>,
+    name: &str,
+    entries: &[&Entry],
+    left: &mut Left,
+    full: &dyn Fn(&Entry, usize) -> Vec<String>,
+) {
+    if entries.is_empty() {
+        return;
+    }
+    lines.extend([String::new(), format!("{name} ({})", entries.len()), String::new()]);
+    let chosen = choose(entries, left.full);
+    left.full -= chosen.len();
+    let (shown, others): (Vec<_>, Vec<_>) = entries.iter().enumerate().partition(|(index, _)| chosen.contains(index));
+    for (number, (_, entry)) in shown.iter().enumerate() {
+        lines.extend(full(entry, number + 1));
+    }
+    let mut groups: BTreeMap<Code, Vec<&Entry>> = BTreeMap::new();
+    let listed = others.len().min(left.lines);
+    left.lines -= listed;
+    for (_, entry) in others.iter().take(listed) {
+        groups.entry(entry.alert.code()).or_default().push(entry);
+    }
+    for (code, group) in groups {
+        let total = others.iter().filter(|(_, entry)| entry.alert.code() == code).count();
+        lines.push(format!("   {total} more of {code}:"));
+        lines.extend(group.iter().map(|entry| {
+            let over = if is_new(entry) && entry.ended { "over: " } else { "" };
+            format!("   {}  {over}{}", entry.alert.id, squeeze(&entry.alert.finding.title, ONE_LINE))
+        }));
+    }
+    if others.len() > listed {
+        lines.push(format!("   and {} more; `watchdog alerts` lists all", others.len() - listed));
+    }
+    if !others.is_empty() {
+        lines.push(String::new());
+    }
+    if lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+}
+
+/// Which entries are shown in full: one of each code in turn, so that many of one kind do not bury another.
+fn choose(entries: &[&Entry], most: usize) -> BTreeSet<usize> {
+    let mut rank_in_code: BTreeMap<Code, usize> = BTreeMap::new();
+    let mut ranked: Vec<(usize, usize)> = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let rank = rank_in_code.entry(entry.alert.code()).or_default();
+        ranked.push((*rank, index));
+        *rank += 1;
+    }
+    ranked.sort_unstable();
+    ranked.into_iter().take(most).map(|(_, index)| index).collect()
+}
+
+/// An alert with all it has.
+fn in_full(entry: &Entry, number: usize, now: Timestamp, about: &About) -> Vec<String> {
+    let alert = &entry.alert;
+    let mut lines = Vec::new();
+    let mut before = LineKind::Title;
+    for line in words::finding_lines(&alert.finding, Some(&alert.id)) {
+        let parts = (line.kind == LineKind::Suggest) != (before == LineKind::Suggest);
+        if parts {
+            lines.push(String::new());
+        }
+        before = line.kind;
+        if line.kind == LineKind::Title {
+            lines.extend(wrap(&format!("{number}. "), "   ", &line.text));
+            lines.push(meta(alert));
+        } else {
+            lines.push(line.text);
+        }
+    }
+    if before == LineKind::Suggest {
+        lines.push(String::new());
+    }
+    lines.extend(wrap("   ", "   ", &history(entry, now, about)));
+    lines.push(String::new());
+    lines
+}
+
+fn meta(alert: &Alert) -> String {
+    format!("   {}, {}, id {}", alert.worst.as_str(), alert.code(), alert.id)
+}
+
+/// An alert that the reader knows already.
+fn in_brief(entry: &Entry, number: usize, now: Timestamp, about: &About) -> Vec<String> {
+    let mut lines = wrap(&format!("{number}. "), "   ", &squeeze(&entry.alert.finding.title, 300));
+    lines.push(meta(&entry.alert));
+    lines.extend(wrap("   ", "   ", &history(entry, now, about)));
+    lines.push(String::new());
+    lines
+}
+
+fn coverage(lines: &mut Vec<String>, now: Timestamp, about: &About) {
+    lines.extend([String::new(), "COVERAGE".to_owned(), String::new()]);
+    if !about.saw.is_empty() {
+        lines.extend(wrap("   ", "   ", &format!("saw {}", about.saw.join(", "))));
+    }
+    for gap in &about.gaps {
+        let what = format!("{}: saw {} of {}; {}", gap.gap.replace('-', " "), gap.seen, gap.of, squeeze(&gap.why, 300));
+        lines.extend(wrap("   ", "   ", &what));
+    }
+    for Blind { from, until, why } in &about.blind {
+        let (start, end) = (words::moment(*from, now, &about.zone), words::moment(*until, now, &about.zone));
+        let long = words::long(until.duration_since(*from).as_secs());
+        let what = format!("was not watching from {start} to {end} ({long}): {}", squeeze(why, 300));
+        lines.extend(wrap("   ", "   ", &what));
+    }
+    if about.gaps.is_empty() && about.blind.is_empty() {
+        lines.push("   no known gaps".to_owned());
+    }
+}
+
+fn footer(lines: &mut Vec<String>, digest: &Digest, about: &About) {
+    lines.extend([String::new(), "--".to_owned()]);
+    if let Some(entry) = worst(&digest.entries) {
+        let next = format!(
+            "`watchdog show {}` shows the first with all its evidence, `watchdog alerts` lists what is open. \
+             To allow what you know, add its rule to {}.",
+            entry.alert.id, about.add_to
+        );
+        lines.extend(wrap("", "  ", &next));
+    }
+    let digest: String = about.policy_digest.chars().take(12).collect();
+    lines.extend(wrap("", "  ", &format!("policy {digest}: {}", about.policy_files.join(", "))));
+    lines.extend(wrap("", "  ", &format!("host-watchdog {}", about.version)));
+}
