@@ -11,6 +11,7 @@ pub mod file;
 pub mod finding;
 pub mod host;
 pub mod learn;
+pub mod mail;
 pub mod pass;
 pub mod policy;
 pub mod processes;

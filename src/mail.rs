@@ -1,0 +1,56 @@
+//! Mail: a digest as an RFC 5322 message, the outbox it waits in, and the ways it leaves the host.
+//!
+//! A [`Letter`] says what the mail says. [`compose`] makes it a message, [`Outbox::enqueue`] puts it on disk, and
+//! [`deliver_due`] hands it to a mail server by a [`Route`] until the server has accepted it. What a mail says is
+//! the business of the alerts; nothing here knows what a finding is.
+//!
+//! One case cannot be decided by anyone: if the server accepts a mail and its answer does not reach us, we send it
+//! again. Every try carries the same Message-ID and the same bytes, by which servers and readers know the double.
+
+mod address;
+mod deliver;
+mod disk;
+mod message;
+mod outbox;
+mod route;
+mod settings;
+
+pub use address::{Domain, Envelope, MailAddress};
+pub use deliver::{Delivered, DeliveryReport, Failed, deliver_all, deliver_due, send_test};
+pub use message::{Message, compose};
+pub use outbox::{Enqueued, Keep, Outbox, OutboxStatus, Waiting};
+pub use route::{Acceptance, Failure, Permanence, Route, Scope};
+pub use settings::{
+    AbsolutePath, Deadline, FolderSettings, Recipients, Security, SendmailSettings, ServerName, Settings,
+    SmtpSettings, Via,
+};
+
+use jiff::Timestamp;
+
+/// One mail to be: what the digest says, before it is a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// `<left@right>`, made once by the caller and the same at every try: it is the mail's identity in the outbox
+    /// and for everyone who gets it twice.
+    pub message_id: String,
+    /// One line; whatever it holds, it becomes one clean header of a sane length.
+    pub subject: String,
+    /// Plain text, lines ended by `\n`, any length of line.
+    pub body: String,
+    /// When it was written.
+    pub date: Timestamp,
+    /// The message ids of earlier mails of these alerts, oldest first, so that readers show one thread.
+    pub references: Vec<String>,
+    /// Whether mail readers are asked to mark it.
+    pub priority: Priority,
+}
+
+/// Whether mail readers are asked to mark a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Priority {
+    /// As any mail.
+    #[default]
+    Normal,
+    /// Marked as important.
+    Urgent,
+}

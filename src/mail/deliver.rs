@@ -1,0 +1,194 @@
+//! Delivery: takes what is due from the outbox and hands it to the route, until it has been accepted.
+
+use super::outbox::{Accepted, Outbox, State};
+use super::route::{Acceptance, Failure, Permanence, Route, Scope, Tried};
+use super::{Letter, Priority, compose};
+use crate::text::Text;
+use jiff::Timestamp;
+use std::io;
+
+/// What one round of delivery did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryReport {
+    /// Mails that a server took; one that some of its recipients' servers refused is in `failed` too.
+    pub delivered: Vec<Delivered>,
+    /// Mails that were tried and are not through.
+    pub failed: Vec<Failed>,
+    /// Due mails that were not tried, because the route was seen to be closed.
+    pub put_off: usize,
+    /// Mails that now wait in the outbox.
+    pub waiting: usize,
+    /// When the next of them is due.
+    pub next_try: Option<Timestamp>,
+    /// Another thread or program is delivering just now; nothing was done.
+    pub busy: bool,
+}
+
+/// A mail that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// Its name in the outbox.
+    pub name: String,
+    /// What the server said.
+    pub reply: Text,
+}
+
+/// A mail that was not taken, or not for everyone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// Its name in the outbox.
+    pub name: String,
+    /// Why.
+    pub failure: Failure,
+    /// How often it has been tried by now.
+    pub attempts: u32,
+    /// When it is tried next.
+    pub next_try: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Due,
+    All,
+}
+
+/// Delivers what is due at `now`. Takes at most the route's deadline for a mail whose server hangs, and then leaves
+/// the others for later.
+///
+/// # Errors
+/// The system's, if the outbox cannot be read. What a server says is no error: it is in the report.
+pub fn deliver_due(outbox: &Outbox, route: &Route, now: Timestamp) -> io::Result<DeliveryReport> {
+    deliver(outbox, route, now, Which::Due)
+}
+
+/// As [`deliver_due`], for all mails, due or not: somebody has repaired something and wants to see it.
+///
+/// # Errors
+/// As [`deliver_due`].
+pub fn deliver_all(outbox: &Outbox, route: &Route, now: Timestamp) -> io::Result<DeliveryReport> {
+    deliver(outbox, route, now, Which::All)
+}
+
+/// Hands a small mail to the route at once, past the outbox, and returns the server's own words.
+///
+/// # Errors
+/// Why it was not accepted; nothing is tried again.
+pub fn send_test(route: &Route, host: &Text, now: Timestamp) -> Tried {
+    let home = &route.envelope().home;
+    let letter = Letter {
+        message_id: format!("<test-{}-{}@{home}>", now.as_nanosecond(), std::process::id()),
+        subject: format!("{host}: a test of the watchdog's mail"),
+        body: format!(
+            "This is the mail you asked for on {host}, sent over {}.\n\nThat you read it means that alerts of \
+             this host reach you.\n",
+            route.describe()
+        ),
+        date: now,
+        references: Vec::new(),
+        priority: Priority::Normal,
+    };
+    let message = compose(&letter, route.envelope());
+    route.send(&message.id, &message.bytes, &route.envelope().to)
+}
+
+fn deliver(outbox: &Outbox, route: &Route, now: Timestamp, which: Which) -> io::Result<DeliveryReport> {
+    let mut report = DeliveryReport::default();
+    let Some(_lock) = outbox.deliverer()? else {
+        report.busy = true;
+        return Ok(report);
+    };
+    let mut round = Round { outbox, route, now, report };
+    for (name, tried) in route.late() {
+        if let Ok(acceptance) = tried
+            && outbox.message(&name).is_ok()
+        {
+            round.accept(&name, outbox.state(&name), acceptance);
+        }
+    }
+    let mut closed: Option<(Failure, Option<Timestamp>)> = None;
+    // The least tried come first: a mail on which the server chokes must not hold up those behind it for ever.
+    for mail in outbox.waiting()? {
+        let mut state = outbox.state(&mail.name);
+        let route_is_open_again = state.waits_for_route() && !round.report.delivered.is_empty();
+        if which == Which::Due && !state.is_due(now) && !route_is_open_again {
+            continue;
+        }
+        if let Some((failure, until)) = &closed {
+            state.put_off(failure.clone(), *until);
+            outbox.note(&mail.name, state);
+            round.report.put_off += 1;
+            continue;
+        }
+        round.try_one(&mail.name, state);
+        closed = round.report.failed.last().filter(|failed| failed.failure.scope == Scope::Route).map(|failed| {
+            (failed.failure.clone(), failed.next_try)
+        });
+    }
+    if !round.report.delivered.is_empty() {
+        outbox.prune(now)?;
+    }
+    let waiting = outbox.waiting()?;
+    round.report.waiting = waiting.len();
+    round.report.next_try = waiting.iter().map(|mail| mail.next_try.unwrap_or(now)).min();
+    Ok(round.report)
+}
+
+/// One round: what it works on and what it has done so far.
+struct Round<'a> {
+    outbox: &'a Outbox,
+    route: &'a Route,
+    now: Timestamp,
+    report: DeliveryReport,
+}
+
+impl Round<'_> {
+    fn try_one(&mut self, name: &str, state: State) {
+        let has_it = |to: &String| state.accepted.iter().any(|accepted| accepted.to == *to);
+        let everyone = &self.route.envelope().to;
+        let to: Vec<_> = everyone.iter().filter(|address| !has_it(&address.to_string())).cloned().collect();
+        if to.is_empty() {
+            return self.settle(name, state);
+        }
+        let message = match self.outbox.message(name) {
+            Ok(message) => message,
+            // Somebody took it out by hand.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => {
+                let reason = format!("cannot read it: {error}");
+                return self.fail(name, state, Failure::new(Scope::Mail, Permanence::Temporary, &reason));
+            }
+        };
+        match self.route.send(name, &message, &to) {
+            Ok(acceptance) => self.accept(name, state, acceptance),
+            Err(failure) => self.fail(name, state, failure),
+        }
+    }
+
+    fn accept(&mut self, name: &str, mut state: State, acceptance: Acceptance) {
+        for to in &acceptance.accepted {
+            let (to, reply) = (to.to_string(), acceptance.reply.clone());
+            state.accepted.push(Accepted { to, reply, at: self.now });
+        }
+        self.report.delivered.push(Delivered { name: name.to_owned(), reply: acceptance.reply });
+        if acceptance.refused.is_empty() {
+            self.settle(name, state);
+        } else {
+            self.fail(name, state, Failure::of_all(&acceptance.refused));
+        }
+    }
+
+    fn settle(&mut self, name: &str, state: State) {
+        if let Err(error) = self.outbox.settle(name, &state) {
+            // It is noted who has it, so that the next round only has to move it.
+            let reason = format!("accepted, but cannot be moved out of the queue: {error}");
+            self.fail(name, state, Failure::new(Scope::Mail, Permanence::Temporary, &reason));
+        }
+    }
+
+    fn fail(&mut self, name: &str, mut state: State, failure: Failure) {
+        state.fail(failure.clone(), self.now);
+        let (attempts, next_try) = (state.attempts, state.next_try);
+        self.outbox.note(name, state);
+        self.report.failed.push(Failed { name: name.to_owned(), failure, attempts, next_try });
+    }
+}

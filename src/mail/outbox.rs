@@ -1,0 +1,276 @@
+//! The outbox: mails on disk that no mail server has accepted yet.
+//!
+//! The folders are the state. A mail is written to `tmp`, made durable, and comes into `queue` by a rename; it
+//! leaves `queue` by a rename to `sent`, and only once it was accepted. Its file is named by its Message-ID, so the
+//! same mail put in twice is one mail. Beside a mail in `queue` lies what became of the tries, as `NAME.state`.
+
+mod state;
+
+pub(super) use state::{Accepted, State};
+
+use super::disk;
+use super::message::Message;
+use super::route::Permanence;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// To put a mail in takes milliseconds; who waits longer than this for others waits for something broken.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The outbox in a folder. Any number of threads and programs may put mails in at once; one at a time delivers.
+#[derive(Debug)]
+pub struct Outbox {
+    folder: PathBuf,
+    keep: Keep,
+    /// States that could not be written, because the disk is full: without them we would hammer the server.
+    unwritten: Mutex<BTreeMap<String, State>>,
+}
+
+/// How long the record of what was said is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// So many days.
+    pub days: u32,
+    /// And at most so many mails.
+    pub mails: usize,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { days: 90, mails: 10_000 }
+    }
+}
+
+/// What putting a mail in came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is in the queue, and stays there through a loss of power.
+    New,
+    /// It was in the queue already, or was sent before: nothing was done.
+    Known,
+}
+
+/// One mail that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its file's name without `.eml`.
+    pub name: String,
+    /// When it was put in.
+    pub since: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Not before this; at once if it was never tried.
+    pub next_try: Option<Timestamp>,
+    /// Why it was not accepted the last time.
+    pub last_error: Option<String>,
+    /// Whether the server says that trying again will not help.
+    pub permanence: Permanence,
+}
+
+/// The outbox in a few numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutboxStatus {
+    /// Mails that wait.
+    pub waiting: usize,
+    /// Of them, those that the server refused for good; they are still tried every hour.
+    pub refused: usize,
+    /// Since when the oldest waits.
+    pub oldest: Option<Timestamp>,
+    /// When the next is tried; `None` if none waits or one is due now.
+    pub next_try: Option<Timestamp>,
+    /// The error of the mail that was tried most.
+    pub last_error: Option<String>,
+}
+
+impl Outbox {
+    /// The outbox in `folder`, made if it is not there; what an interrupted writer left is cleared away.
+    ///
+    /// # Errors
+    /// The system's, if the folders cannot be made or read.
+    pub fn open(folder: impl Into<PathBuf>) -> io::Result<Self> {
+        let outbox = Self::at(folder);
+        for part in ["tmp", "queue", "sent"] {
+            disk::private_folder(&outbox.folder.join(part))?;
+        }
+        // Whoever holds the lock is writing just now. If it is free, what lies in tmp has no writer any more.
+        if let Some(_lock) = disk::try_lock(&outbox.folder.join("enqueue.lock"))? {
+            disk::clear(&outbox.folder.join("tmp"))?;
+        }
+        Ok(outbox)
+    }
+
+    /// The outbox in `folder`, to be looked at: nothing is made or changed by that.
+    #[must_use]
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), keep: Keep::default(), unwritten: Mutex::default() }
+    }
+
+    /// The same outbox with another bound for what is kept of the sent ones.
+    #[must_use]
+    pub fn keeping(mut self, keep: Keep) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Puts a mail in. When this returns it will be delivered, whatever happens to this program or the power.
+    ///
+    /// # Errors
+    /// The system's, as for a full disk: then nothing of the mail is left, and the caller still has it.
+    pub fn enqueue(&self, message: &Message) -> io::Result<Enqueued> {
+        let name = file_name(&message.id);
+        let _lock = disk::lock_within(&self.folder.join("enqueue.lock"), PATIENCE)?;
+        // In this order: a mail goes from queue to sent, never back.
+        for part in ["queue", "sent"] {
+            if self.path(part, &name, "eml").try_exists()? {
+                return Ok(Enqueued::Known);
+            }
+        }
+        let temporary = self.path("tmp", &name, "eml");
+        disk::write_new(&temporary, &message.bytes)?;
+        disk::rename_durably(&temporary, &self.path("queue", &name, "eml")).inspect_err(|_| {
+            let _ = fs::remove_file(&temporary);
+        })?;
+        Ok(Enqueued::New)
+    }
+
+    /// All mails that wait: the least tried first, then the oldest.
+    ///
+    /// # Errors
+    /// The system's; an outbox that is not there is empty.
+    pub fn waiting(&self) -> io::Result<Vec<Waiting>> {
+        let mut waiting = Vec::new();
+        for (name, since) in disk::mails(&self.folder.join("queue"))? {
+            let state = self.state(&name);
+            let failure = state.failure;
+            waiting.push(Waiting {
+                name,
+                since,
+                attempts: state.attempts,
+                next_try: state.next_try,
+                permanence: failure.as_ref().map_or(Permanence::Temporary, |failure| failure.permanence),
+                last_error: failure.map(|failure| failure.reason),
+            });
+        }
+        waiting.sort_by(|a, b| (a.attempts, a.since, &a.name).cmp(&(b.attempts, b.since, &b.name)));
+        Ok(waiting)
+    }
+
+    /// The outbox in a few numbers.
+    ///
+    /// # Errors
+    /// As [`Outbox::waiting`].
+    pub fn status(&self) -> io::Result<OutboxStatus> {
+        let waiting = self.waiting()?;
+        let next_try = waiting.iter().map(|mail| mail.next_try).min().flatten();
+        let most_tried = waiting.iter().rev().find(|mail| mail.last_error.is_some());
+        Ok(OutboxStatus {
+            waiting: waiting.len(),
+            refused: waiting.iter().filter(|mail| mail.permanence == Permanence::Permanent).count(),
+            oldest: waiting.iter().map(|mail| mail.since).min(),
+            next_try,
+            last_error: most_tried.and_then(|mail| mail.last_error.clone()),
+        })
+    }
+
+    /// The right to deliver; `None` while another thread or program has it.
+    pub(super) fn deliverer(&self) -> io::Result<Option<File>> {
+        disk::try_lock(&self.folder.join("deliver.lock"))
+    }
+
+    pub(super) fn message(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.path("queue", name, "eml"))
+    }
+
+    /// What became of the tries of a mail. A state that is damaged is as good as none.
+    pub(super) fn state(&self, name: &str) -> State {
+        if let Some(state) = self.unwritten().get(name) {
+            return state.clone();
+        }
+        fs::read(self.path("queue", name, "state"))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+
+    /// Notes what became of a try; if that cannot be written it is at least remembered.
+    pub(super) fn note(&self, name: &str, state: State) {
+        match self.write_state("queue", name, &state) {
+            Ok(()) => self.unwritten().remove(name),
+            Err(_) => self.unwritten().insert(name.to_owned(), state),
+        };
+    }
+
+    /// Takes a mail out of the queue, now that everyone's server has it.
+    ///
+    /// # Errors
+    /// The system's; the mail then still lies in the queue.
+    pub(super) fn settle(&self, name: &str, state: &State) -> io::Result<()> {
+        disk::rename_durably(&self.path("queue", name, "eml"), &self.path("sent", name, "eml"))?;
+        self.unwritten().remove(name);
+        let _ = fs::remove_file(self.path("queue", name, "state"));
+        // The record of the acceptance is nice to have; the mail does not hang on it.
+        let _ = self.write_state("sent", name, state);
+        Ok(())
+    }
+
+    /// Removes from `sent` what is older than is kept, or too much.
+    pub(super) fn prune(&self, now: Timestamp) -> io::Result<()> {
+        let mut sent = disk::mails(&self.folder.join("sent"))?;
+        sent.sort_by(|a, b| b.1.cmp(&a.1));
+        let oldest = now.as_second().saturating_sub(i64::from(self.keep.days) * 86_400);
+        for (at, (name, since)) in sent.iter().enumerate() {
+            if at >= self.keep.mails || since.as_second() < oldest {
+                fs::remove_file(self.path("sent", name, "eml"))?;
+                let _ = fs::remove_file(self.path("sent", name, "state"));
+            }
+        }
+        Ok(())
+    }
+
+    fn write_state(&self, part: &str, name: &str, state: &State) -> io::Result<()> {
+        let bytes = serde_json::to_vec(state).map_err(io::Error::other)?;
+        let _lock = disk::lock_within(&self.folder.join("enqueue.lock"), PATIENCE)?;
+        let temporary = self.path("tmp", name, "state");
+        disk::write_new(&temporary, &bytes)?;
+        disk::rename_durably(&temporary, &self.path(part, name, "state")).inspect_err(|_| {
+            let _ = fs::remove_file(&temporary);
+        })
+    }
+
+    fn unwritten(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, State>> {
+        // The map is whole after every single step, so a panic elsewhere cannot have spoiled it.
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path(&self, part: &str, name: &str, extension: &str) -> PathBuf {
+        self.folder.join(part).join(format!("{name}.{extension}"))
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// A message id as a file's name: readable, and different for every id.
+fn file_name(id: &str) -> String {
+    let inner = id.trim_start_matches('<').trim_end_matches('>');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@._+=-".contains(c);
+    let mut name: String = inner.chars().map(|c| if plain(c) { c } else { '_' }).take(120).collect();
+    if name != inner || name.is_empty() || name.starts_with(['.', '-']) || id.len() != inner.len() + 2 {
+        let digest = Sha256::digest(id.as_bytes());
+        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        name = format!("mail-{name}-{hex}");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests;

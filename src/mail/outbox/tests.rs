@@ -1,0 +1,151 @@
+use super::*;
+use crate::mail::route::{Failure, Scope};
+use std::os::unix::fs::PermissionsExt;
+
+fn outbox() -> (tempfile::TempDir, Outbox) {
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = Outbox::open(folder.path().join("outbox")).unwrap();
+    (folder, outbox)
+}
+
+fn message(id: &str) -> Message {
+    Message { id: id.to_owned(), bytes: format!("Message-ID: {id}\r\n\r\n").into_bytes() }
+}
+
+fn files(outbox: &Outbox, part: &str) -> Vec<String> {
+    let entries = fs::read_dir(outbox.folder().join(part)).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn state(attempts: u32, reason: &str, permanence: Permanence, next_try: &str) -> State {
+    let failure = Failure { scope: Scope::Mail, permanence, reason: reason.to_owned() };
+    State { attempts, next_try: Some(next_try.parse().unwrap()), failure: Some(failure), accepted: Vec::new() }
+}
+
+#[test]
+fn a_mail_put_in_lies_in_the_queue_and_only_we_can_read_it() {
+    let (_folder, outbox) = outbox();
+    assert_eq!(outbox.enqueue(&message("<a@b>")).unwrap(), Enqueued::New);
+    assert_eq!((files(&outbox, "queue"), files(&outbox, "tmp")), (vec!["a@b.eml".to_owned()], Vec::new()));
+    assert_eq!(outbox.message("a@b").unwrap(), message("<a@b>").bytes);
+    let mode = |path: &str| fs::metadata(outbox.folder().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!([".", "tmp", "queue", "sent"].map(mode), [0o700; 4]);
+    assert_eq!(["queue/a@b.eml", "enqueue.lock"].map(mode), [0o600; 2]);
+}
+
+#[test]
+fn the_same_mail_is_one_mail_before_and_after_it_was_sent() {
+    let (_folder, outbox) = outbox();
+    outbox.enqueue(&message("<a@b>")).unwrap();
+    assert_eq!(outbox.enqueue(&message("<a@b>")).unwrap(), Enqueued::Known);
+    outbox.note("a@b", state(1, "no", Permanence::Temporary, "2026-11-22T12:00:00Z"));
+    outbox.settle("a@b", &State::default()).unwrap();
+    assert_eq!(outbox.enqueue(&message("<a@b>")).unwrap(), Enqueued::Known);
+    assert_eq!((files(&outbox, "queue"), files(&outbox, "sent")), (vec![], vec!["a@b.eml".into(), "a@b.state".into()]));
+}
+
+#[test]
+fn every_id_has_a_file_name_of_its_own() {
+    let long = format!("<{}@b>", "x".repeat(500));
+    let longer = format!("<{}@b>", "x".repeat(501));
+    let ids = ["<a@b>", "<a/b@c>", "<a_b@c>", "<../../etc/passwd>", "<.x@y>", "<-x@y>", "", "<>", "<<>>", "a@b", &long, &longer];
+    let mut names: Vec<_> = ids.iter().map(|id| file_name(id)).collect();
+    assert_eq!(names[0], "a@b");
+    assert!(names.iter().all(|name| !name.contains('/') && !name.starts_with('.') && name.len() < 200));
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), ids.len());
+}
+
+#[test]
+fn what_an_interrupted_writer_left_is_cleared_away_but_not_what_is_being_written() {
+    let (_folder, outbox) = outbox();
+    fs::write(outbox.folder().join("tmp/half.eml"), "Mess").unwrap();
+    let lock = disk::try_lock(&outbox.folder().join("enqueue.lock")).unwrap().unwrap();
+    Outbox::open(outbox.folder()).unwrap();
+    assert_eq!(files(&outbox, "tmp"), ["half.eml"]);
+    drop(lock);
+    Outbox::open(outbox.folder()).unwrap();
+    assert_eq!(files(&outbox, "tmp"), [""; 0]);
+    assert_eq!(outbox.waiting().unwrap(), []);
+}
+
+#[test]
+fn one_at_a_time_delivers() {
+    let (_folder, outbox) = outbox();
+    let first = outbox.deliverer().unwrap();
+    assert!(first.is_some() && outbox.deliverer().unwrap().is_none());
+    drop(first);
+    assert!(outbox.deliverer().unwrap().is_some());
+}
+
+#[test]
+fn the_state_of_the_tries_survives_a_restart() {
+    let (_folder, outbox) = outbox();
+    outbox.enqueue(&message("<a@b>")).unwrap();
+    let noted = state(3, "550 no", Permanence::Permanent, "2026-11-22T12:00:00Z");
+    outbox.note("a@b", noted.clone());
+    let again = Outbox::open(outbox.folder()).unwrap();
+    assert_eq!(again.state("a@b"), noted);
+    fs::write(outbox.folder().join("queue/a@b.state"), "{").unwrap();
+    assert_eq!(again.state("a@b"), State::default());
+}
+
+#[test]
+fn a_state_that_cannot_be_written_is_remembered() {
+    let (_folder, outbox) = outbox();
+    outbox.enqueue(&message("<a@b>")).unwrap();
+    fs::remove_dir(outbox.folder().join("tmp")).unwrap();
+    let noted = state(1, "no", Permanence::Temporary, "2026-11-22T12:00:00Z");
+    outbox.note("a@b", noted.clone());
+    assert_eq!(outbox.state("a@b"), noted);
+    assert_eq!(outbox.waiting().unwrap()[0].attempts, 1);
+}
+
+#[test]
+fn the_status_says_how_many_wait_since_when_and_why() {
+    let (_folder, outbox) = outbox();
+    assert_eq!(outbox.status().unwrap(), OutboxStatus::default());
+    for (id, age) in [("<a@b>", 100), ("<b@b>", 300), ("<c@b>", 200)] {
+        outbox.enqueue(&message(id)).unwrap();
+        let path = outbox.path("queue", &file_name(id), "eml");
+        let then = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000 - age);
+        File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+    }
+    outbox.note("b@b", state(3, "550 no", Permanence::Permanent, "2026-11-22T13:00:00Z"));
+    outbox.note("a@b", state(1, "451 later", Permanence::Temporary, "2026-11-22T12:00:00Z"));
+    let order: Vec<_> = outbox.waiting().unwrap().into_iter().map(|mail| mail.name).collect();
+    assert_eq!(order, ["c@b", "a@b", "b@b"]);
+    let status = outbox.status().unwrap();
+    assert_eq!(
+        status,
+        OutboxStatus {
+            waiting: 3,
+            refused: 1,
+            oldest: Some(Timestamp::from_second(1_000_000 - 300).unwrap()),
+            next_try: None,
+            last_error: Some("550 no".to_owned()),
+        }
+    );
+    outbox.note("c@b", state(1, "x", Permanence::Temporary, "2026-11-22T12:30:00Z"));
+    assert_eq!(outbox.status().unwrap().next_try, Some("2026-11-22T12:00:00Z".parse().unwrap()));
+    assert_eq!(Outbox::at("/nonexistent/outbox").status().unwrap(), OutboxStatus::default());
+}
+
+#[test]
+fn what_was_sent_is_kept_for_a_time() {
+    let (_folder, outbox) = outbox();
+    let outbox = outbox.keeping(Keep { days: 2, mails: 2 });
+    let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+    for (id, days) in [("<a@b>", 3), ("<b@b>", 1), ("<c@b>", 0), ("<d@b>", 1)] {
+        outbox.enqueue(&message(id)).unwrap();
+        outbox.settle(&file_name(id), &State::default()).unwrap();
+        let then = std::time::SystemTime::from(now) - Duration::from_secs(days * 86_400 + u64::from(id == "<b@b>"));
+        let path = outbox.path("sent", &file_name(id), "eml");
+        File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+    }
+    outbox.prune(now).unwrap();
+    assert_eq!(files(&outbox, "sent"), ["c@b.eml", "c@b.state", "d@b.eml", "d@b.state"]);
+}

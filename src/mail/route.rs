@@ -1,0 +1,166 @@
+//! The ways a mail leaves the host, and what can come of a try.
+
+mod folder;
+mod sendmail;
+mod smtp;
+
+use super::address::{Envelope, MailAddress};
+use super::settings::{Settings, Via};
+use crate::text::{self, Text};
+use serde::{Deserialize, Serialize};
+use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// A reason is cut after so many characters.
+const REASON: usize = 500;
+
+/// The way mails leave the host: where to, between whom, and how long a try may take.
+#[derive(Debug)]
+pub struct Route {
+    via: Via,
+    envelope: Envelope,
+    deadline: Duration,
+    /// Tries that were given up and may still end, each with the name of its mail.
+    hanging: Mutex<Vec<(String, Receiver<Tried>)>>,
+}
+
+/// What a try comes to.
+pub type Tried = Result<Acceptance, Failure>;
+
+/// A server has taken a mail, for one recipient at least.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    /// What the server said: `250 2.0.0 Ok: queued as ABC`.
+    pub reply: Text,
+    /// Whom it took the mail for.
+    pub accepted: Vec<MailAddress>,
+    /// Whom it did not, and why.
+    pub refused: Vec<(MailAddress, Failure)>,
+}
+
+/// A mail was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What it is about.
+    pub scope: Scope,
+    /// Whether trying again is said to help.
+    pub permanence: Permanence,
+    /// Why, in the server's words if it had any.
+    pub reason: String,
+}
+
+/// What a failure is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The way itself: any other mail would fail too.
+    Route,
+    /// This mail or its recipients.
+    Mail,
+}
+
+/// Whether trying again is said to help. It is tried again all the same, but less often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Permanence {
+    /// It may.
+    Temporary,
+    /// It will not, until somebody changes something.
+    Permanent,
+}
+
+impl Failure {
+    /// A failure in one clean line.
+    pub(super) fn new(scope: Scope, permanence: Permanence, reason: &str) -> Self {
+        let mut reason = text::clean(reason).into_owned();
+        if let Some((at, _)) = reason.char_indices().nth(REASON) {
+            reason.truncate(at);
+            reason.push('…');
+        }
+        Self { scope, permanence, reason }
+    }
+
+    /// No one there to take any mail just now.
+    fn closed(reason: &str) -> Self {
+        Self::new(Scope::Route, Permanence::Temporary, reason)
+    }
+
+    /// One failure for all, made of those of all recipients.
+    pub(super) fn of_all(refused: &[(MailAddress, Self)]) -> Self {
+        let lasting = |(_, failure): &(MailAddress, Self)| failure.permanence == Permanence::Permanent;
+        let permanence =
+            if refused.iter().all(lasting) { Permanence::Permanent } else { Permanence::Temporary };
+        let reasons: Vec<_> = refused.iter().map(|(to, failure)| format!("{to}: {}", failure.reason)).collect();
+        Self::new(Scope::Mail, permanence, &reasons.join("; "))
+    }
+}
+
+impl Failure {
+    /// The same failure, with the place where it happened.
+    fn at(self, place: &str) -> Self {
+        Self::new(self.scope, self.permanence, &format!("{place}: {}", self.reason))
+    }
+}
+
+impl Route {
+    /// The route that the settings name, for the host of this name.
+    #[must_use]
+    pub fn new(settings: &Settings, host: &Text) -> Self {
+        Self {
+            via: settings.via.clone(),
+            envelope: settings.envelope(host),
+            deadline: settings.deadline.duration(),
+            hanging: Mutex::default(),
+        }
+    }
+
+    /// Between whom mails go.
+    #[must_use]
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The route in a few words: `SMTP to localhost:25`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.via {
+            Via::Smtp(smtp) => format!("SMTP to {}:{}", smtp.host, smtp.port),
+            Via::Sendmail(sendmail) => format!("the program {}", shown(sendmail.program.as_ref())),
+            Via::Folder(folder) => format!("the folder {}", shown(folder.path.as_ref())),
+        }
+    }
+
+    /// Tries once to hand a message over for `to`. Returns within the deadline and a second.
+    ///
+    /// # Errors
+    /// Why no one's mail was taken. After a deadline it may yet have been: see [`Route::late`].
+    pub(super) fn send(&self, name: &str, message: &[u8], to: &[MailAddress]) -> Tried {
+        match &self.via {
+            Via::Smtp(settings) => smtp::send(self, settings, name, message, to),
+            Via::Sendmail(settings) => {
+                sendmail::send(settings, &self.envelope.from, message, to, self.deadline)
+            }
+            Via::Folder(settings) => folder::send(settings, message, to),
+        }
+    }
+
+    /// What has become, since we gave them up, of tries that hung: an acceptance that came late is one all the same.
+    pub(super) fn late(&self) -> Vec<(String, Tried)> {
+        let mut ended = Vec::new();
+        let mut hanging = self.hanging.lock().unwrap_or_else(PoisonError::into_inner);
+        hanging.retain(|(name, outcome)| match outcome.try_recv() {
+            Ok(tried) => {
+                ended.push((name.clone(), tried));
+                false
+            }
+            Err(std::sync::mpsc::TryRecvError::Empty) => true,
+            Err(std::sync::mpsc::TryRecvError::Disconnected) => false,
+        });
+        ended
+    }
+}
+
+fn shown(path: &std::path::Path) -> Text {
+    Text::new(path.as_os_str().as_encoded_bytes())
+}

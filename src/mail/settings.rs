@@ -1,0 +1,329 @@
+//! The `[mail]` table of the settings: to whom, from whom, and by which route.
+
+use super::address::{Domain, Envelope, MailAddress};
+use crate::rule::Span;
+use crate::text::Text;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+
+/// The `[mail]` table. Every key may be left out: mail then goes to root over SMTP to this host.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Settings {
+    /// For whom; `["root"]` if not written.
+    pub to: Recipients,
+    /// From whom; `watchdog@HOST` if not written.
+    pub from: Option<MailAddress>,
+    /// The route.
+    pub via: Via,
+    /// How long one mail may take from the first connection to the answer; `60s` if not written.
+    pub deadline: Deadline,
+}
+
+/// The way mails leave the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// To a mail server.
+    Smtp(SmtpSettings),
+    /// To the local `sendmail` program.
+    Sendmail(SendmailSettings),
+    /// Into a folder, as `.eml` files.
+    Folder(FolderSettings),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            to: Recipients::default(),
+            from: None,
+            via: Via::Smtp(SmtpSettings::default()),
+            deadline: Deadline::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Between whom mails go, on the host of this name.
+    #[must_use]
+    pub fn envelope(&self, host: &Text) -> Envelope {
+        let home = Domain::of_host(host);
+        let from = self.from.clone().unwrap_or_else(|| MailAddress::watchdog(home.clone()));
+        Envelope { from, to: self.to.0.clone(), home }
+    }
+}
+
+/// `[mail]` as written.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Written {
+    to: Recipients,
+    from: Option<MailAddress>,
+    via: WrittenVia,
+    smtp: SmtpSettings,
+    sendmail: SendmailSettings,
+    folder: Option<FolderSettings>,
+    deadline: Deadline,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum WrittenVia {
+    #[default]
+    Smtp,
+    Sendmail,
+    Folder,
+}
+
+impl TryFrom<Written> for Settings {
+    type Error = String;
+    fn try_from(written: Written) -> Result<Self, String> {
+        let via = match written.via {
+            WrittenVia::Smtp => Via::Smtp(written.smtp),
+            WrittenVia::Sendmail => Via::Sendmail(written.sendmail),
+            WrittenVia::Folder => Via::Folder(written.folder.ok_or_else(|| {
+                "via = \"folder\" needs to know which: add [mail.folder] with path = \"/…\"".to_owned()
+            })?),
+        };
+        Ok(Self { to: written.to, from: written.from, via, deadline: written.deadline })
+    }
+}
+
+/// One address or more.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<MailAddress>")]
+pub struct Recipients(Vec<MailAddress>);
+
+impl Default for Recipients {
+    fn default() -> Self {
+        Self(vec![MailAddress::root()])
+    }
+}
+
+impl TryFrom<Vec<MailAddress>> for Recipients {
+    type Error = String;
+    fn try_from(mut to: Vec<MailAddress>) -> Result<Self, String> {
+        let mut seen = std::collections::HashSet::new();
+        to.retain(|address| seen.insert(address.clone()));
+        if to.is_empty() {
+            return Err("nobody would get the mails: write at least one address, like [\"root\"]".to_owned());
+        }
+        Ok(Self(to))
+    }
+}
+
+/// How long one mail may take: from a second to an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Span", into = "Span")]
+pub struct Deadline(Span);
+
+impl Deadline {
+    /// The time as the clock counts it.
+    #[must_use]
+    pub const fn duration(self) -> std::time::Duration {
+        self.0.duration()
+    }
+}
+
+impl Default for Deadline {
+    fn default() -> Self {
+        Self(Span::minutes(1))
+    }
+}
+
+impl TryFrom<Span> for Deadline {
+    type Error = String;
+    fn try_from(span: Span) -> Result<Self, String> {
+        if span < Span::seconds(1) || span > Span::hours(1) {
+            return Err(format!("a deadline is from \"1s\" to \"1h\", not \"{span}\""));
+        }
+        Ok(Self(span))
+    }
+}
+
+impl From<Deadline> for Span {
+    fn from(deadline: Deadline) -> Self {
+        deadline.0
+    }
+}
+
+/// `[mail.smtp]`: the mail server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "WrittenSmtp")]
+pub struct SmtpSettings {
+    /// The server; `localhost` if not written.
+    pub host: ServerName,
+    /// Its port: 25, with STARTTLS 587, with TLS 465 if not written.
+    pub port: NonZeroU16,
+    /// How the connection is protected: `none` for this host and `starttls` for any other if not written.
+    pub security: Security,
+    /// Who we say we are; the host's name if not written.
+    pub hello: Option<ServerName>,
+    /// The account, and the file that holds its password.
+    pub login: Option<(String, AbsolutePath)>,
+    /// Certificates (PEM) to trust instead of the system's.
+    pub ca_file: Option<AbsolutePath>,
+}
+
+/// How the connection to a mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    /// Not at all.
+    None,
+    /// TLS, agreed on in the clear; without it nothing is sent.
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenSmtp {
+    host: Option<ServerName>,
+    port: Option<NonZeroU16>,
+    security: Option<Security>,
+    hello: Option<ServerName>,
+    user: Option<String>,
+    password_file: Option<AbsolutePath>,
+    ca_file: Option<AbsolutePath>,
+}
+
+impl Default for SmtpSettings {
+    fn default() -> Self {
+        let host = ServerName("localhost".to_owned());
+        let port = default_port(Security::None);
+        Self { host, port, security: Security::None, hello: None, login: None, ca_file: None }
+    }
+}
+
+fn default_port(security: Security) -> NonZeroU16 {
+    let port = match security {
+        Security::None => 25,
+        Security::StartTls => 587,
+        Security::Tls => 465,
+    };
+    NonZeroU16::new(port).unwrap_or(NonZeroU16::MIN)
+}
+
+impl TryFrom<WrittenSmtp> for SmtpSettings {
+    type Error = String;
+    fn try_from(written: WrittenSmtp) -> Result<Self, String> {
+        let host = written.host.unwrap_or_else(|| ServerName("localhost".to_owned()));
+        let security =
+            written.security.unwrap_or(if host.is_this_host() { Security::None } else { Security::StartTls });
+        let login = match (written.user, written.password_file) {
+            (None, None) => None,
+            (Some(user), Some(file)) => Some((user, file)),
+            (Some(_), None) => return Err("user needs a password-file".to_owned()),
+            (None, Some(_)) => return Err("password-file needs a user".to_owned()),
+        };
+        if login.is_some() && security == Security::None && !host.is_this_host() {
+            return Err(format!(
+                "the password would go to {host} in the clear: set security to \"starttls\" or \"tls\""
+            ));
+        }
+        if written.ca_file.is_some() && security == Security::None {
+            return Err("ca-file needs security = \"starttls\" or \"tls\"".to_owned());
+        }
+        let port = written.port.unwrap_or_else(|| default_port(security));
+        Ok(Self { host, port, security, hello: written.hello, login, ca_file: written.ca_file })
+    }
+}
+
+/// The name or address of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ServerName(String);
+
+impl ServerName {
+    /// The name or address, without brackets.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// True if it is this host's own name for itself, which no network is needed to reach.
+    #[must_use]
+    pub fn is_this_host(&self) -> bool {
+        self.0.eq_ignore_ascii_case("localhost") || self.0.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
+impl TryFrom<String> for ServerName {
+    type Error = String;
+    fn try_from(written: String) -> Result<Self, String> {
+        let is_name = !written.starts_with('[') && Domain::parse(&written).is_some();
+        if is_name || written.parse::<IpAddr>().is_ok() {
+            return Ok(Self(written));
+        }
+        let shown = Text::cut(written.as_bytes(), 80);
+        Err(format!("\"{shown}\" is not a host: write a name like \"mail.example.org\", or an IP address"))
+    }
+}
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<ServerName> for String {
+    fn from(name: ServerName) -> Self {
+        name.0
+    }
+}
+
+/// `[mail.sendmail]`: the local program.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct SendmailSettings {
+    /// The program; `/usr/sbin/sendmail` if not written.
+    pub program: AbsolutePath,
+}
+
+impl Default for SendmailSettings {
+    fn default() -> Self {
+        Self { program: AbsolutePath(PathBuf::from("/usr/sbin/sendmail")) }
+    }
+}
+
+/// `[mail.folder]`: a folder of `.eml` files.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FolderSettings {
+    /// The folder; it is made if it is not there.
+    pub path: AbsolutePath,
+}
+
+/// A path that means the same wherever the program was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "PathBuf", into = "PathBuf")]
+pub struct AbsolutePath(PathBuf);
+
+impl AsRef<Path> for AbsolutePath {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl TryFrom<PathBuf> for AbsolutePath {
+    type Error = String;
+    fn try_from(path: PathBuf) -> Result<Self, String> {
+        if path.is_absolute() {
+            return Ok(Self(path));
+        }
+        Err(format!("\"{}\" is not a full path", Text::new(path.as_os_str().as_encoded_bytes())))
+    }
+}
+
+impl From<AbsolutePath> for PathBuf {
+    fn from(path: AbsolutePath) -> Self {
+        path.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

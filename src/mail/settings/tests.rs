@@ -1,0 +1,146 @@
+use super::*;
+use crate::policy::PolicyError;
+use expect_test::{Expect, expect};
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    mail: Settings,
+}
+
+fn read(toml: &str) -> Result<Settings, String> {
+    toml::from_str::<File>(toml)
+        .map(|file| file.mail)
+        .map_err(|error| PolicyError::toml("watchdog.toml", toml, &error).to_string())
+}
+
+fn envelope(toml: &str) -> String {
+    let envelope = read(toml).unwrap().envelope(&Text::from("web1.example.org"));
+    let to: Vec<_> = envelope.to.iter().map(ToString::to_string).collect();
+    format!("{} -> {}", envelope.from, to.join(" "))
+}
+
+#[test]
+fn with_nothing_written_mail_goes_to_root_by_the_server_of_this_host() {
+    for toml in ["", "[mail]", "[mail]\nvia = \"smtp\"\n[mail.smtp]"] {
+        assert_eq!(read(toml).unwrap(), Settings::default());
+        assert_eq!(envelope(toml), "watchdog@web1.example.org -> root");
+    }
+    let Via::Smtp(smtp) = Settings::default().via else { panic!() };
+    assert_eq!((smtp.host.as_str(), smtp.port.get(), smtp.security), ("localhost", 25, Security::None));
+}
+
+#[test]
+fn every_key_can_be_written() {
+    let settings = read(
+        "[mail]\nto = [\"root\", \"ops@example.org\", \"root\"]\nfrom = \"dog@example.org\"\nvia = \"smtp\"\ndeadline = \"30s\"\n\
+         [mail.smtp]\nhost = \"mail.example.org\"\nport = 2525\nsecurity = \"tls\"\nhello = \"web1\"\nuser = \"u\"\n\
+         password-file = \"/etc/host-watchdog/password\"\nca-file = \"/etc/ca.pem\"\n\
+         [mail.sendmail]\nprogram = \"/usr/lib/sendmail\"\n[mail.folder]\npath = \"/var/mail\"\n",
+    )
+    .unwrap();
+    expect![[r#"Settings { to: Recipients([MailAddress { local: "root", domain: None }, MailAddress { local: "ops", domain: Some(Domain("example.org")) }]), from: Some(MailAddress { local: "dog", domain: Some(Domain("example.org")) }), via: Smtp(SmtpSettings { host: ServerName("mail.example.org"), port: 2525, security: Tls, hello: Some(ServerName("web1")), login: Some(("u", AbsolutePath("/etc/host-watchdog/password"))), ca_file: Some(AbsolutePath("/etc/ca.pem")) }), deadline: Deadline(Span(30)) }"#]]
+    .assert_eq(&format!("{settings:?}"));
+}
+
+#[test]
+fn the_port_and_the_protection_follow_from_the_server() {
+    for (smtp, port, security) in [
+        ("host = \"127.0.0.1\"", 25, Security::None),
+        ("host = \"::1\"", 25, Security::None),
+        ("host = \"mail.example.org\"", 587, Security::StartTls),
+        ("host = \"192.0.2.1\"\nsecurity = \"tls\"", 465, Security::Tls),
+        ("host = \"192.0.2.1\"\nsecurity = \"none\"", 25, Security::None),
+    ] {
+        let Via::Smtp(read) = read(&format!("[mail.smtp]\n{smtp}")).unwrap().via else { panic!() };
+        assert_eq!((read.port.get(), read.security), (port, security), "{smtp}");
+    }
+}
+
+fn check(toml: &str, expected: &Expect) {
+    expected.assert_eq(&read(toml).unwrap_err());
+}
+
+#[test]
+fn what_is_wrong_is_said_with_a_caret() {
+    check("[mail]\nto = [\"root\", \"a b@c\"]", &expect![[r#"
+        watchdog.toml:2:6: "a b@c" is not a mail address: write "name@domain", or a local user like "root"
+          |
+        2 | to = ["root", "a b@c"]
+          |      ^^^^^^^^^^^^^^^^^"#]]);
+    check("[mail]\nto = []", &expect![[r#"
+        watchdog.toml:2:6: nobody would get the mails: write at least one address, like ["root"]
+          |
+        2 | to = []
+          |      ^^"#]]);
+    check("[mail]\nfrom = \"müller@example.org\"", &expect![[r#"
+        watchdog.toml:2:8: müller@example.org is not plain ASCII: write the domain in its "xn--" form
+          |
+        2 | from = "müller@example.org"
+          |        ^^^^^^^^^^^^^^^^^^^^"#]]);
+    check("[mail]\ndeadline = \"2h\"", &expect![[r#"
+        watchdog.toml:2:12: a deadline is from "1s" to "1h", not "2h"
+          |
+        2 | deadline = "2h"
+          |            ^^^^"#]]);
+    check("[mail]\nvia = \"post\"", &expect![[r#"
+        watchdog.toml:2:7: unknown variant `post`, expected one of `smtp`, `sendmail`, `folder`
+          |
+        2 | via = "post"
+          |       ^^^^^^"#]]);
+    check("[mail]\nvia = \"folder\"", &expect![[r#"
+        watchdog.toml:1:1: via = "folder" needs to know which: add [mail.folder] with path = "/…"
+          |
+        1 | [mail]
+          | ^^^^^^"#]]);
+    check("[mail]\nsubject = \"x\"", &expect![[r#"
+        watchdog.toml:2:1: unknown field `subject`, expected one of `to`, `from`, `via`, `smtp`, `sendmail`, `folder`, `deadline`
+          |
+        2 | subject = "x"
+          | ^^^^^^^"#]]);
+    check("[mail.smtp]\nhost = \"mail.example.org\\r\\nQUIT\"", &expect![[r#"
+        watchdog.toml:2:8: "mail.example.org\\r\
+          QUIT" is not a host: write a name like "mail.example.org", or an IP address
+          |
+        2 | host = "mail.example.org\r\nQUIT"
+          |        ^^^^^^^^^^^^^^^^^^^^^^^^^^"#]]);
+    check("[mail.smtp]\nport = 0", &expect![[r#"
+        watchdog.toml:2:8: invalid value: integer `0`, expected a nonzero u16
+          |
+        2 | port = 0
+          |        ^"#]]);
+    check("[mail.smtp]\nuser = \"u\"", &expect![[r#"
+        watchdog.toml:1:1: user needs a password-file
+          |
+        1 | [mail.smtp]
+          | ^^^^^^^^^^^"#]]);
+    check(
+        "[mail.smtp]\nhost = \"mail.example.org\"\nsecurity = \"none\"\nuser = \"u\"\npassword-file = \"/p\"",
+        &expect![[r#"
+            watchdog.toml:1:1: the password would go to mail.example.org in the clear: set security to "starttls" or "tls"
+              |
+            1 | [mail.smtp]
+              | ^^^^^^^^^^^"#]],
+    );
+    check("[mail.smtp]\nca-file = \"/ca\"", &expect![[r#"
+        watchdog.toml:1:1: ca-file needs security = "starttls" or "tls"
+          |
+        1 | [mail.smtp]
+          | ^^^^^^^^^^^"#]]);
+    check("[mail.smtp]\npassword = \"secret\"", &expect![[r#"
+        watchdog.toml:2:1: unknown field `password`, expected one of `host`, `port`, `security`, `hello`, `user`, `password-file`, `ca-file`
+          |
+        2 | password = "secret"
+          | ^^^^^^^^"#]]);
+    check("[mail.sendmail]\nprogram = \"sendmail\"", &expect![[r#"
+        watchdog.toml:2:11: "sendmail" is not a full path
+          |
+        2 | program = "sendmail"
+          |           ^^^^^^^^^^"#]]);
+    check("[mail.folder]", &expect![[r#"
+        watchdog.toml:1:1: missing field `path`
+          |
+        1 | [mail.folder]
+          | ^^^^^^^^^^^^^"#]]);
+}
