@@ -1,17 +1,26 @@
 //! The subcommands, one file each.
 
+mod alerts;
 mod check;
+mod deliver;
+mod mail_test;
+mod print;
+mod run;
 mod snapshot;
+mod status;
 mod validate;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, MailCommand};
+use crate::file::{self, Existing};
 use crate::host::Host;
+use crate::learn;
 use crate::pass::{self, At, Memories};
 use crate::policy::Policy;
 use crate::processes::Processes;
 use crate::settings::Setup;
 use crate::snapshot::Snapshot;
 use anyhow::{Context, Result};
+use std::path::Path;
 use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -30,8 +39,13 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Snapshot { output, force, facts } => snapshot::run(output.as_deref(), force, facts),
         Command::Check { policy, facts, json } => check::run(&setup()?, policy, facts.as_deref(), json),
+        Command::Run { once } => run::run(setup, once),
+        Command::Deliver => deliver::run(&setup()?),
         Command::Validate { files } => validate::run(setup, &files),
-        _ => anyhow::bail!("not yet"),
+        Command::Alerts { json } => alerts::list(&setup()?, json),
+        Command::Show { id, json } => alerts::show(&setup()?, &id, json),
+        Command::Status { json } => status::run(&setup()?, json),
+        Command::Mail { command: MailCommand::Test } => mail_test::run(&setup()?),
     }
 }
 
@@ -55,4 +69,30 @@ fn look_once(policy: &Policy) -> (Vec<Box<dyn pass::Watching>>, Snapshot) {
     let at = At { host: &host, processes: &processes, now: host.now() };
     let snapshot = pass::look_all(&mut watches, &at, policy, &mut Memories::default());
     (watches, snapshot)
+}
+
+/// Loads a policy, or says how to get one.
+fn load_policy(file: &Path) -> Result<Policy> {
+    if !file.exists() {
+        anyhow::bail!("there is no policy {0}: `watchdog snapshot -o {0}` writes one from what runs now", file.display());
+    }
+    Ok(Policy::load(file)?)
+}
+
+/// Writes a policy from what runs now, and says so.
+fn learn_policy(file: &Path) -> Result<()> {
+    let (watches, snapshot) = look_once(&Policy::default());
+    let text = learn::policy(&watches, &snapshot);
+    let policy = Policy::from_text("the learned policy", &text).context("a fault in the watchdog itself, please report it")?;
+    file::write(file, text.as_bytes(), Existing::Keep)
+        .with_context(|| format!("cannot write the learned policy to {}", file.display()))?;
+    let seen: Vec<String> = watches.iter().filter_map(|watch| watch.summary(&snapshot)).collect();
+    println!(
+        "There was no policy yet, so one was learned from what is here now ({}): {} rules, in\n  {}\n\
+         Read it: whatever should not run here is in it too. From now on all else is a finding.",
+        seen.join(", "),
+        policy.rules(),
+        file.display(),
+    );
+    Ok(())
 }

@@ -106,6 +106,12 @@ impl Host {
         Text::cut(self.read("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim_ascii(), 64)
     }
 
+    /// The id of this installation, if the host has one.
+    #[must_use]
+    pub fn machine_id(&self) -> Text {
+        Text::cut(self.read("/etc/machine-id").unwrap_or_default().trim_ascii(), 64)
+    }
+
     /// User names by number, from `/etc/passwd`.
     #[must_use]
     pub fn users(&self) -> Users {

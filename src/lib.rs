@@ -3,9 +3,9 @@
 //! Data goes one way: the [`watch`]es look, [`pass`] puts what they see into a [`snapshot::Snapshot`] and checks
 //! it against a [`policy::Policy`], and the [`finding::Finding`]s become mails.
 
+pub mod alert;
 pub mod cli;
 pub mod command;
-pub mod alert;
 pub mod coverage;
 pub mod file;
 pub mod finding;
@@ -18,6 +18,7 @@ pub mod processes;
 pub mod program;
 pub mod rule;
 pub mod schedule;
+pub mod service;
 pub mod settings;
 pub mod snapshot;
 pub mod store;

@@ -6,6 +6,7 @@ use crate::finding::{Code, Finding};
 use crate::host::Host;
 use crate::policy::Policy;
 use crate::processes::Processes;
+use crate::schedule::{self, Cron};
 use crate::snapshot::Snapshot;
 use crate::watch::{self, Facts, Look, Memory, Seen, Watch};
 use jiff::Timestamp;
@@ -33,7 +34,7 @@ pub trait Watching: Send {
     /// Its name.
     fn name(&self) -> &'static str;
     /// When it looks, unless the settings say otherwise.
-    fn schedule(&self) -> &'static str;
+    fn default_schedule(&self) -> Cron;
     /// Looks, and writes its field, gaps and time into `snapshot`.
     fn look(&mut self, at: &At, policy: &Policy, memory: &mut Memories, snapshot: &mut Snapshot);
     /// Checks its field of `snapshot`, if it was looked at.
@@ -65,6 +66,23 @@ impl Memories {
     fn of(&mut self, watch: &str, part: &str) -> &mut Memory {
         self.0.entry(format!("{watch}.{part}")).or_default()
     }
+
+    /// What one watch remembers.
+    #[must_use]
+    pub fn of_watch(&self, watch: &str) -> Self {
+        let is_its = |name: &str| name.strip_prefix(watch).is_some_and(|part| part.starts_with('.'));
+        Self(self.0.iter().filter(|(name, _)| is_its(name)).map(|(name, memory)| (name.clone(), memory.clone())).collect())
+    }
+
+    /// Adds what others remember.
+    pub fn add(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Remembers a value that belongs to no watch.
+    pub fn keep(&mut self, name: &str, value: &impl serde::Serialize) {
+        self.0.entry(name.to_owned()).or_default().keep(value);
+    }
 }
 
 type Section<W> = Option<Seen<<W as Watch>::Facts>>;
@@ -90,8 +108,9 @@ impl<W: Watch> Watching for Entry<W> {
         W::NAME
     }
 
-    fn schedule(&self) -> &'static str {
-        W::SCHEDULE
+    fn default_schedule(&self) -> Cron {
+        // A test parses every watch's own schedule; the loop must have one in any case.
+        schedule::parse_cron(W::SCHEDULE).unwrap_or_else(|_| Cron::every_minute())
     }
 
     fn look(&mut self, at: &At, policy: &Policy, memory: &mut Memories, snapshot: &mut Snapshot) {
@@ -196,4 +215,16 @@ pub fn check_all(
     findings.sort_by(|a, b| (b.severity, a.code, &a.subject).cmp(&(a.severity, b.code, &b.subject)));
     findings.dedup_by(|a, b| a.code == b.code && a.subject == b.subject);
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_watch_has_a_schedule_that_parses() {
+        for watch in watches() {
+            assert!(!watch.default_schedule().as_str().is_empty(), "{}", watch.name());
+        }
+    }
 }

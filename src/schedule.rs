@@ -101,6 +101,12 @@ fn weekday_names(field: &str) -> Option<String> {
 }
 
 impl Cron {
+    /// Every minute; what holds when nothing else does.
+    #[must_use]
+    pub fn every_minute() -> Self {
+        Self { written: String::new(), either: Vec::new(), names_hours: false }
+    }
+
     /// The expression as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -110,6 +116,9 @@ impl Cron {
     /// The next moment after `now`, in the local time of `zone`; `None` if there is none any more (30 February).
     #[must_use]
     pub fn next_after(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        if self.either.is_empty() {
+            return now.checked_add(SignedDuration::from_mins(1)).ok();
+        }
         let local = now.to_zoned(zone.clone()).datetime();
         // One that falls into the hour before a gap lies behind us in local time and still ahead in truth.
         let from = local.checked_sub(SignedDuration::from_hours(2)).unwrap_or(local);

@@ -1,5 +1,8 @@
 //! The settings: how the watchdog runs. What is allowed is not here but in the policy.
 
+use crate::alert;
+use crate::mail;
+use crate::pass::Watching;
 use crate::policy::PolicyError;
 use crate::schedule::Cron;
 use serde::Deserialize;
@@ -19,6 +22,24 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     /// When each watch looks, by its name.
     pub schedule: BTreeMap<WatchName, Cron>,
+    /// How mails go.
+    pub mail: mail::Settings,
+    /// How alerts become mails.
+    pub alerts: alert::Limits,
+}
+
+impl Settings {
+    /// When the watch of this name looks, if the settings say so.
+    #[must_use]
+    pub fn schedule_named(&self, watch: &str) -> Option<Cron> {
+        self.schedule.iter().find(|(name, _)| name.as_str() == watch).map(|(_, schedule)| schedule.clone())
+    }
+
+    /// When this watch looks.
+    #[must_use]
+    pub fn schedule_of(&self, watch: &dyn Watching) -> Cron {
+        self.schedule_named(watch.name()).unwrap_or_else(|| watch.default_schedule())
+    }
 }
 
 /// The name of a watch.
@@ -95,6 +116,23 @@ impl Setup {
             file.as_deref().map_or(state_dir.as_path(), |file| file.parent().unwrap_or(Path::new(".")));
         let policy = beside.join(settings.policy.as_deref().unwrap_or(Path::new("policy.toml")));
         Ok(Self { settings, file, state_dir, policy })
+    }
+}
+
+impl Setup {
+    /// How mails go: as the settings say, or without any into a folder.
+    #[must_use]
+    pub fn mail_settings(&self) -> mail::Settings {
+        match (&self.file, mail::AbsolutePath::try_from(self.mail_folder())) {
+            (None, Ok(folder)) => mail::Settings::into_folder(folder),
+            _ => self.settings.mail.clone(),
+        }
+    }
+
+    /// Where mails are kept while there are no settings.
+    #[must_use]
+    pub fn mail_folder(&self) -> PathBuf {
+        self.state_dir.join("mails")
     }
 }
 

@@ -29,6 +29,9 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+/// The name of the database in the state folder.
+pub const FILE: &str = "watchdog.db";
+
 /// Alerts that are over are kept for so many days.
 const KEEP_DAYS: i64 = 90;
 

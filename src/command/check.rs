@@ -1,8 +1,7 @@
 //! `watchdog check`: one pass with nothing remembered.
 
-use crate::command::DIFFERS;
+use crate::command::{DIFFERS, print};
 use crate::pass::{self, Memories};
-use crate::policy::Policy;
 use crate::settings::Setup;
 use crate::snapshot::{SCHEMA, Snapshot};
 use anyhow::{Context, Result, bail};
@@ -12,13 +11,7 @@ use std::process::ExitCode;
 
 pub fn run(setup: &Setup, policy: Option<PathBuf>, facts: Option<&Path>, json: bool) -> Result<ExitCode> {
     let file = policy.unwrap_or_else(|| setup.policy.clone());
-    if !file.exists() {
-        bail!(
-            "there is no policy {0}: `watchdog snapshot -o {0}` writes one from what runs now",
-            file.display()
-        );
-    }
-    let policy = Policy::load(&file)?;
+    let policy = super::load_policy(&file)?;
     let (watches, snapshot) = match facts {
         Some(path) => (pass::watches(), recorded(path)?),
         None => super::look_once(&policy),
@@ -29,9 +22,14 @@ pub fn run(setup: &Setup, policy: Option<PathBuf>, facts: Option<&Path>, json: b
             println!("{}", serde_json::to_string(finding)?);
         }
     } else {
-        for finding in &findings {
-            println!("{} {}", finding.severity.as_str(), finding.title);
-        }
+        findings.iter().for_each(print::finding);
+        let seen: Vec<String> = watches.iter().filter_map(|watch| watch.summary(&snapshot)).collect();
+        let differ = match findings.len() {
+            0 => "nothing differs".to_owned(),
+            1 => "1 finding".to_owned(),
+            count => format!("{count} findings"),
+        };
+        println!("{}: {differ}. Saw {}.", snapshot.host, seen.join(", "));
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) })
 }

@@ -46,6 +46,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Into a folder, which needs no server: what holds while there are no settings yet.
+    #[must_use]
+    pub fn into_folder(path: AbsolutePath) -> Self {
+        Self { via: Via::Folder(FolderSettings { path }), ..Self::default() }
+    }
+
     /// Between whom mails go, on the host of this name.
     #[must_use]
     pub fn envelope(&self, host: &Text) -> Envelope {

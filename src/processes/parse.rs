@@ -56,6 +56,15 @@ pub fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     })
 }
 
+/// Processor time in clock ticks, user and system together, from `/proc/PID/stat`.
+#[must_use]
+pub fn parse_cpu_ticks(bytes: &[u8]) -> Option<u64> {
+    let rest = bytes.get(memrchr(b')', bytes)? + 1..)?;
+    let mut times = std::str::from_utf8(rest).ok()?.split_ascii_whitespace().skip(11).take(2);
+    let mut time = || times.next()?.parse::<u64>().ok();
+    time()?.checked_add(time()?)
+}
+
 /// The effective user from `/proc/PID/status`. The kernel escapes line breaks in the name there.
 #[must_use]
 pub fn parse_status_uid(bytes: &[u8]) -> Option<u32> {
@@ -122,6 +131,11 @@ mod tests {
     }
 
     #[test]
+    fn processor_time_is_the_fourteenth_and_fifteenth_field() {
+        assert_eq!(parse_cpu_ticks(format!("77 (a) b) {}", REST.trim_start()).as_bytes()), Some(5 + 6));
+    }
+
+    #[test]
     fn the_effective_user_is_the_second_number() {
         assert_eq!(parse_status_uid(b"Name:\ta\\nUid:\t0\nUmask:\t0022\nUid:\t1000\t33\t0\t0\n"), Some(33));
         assert_eq!(parse_status_uid(b"Name:\tx\n"), None);
@@ -154,7 +168,7 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes: Vec<u8>) {
             let _ = (parse_stat(&bytes), parse_status_uid(&bytes), parse_cmdline(&bytes), parse_cgroup_unit(&bytes));
-            let _ = parse_boot_time(&bytes);
+            let _ = (parse_boot_time(&bytes), parse_cpu_ticks(&bytes));
         }
 
         #[test]

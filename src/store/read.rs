@@ -175,7 +175,11 @@ impl Reader {
         Ok(Book { alerts, sent: sent.into_iter().map(|letter| letter.at).collect() })
     }
 
-    pub(super) fn memories(&self) -> Result<Memories, StoreError> {
+    /// What the watches remembered after the last step.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn memories(&self) -> Result<Memories, StoreError> {
         let rows = self.rows("SELECT name, memory FROM memories", [], |row| Ok((row.get(0)?, json(row, 1)?)))?;
         Ok(Memories(rows.into_iter().collect()))
     }

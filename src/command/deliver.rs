@@ -1,0 +1,28 @@
+//! `watchdog deliver`: the mailer alone.
+
+use crate::command::DIFFERS;
+use crate::host::Host;
+use crate::mail::{self, Outbox, Route};
+use crate::settings::Setup;
+use anyhow::{Context, Result};
+use std::process::ExitCode;
+
+pub fn run(setup: &Setup) -> Result<ExitCode> {
+    let host = Host::this();
+    let folder = setup.state_dir.join("outbox");
+    let outbox = Outbox::open(&folder).with_context(|| format!("cannot open the outbox {}", folder.display()))?;
+    let route = Route::new(&setup.mail_settings(), &host.name());
+    let report = mail::deliver_all(&outbox, &route, host.now()).context("cannot read the outbox")?;
+    if report.busy {
+        println!("another watchdog is delivering just now");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for delivered in &report.delivered {
+        println!("{} accepted: {}", delivered.name, delivered.reply);
+    }
+    for failed in &report.failed {
+        eprintln!("{} not accepted: {}", failed.name, failed.failure.reason);
+    }
+    println!("{} accepted, {} still waiting", report.delivered.len(), report.waiting);
+    Ok(if report.waiting == 0 { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) })
+}

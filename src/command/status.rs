@@ -1,0 +1,76 @@
+//! `watchdog status`: how the watchdog itself is.
+
+use crate::alert::words;
+use crate::command::load_policy;
+use crate::host::Host;
+use crate::mail::{Outbox, OutboxStatus};
+use crate::schedule;
+use crate::service::{self, Cost};
+use crate::settings::Setup;
+use crate::store::{self, Reader, Status};
+use anyhow::{Context, Result, bail};
+use jiff::tz::TimeZone;
+use serde_json::json;
+use std::process::ExitCode;
+
+pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
+    let path = setup.state_dir.join(store::FILE);
+    if !path.exists() {
+        bail!("nothing has been watched with {} yet: `watchdog run` begins it", setup.state_dir.display());
+    }
+    let reader = Reader::open(&path)?;
+    let status = reader.status()?;
+    let cost: Cost = reader.memories()?.0.remove(service::COST).unwrap_or_default().recall();
+    let outbox = Outbox::at(setup.state_dir.join("outbox")).status().context("cannot read the outbox")?;
+    let open = reader.open_alerts()?.len();
+    let policy = load_policy(&setup.policy);
+    let digest = policy.as_ref().map_or_else(|error| format!("WRONG: {error:#}"), |policy| policy.digest.clone());
+    if json {
+        let watches: serde_json::Map<_, _> = status.watches.iter().map(|(name, mark)| {
+            (name.clone(), json!({ "looked": mark.looked, "saw": mark.saw, "took-ms": cost.took_ms.get(name) }))
+        }).collect();
+        let value = json!({
+            "policy": setup.policy, "policy-digest": digest, "open-alerts": open, "watches": watches, "cost": cost,
+            "run": status.run.map(|run| json!({ "started": run.started, "last": run.last, "stopped": run.stopped })),
+            "outbox": { "waiting": outbox.waiting, "oldest": outbox.oldest, "last-error": outbox.last_error },
+            "last-digest": status.last_digest, "counters": status.counters,
+        });
+        println!("{value}");
+    } else {
+        print(setup, &status, &cost, &outbox, open, &digest);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(setup: &Setup, status: &Status, cost: &Cost, outbox: &OutboxStatus, open: usize, digest: &str) {
+    let (now, zone) = (Host::this().now(), TimeZone::system());
+    let at = |moment| format!("{} ({})", schedule::in_words(moment, &zone), words::ago(moment, now));
+    match status.run {
+        Some(run) => {
+            let state = match run.stopped {
+                Some(stopped) => format!("stopped {}", at(stopped)),
+                None => format!("last pass {}", run.last.map_or("none yet".to_owned(), at)),
+            };
+            println!("watching   since {}, {state}", at(run.started));
+        }
+        None => println!("watching   never yet"),
+    }
+    let digest = digest.get(..12).filter(|_| !digest.starts_with("WRONG")).unwrap_or(digest);
+    println!("policy     {} {digest}", setup.policy.display());
+    println!("alerts     {open} open");
+    let waiting = match (outbox.waiting, outbox.oldest) {
+        (0, _) => "no mail waits".to_owned(),
+        (count, Some(oldest)) => format!("{count} mails wait, the oldest since {}", at(oldest)),
+        (count, None) => format!("{count} mails wait"),
+    };
+    println!("outbox     {waiting}");
+    if let Some(error) = &outbox.last_error {
+        println!("           {error}");
+    }
+    println!("cost       {} ms of processor in the last pass, {} kB of memory", cost.last_pass_cpu_ms, cost.resident_kb);
+    for (name, mark) in &status.watches {
+        let took = cost.took_ms.get(name).map_or(String::new(), |ms| format!(", took {ms:.1} ms"));
+        let saw = if mark.saw == Some(mark.looked) { "" } else { ", SAW NOTHING" };
+        println!("{name:10} looked {}{took}{saw}", words::ago(mark.looked, now));
+    }
+}

@@ -1,0 +1,131 @@
+//! A watch in a thread of its own: it is asked to look, and answers with what differs.
+
+use super::Event;
+use super::timing::Clock;
+use crate::coverage::Gap;
+use crate::finding::Finding;
+use crate::host::Host;
+use crate::pass::{At, Memories, Watching};
+use crate::policy::Policy;
+use crate::processes::Processes;
+use crate::schedule::Cron;
+use crate::snapshot::Snapshot;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+/// What a watch is asked to do.
+pub struct Order {
+    pub now: Timestamp,
+    pub policy: Arc<Policy>,
+    pub memories: Memories,
+}
+
+/// What it answers.
+pub struct Report {
+    pub watch: &'static str,
+    pub saw: bool,
+    pub findings: Vec<Finding>,
+    pub summary: Option<String>,
+    pub gaps: Vec<Gap>,
+    pub took_ms: f64,
+    pub memories: Memories,
+}
+
+/// A watch as the deciding thread sees it.
+pub struct Looker {
+    name: &'static str,
+    schedule: Cron,
+    own_schedule: Cron,
+    orders: Sender<Order>,
+    due: Option<Timestamp>,
+    busy: bool,
+}
+
+impl Looker {
+    pub fn start(
+        mut watch: Box<dyn Watching>,
+        schedule: Cron,
+        host: Arc<Host>,
+        processes: Arc<Processes>,
+        reports: Sender<Event>,
+    ) -> std::io::Result<Self> {
+        let name = watch.name();
+        let own_schedule = watch.default_schedule();
+        let (orders, inbox) = mpsc::channel::<Order>();
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            for order in inbox {
+                let report = look(watch.as_mut(), order, &host, &processes);
+                if reports.send(Event::Looked(Box::new(report))).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { name, schedule, own_schedule, orders, due: None, busy: false })
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// When it is due; nothing while it is looking.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.due.filter(|_| !self.busy)
+    }
+
+    /// True if it should look now. It looks at once when it has never looked.
+    pub fn is_due(&mut self, now: Timestamp, clock: &Clock, zone: &TimeZone) -> bool {
+        if self.busy {
+            return false;
+        }
+        let is_due = self.due.is_none_or(|due| due <= now);
+        if is_due {
+            self.due = clock.next(&self.schedule, now, zone);
+        }
+        is_due
+    }
+
+    pub fn ask(&mut self, order: Order) {
+        self.busy = self.orders.send(order).is_ok();
+    }
+
+    pub fn answered(&mut self) {
+        self.busy = false;
+    }
+
+    /// After the clock was set, what was due means nothing any more.
+    pub fn forget_schedule(&mut self) {
+        self.due = None;
+    }
+
+    pub fn change_schedule(&mut self, schedule: Option<Cron>) {
+        let schedule = schedule.unwrap_or_else(|| self.own_schedule.clone());
+        if schedule != self.schedule {
+            self.schedule = schedule;
+            self.due = None;
+        }
+    }
+}
+
+fn look(watch: &mut dyn Watching, order: Order, host: &Host, processes: &Processes) -> Report {
+    let Order { now, policy, mut memories } = order;
+    let mut snapshot = Snapshot::empty(host.name(), host.boot_id(), now);
+    watch.look(&At { host, processes, now }, &policy, &mut memories, &mut snapshot);
+    let findings = watch.check(&snapshot, &policy, &mut memories);
+    let summary = watch.summary(&snapshot);
+    Report {
+        watch: watch.name(),
+        saw: summary.is_some(),
+        findings,
+        summary,
+        gaps: watch.gaps(&snapshot),
+        took_ms: snapshot.took_ms.get(watch.name()).copied().unwrap_or(0.0),
+        memories,
+    }
+}

@@ -1,0 +1,44 @@
+//! Signals, as events for the deciding thread.
+
+use super::Event;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::io;
+use std::sync::mpsc::Sender;
+use std::thread;
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// End: SIGTERM, or Ctrl-C.
+    Stop,
+    /// Read settings and policy anew: SIGHUP.
+    Reload,
+}
+
+/// The signals the service listens to.
+pub const WATCHED: &[Signal] = &[Signal::Stop, Signal::Reload];
+
+/// Sends each signal of these kinds on as an event.
+pub fn forward(wanted: &[Signal], events: Sender<Event>) -> io::Result<()> {
+    let mut numbers = Vec::new();
+    for signal in wanted {
+        match signal {
+            Signal::Stop => numbers.extend([SIGTERM, SIGINT]),
+            Signal::Reload => numbers.push(SIGHUP),
+        }
+    }
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let mut signals = Signals::new(numbers)?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for number in signals.forever() {
+            let signal = if number == SIGHUP { Signal::Reload } else { Signal::Stop };
+            if events.send(Event::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
