@@ -206,17 +206,21 @@ fn history(entry: &Entry, now: Timestamp, about: &About) -> String {
         News::Again if alert.kind() == Kind::State => format!("is back after its end was told, first seen {opened}{more}"),
         News::Again => format!("happened again, first seen {opened}{more}"),
         News::Still => format!("open since {opened}{more}{known}"),
-        News::Ended => format!("first seen {opened}{more}"),
+        News::Ended => String::new(),
     };
     if entry.news == News::Still && alert.absent.is_some() {
         words.push_str(&format!("; last seen {}", at(alert.last_seen)));
     }
     if entry.ended {
         let last = at(alert.last_seen);
-        words.push_str(&match alert.kind() {
-            Kind::State => format!("; no longer seen, last seen {last}"),
-            Kind::Event => format!("; has not happened again since {last}"),
-        });
+        let over = match alert.kind() {
+            Kind::State => format!("no longer seen, last seen {last}"),
+            Kind::Event => format!("has not happened again since {last}"),
+        };
+        words = match entry.news {
+            News::Ended => format!("{over}, first seen {opened}{more}"),
+            _ => format!("{words}; {over}"),
+        };
     }
     words
 }
@@ -380,14 +384,10 @@ fn coverage(lines: &mut Vec<String>, now: Timestamp, about: &About) {
 
 fn footer(lines: &mut Vec<String>, digest: &Digest, about: &About) {
     lines.extend([String::new(), "--".to_owned()]);
-    if let Some(entry) = worst(&digest.entries) {
-        let next = format!(
-            "`watchdog show {}` shows the first with all its evidence, `watchdog alerts` lists what is open. \
-             To allow what you know, add its rule to {}.",
-            entry.alert.id, about.add_to
-        );
-        lines.extend(wrap("", "  ", &next));
-    }
+    let worst = worst(&digest.entries);
+    lines.extend(worst.map(|entry| format!("one alert with all its evidence: watchdog show {}", entry.alert.id)));
+    lines.push("all open alerts: watchdog alerts".to_owned());
+    lines.extend(wrap("", "  ", &format!("to allow what you know, add its rule to {}", about.add_to)));
     let digest: String = about.policy_digest.chars().take(12).collect();
     lines.extend(wrap("", "  ", &format!("policy {digest}: {}", about.policy_files.join(", "))));
     lines.extend(wrap("", "  ", &format!("host-watchdog {}", about.version)));

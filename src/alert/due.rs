@@ -57,7 +57,7 @@ pub struct Digest {
     pub message_id: String,
     /// The moment it was made.
     pub at: Timestamp,
-    /// What it tells: by news, then the most urgent first.
+    /// What it tells: what is new, what is still open, what is over; of each the most urgent first.
     pub entries: Vec<Entry>,
     /// How many of these were held back by the limit, and since when.
     pub held: Option<(usize, Timestamp)>,
@@ -170,7 +170,8 @@ pub(super) fn tell(alerts: &mut [Alert], host: &str, now: Timestamp, open: usize
 
 fn order(entry: &Entry) -> impl Ord {
     let alert = &entry.alert;
-    (entry.news, std::cmp::Reverse(alert.worst), alert.code(), alert.opened, alert.key.clone())
+    let part = entry.news.max(News::Again);
+    (part, std::cmp::Reverse(alert.worst), entry.news, alert.code(), alert.opened, alert.key.clone())
 }
 
 fn entry(alert: &Alert) -> Entry {

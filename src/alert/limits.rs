@@ -71,6 +71,29 @@ mod tests {
         let errors = ["remind = \"5m\"", "gather = \"2d\"", "digests-per-hour = 0", "remnd = \"1d\""]
             .map(|text| toml::from_str::<Limits>(text).unwrap_err().to_string());
         expect![[r#"
+            TOML parse error at line 1, column 10
+              |
+            1 | remind = "5m"
+              |          ^^^^
+            "5m" is too short: a reminder comes every hour at most, write "1h" or more
+
+            TOML parse error at line 1, column 10
+              |
+            1 | gather = "2d"
+              |          ^^^^
+            "2d" is too long: write "1d" or less
+
+            TOML parse error at line 1, column 20
+              |
+            1 | digests-per-hour = 0
+              |                    ^
+            invalid value: integer `0`, expected a nonzero u32
+
+            TOML parse error at line 1, column 1
+              |
+            1 | remnd = "1d"
+              | ^^^^^
+            unknown field `remnd`, expected one of `remind`, `gather`, `resolve-after`, `digests-per-hour`
         "#]]
         .assert_eq(&errors.join("\n"));
     }
