@@ -1,0 +1,216 @@
+//! Listing the sockets of a Linux host with their owners.
+//!
+//! The kernel's `sock_diag` lists those of the host's network namespace at once; where it is refused, or where we
+//! are not in that namespace, `/proc/PID/net` tells the same. That is also how other namespaces are seen, without
+//! entering them.
+
+mod namespace;
+mod owner;
+pub mod proc_net;
+pub mod sock_diag;
+
+use super::{Listener, ListenerFacts, Protocol};
+use crate::coverage::Gap;
+use crate::host::Host;
+use crate::processes::{Listing, Process, Processes};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A socket that listens, as the kernel lists it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Socket {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The local port.
+    pub port: u16,
+    /// The local address.
+    pub address: IpAddr,
+    /// Its number; 0 if it belongs to no file.
+    pub inode: u64,
+    /// The user it belongs to.
+    pub uid: u32,
+    /// Of IPv6: true if it takes no IPv4.
+    pub only_ipv6: Option<bool>,
+}
+
+/// What is remembered from pass to pass, so that a pass in which nothing changed reads almost nothing.
+#[derive(Default)]
+pub struct Eyes {
+    owners: owner::Owners,
+    namespaces: namespace::Namespaces,
+}
+
+impl Eyes {
+    /// All listening sockets with their owners.
+    ///
+    /// # Errors
+    /// If neither the kernel nor `/proc` lists the sockets of the host.
+    pub fn look(
+        &mut self,
+        host: &Host,
+        listing: &Arc<Listing>,
+        now: Timestamp,
+        gaps: &mut Vec<Gap>,
+    ) -> io::Result<ListenerFacts> {
+        let sees_all = host.privilege().sees_all_processes;
+        let home = namespace::home(host);
+        let ephemeral = proc_net::read_ephemeral(host);
+        let mut found: Vec<(Option<u64>, Socket)> =
+            list(host, home.is_ours)?.into_iter().map(|socket| (None, socket)).collect();
+        let others = self.namespaces.others(host, listing, now, home.number);
+        let blind = others.unreadable > 0 && !sees_all;
+        if blind {
+            gaps.push(Gap {
+                gap: "listener-namespace".to_owned(),
+                seen: others.read,
+                of: others.read + others.unreadable,
+                why: "an ordinary user may not see in which network namespace the processes of others are; run as root"
+                    .to_owned(),
+            });
+        }
+        for (namespace, pids) in others.pids {
+            let sockets = namespace::list(host, namespace, &pids);
+            found.extend(sockets.into_iter().map(|socket| (Some(namespace), socket)));
+        }
+        found.sort();
+        found.dedup();
+
+        let inodes: BTreeSet<u64> =
+            found.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0).collect();
+        self.owners.find(host, listing, &inodes, now);
+        self.drop_closed(host, home.is_ours, ephemeral, &mut found);
+
+        let users = host.users();
+        let mut people = People::new(host, listing);
+        let listeners = found.into_iter().map(|(namespace, socket)| {
+            let (owners, heirs) = people.owners_and_heirs(&self.owners.holders(socket.inode));
+            Listener {
+                protocol: socket.protocol,
+                address: socket.address,
+                port: socket.port,
+                only_ipv6: socket.only_ipv6,
+                user: users.name(socket.uid),
+                inode: socket.inode,
+                owners,
+                heirs,
+                namespace,
+            }
+        });
+        let listeners: Vec<Listener> = listeners.collect();
+        let hidden = listeners.iter().filter(|listener| listener.owners.is_empty()).count() as u64;
+        if hidden > 0 && !sees_all {
+            gaps.push(Gap {
+                gap: "listener-owner".to_owned(),
+                seen: listeners.len() as u64 - hidden,
+                of: listeners.len() as u64,
+                why: "an ordinary user may not see which process of another user owns a socket; run as root"
+                    .to_owned(),
+            });
+        }
+        Ok(ListenerFacts { listeners, ephemeral, sees_all })
+    }
+
+    /// A client's UDP socket lives for milliseconds. One that nobody holds any more and that is gone when asked
+    /// again was no door.
+    fn drop_closed(
+        &self,
+        host: &Host,
+        ours: Ours,
+        ephemeral: (u16, u16),
+        found: &mut Vec<(Option<u64>, Socket)>,
+    ) {
+        let passing = |(namespace, socket): &(Option<u64>, Socket)| {
+            namespace.is_none()
+                && socket.protocol.has_no_listen_state()
+                && (ephemeral.0..=ephemeral.1).contains(&socket.port)
+                && self.owners.holders(socket.inode).is_empty()
+        };
+        if !found.iter().any(passing) {
+            return;
+        }
+        let Ok(again) = list(host, ours) else { return };
+        found.retain(|entry| !passing(entry) || again.iter().any(|socket| socket.inode == entry.1.inode));
+    }
+}
+
+/// Whether we are in the network namespace of the host's first process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ours {
+    Same,
+    Other,
+}
+
+/// The sockets of the host's own network namespace.
+fn list(host: &Host, ours: Ours) -> io::Result<Vec<Socket>> {
+    // The kernel speaks of this machine only, and of the namespace we are in.
+    let this_machine = host.path("/proc") == Path::new("/proc");
+    match (this_machine, ours) {
+        (true, Ours::Same) => {
+            sock_diag::read_sockets().or_else(|_| proc_net::read_sockets(host, "/proc/self/net"))
+        }
+        (true, Ours::Other) => proc_net::read_sockets(host, "/proc/1/net"),
+        (false, _) => proc_net::read_sockets(host, "/proc/net"),
+    }
+}
+
+/// The processes that hold sockets, by number.
+struct People<'a> {
+    host: &'a Host,
+    listing: Arc<Listing>,
+    is_fresh: bool,
+}
+
+impl<'a> People<'a> {
+    fn new(host: &'a Host, listing: &Arc<Listing>) -> Self {
+        Self { host, listing: Arc::clone(listing), is_fresh: false }
+    }
+
+    /// Of the processes that hold a socket: those that descend from no other holder, and of the rest one of each
+    /// program.
+    fn owners_and_heirs(&mut self, holders: &BTreeSet<u32>) -> (Vec<Arc<Process>>, Vec<Arc<Process>>) {
+        // The listing may be some seconds older than the socket.
+        if !self.is_fresh && holders.iter().any(|pid| self.listing.get(*pid).is_none()) {
+            self.is_fresh = true;
+            if let Ok(listing) = Processes::default().now(self.host) {
+                self.listing = listing;
+            }
+        }
+        let roots = |among: &BTreeSet<u32>| -> BTreeSet<u32> {
+            let is_root =
+                |pid: &&u32| !self.listing.ancestors(**pid).any(|parent| among.contains(&parent.pid));
+            among.iter().filter(is_root).copied().collect()
+        };
+        let owners = roots(holders);
+        let mut rest: BTreeSet<u32> = holders.difference(&owners).copied().collect();
+        if owners.contains(&1) {
+            rest = roots(&rest);
+        }
+        let owners = self.people(&owners);
+        let mut heirs = self.people(&rest);
+        heirs.retain(|heir| !owners.iter().any(|owner| same_program(owner, heir)));
+        (owners, heirs)
+    }
+
+    /// These processes, one of each program.
+    fn people(&self, pids: &BTreeSet<u32>) -> Vec<Arc<Process>> {
+        let mut people: Vec<Arc<Process>> = Vec::new();
+        for pid in pids {
+            let Ok(at) = self.listing.processes.binary_search_by_key(pid, |process| process.pid) else {
+                continue;
+            };
+            let Some(process) = self.listing.processes.get(at) else { continue };
+            if !people.iter().any(|known| same_program(known, process)) {
+                people.push(Arc::clone(process));
+            }
+        }
+        people
+    }
+}
+
+fn same_program(a: &Process, b: &Process) -> bool {
+    (&a.exe, &a.script, &a.user, a.container) == (&b.exe, &b.script, &b.user, b.container)
+}

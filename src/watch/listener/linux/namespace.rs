@@ -1,0 +1,126 @@
+//! Network namespaces other than the host's, and the sockets in them.
+
+use super::{Ours, Socket, proc_net};
+use crate::host::Host;
+use crate::processes::{Executable, Listing};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+/// A process may enter another namespace after its start. Most that do, do it at once: so the young ones are asked
+/// again in every pass, and all of them every hour.
+const YOUNG: SignedDuration = SignedDuration::from_mins(2);
+const AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// The network namespace of the host.
+pub struct Home {
+    /// Its number; unknown if `/proc` does not tell.
+    pub number: Option<u64>,
+    /// Whether we are in it.
+    pub is_ours: Ours,
+}
+
+/// The host's namespace is that of its first process, which a sandboxed watchdog need not be in. Who may not see
+/// that process's takes its own.
+pub fn home(host: &Host) -> Home {
+    let own = read(host, "self").ok();
+    match read(host, "1").ok() {
+        Some(first) if own.is_some_and(|own| own != first) => {
+            Home { number: Some(first), is_ours: Ours::Other }
+        }
+        _ => Home { number: own, is_ours: Ours::Same },
+    }
+}
+
+/// The number in `net:[4026531833]`.
+fn read(host: &Host, process: &str) -> io::Result<u64> {
+    let link = rustix::fs::readlink(host.path(format!("/proc/{process}/ns/net")), Vec::new())?;
+    parse_namespace(link.as_bytes()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Parses the link of a namespace.
+fn parse_namespace(link: &[u8]) -> Option<u64> {
+    std::str::from_utf8(link).ok()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// The processes of each namespace other than the host's, and of how many processes that could be told.
+pub struct Others {
+    /// By namespace, by rising number.
+    pub pids: BTreeMap<u64, Vec<u32>>,
+    /// So many processes told.
+    pub read: u64,
+    /// So many could not be asked.
+    pub unreadable: u64,
+}
+
+/// Which namespace each process is in, remembered.
+#[derive(Default)]
+pub struct Namespaces {
+    known: HashMap<u32, (u64, u64)>,
+    all_asked: Option<Timestamp>,
+}
+
+impl Namespaces {
+    /// Every namespace other than `home` that a process is in.
+    pub fn others(&mut self, host: &Host, listing: &Listing, now: Timestamp, home: Option<u64>) -> Others {
+        let mut others = Others { pids: BTreeMap::new(), read: 0, unreadable: 0 };
+        let Some(home) = home else { return others };
+        let recent = |then: Timestamp, span: SignedDuration| now.duration_since(then).abs() < span;
+        let ask_all = !self.all_asked.is_some_and(|then| recent(then, AGAIN));
+        if ask_all {
+            self.all_asked = Some(now);
+            self.known.clear();
+        }
+        self.known.retain(|pid, _| listing.get(*pid).is_some());
+        for process in &listing.processes {
+            if process.exe == Executable::Kernel {
+                continue;
+            }
+            let known = self.known.get(&process.pid).filter(|(start, _)| *start == process.start);
+            let namespace = match known {
+                Some((_, namespace)) if !recent(process.since, YOUNG) => *namespace,
+                _ => match read(host, &process.pid.to_string()) {
+                    Ok(namespace) => {
+                        self.known.insert(process.pid, (process.start, namespace));
+                        namespace
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                        others.unreadable += 1;
+                        continue;
+                    }
+                    // It ended.
+                    Err(_) => continue,
+                },
+            };
+            others.read += 1;
+            if namespace != home {
+                others.pids.entry(namespace).or_default().push(process.pid);
+            }
+        }
+        others
+    }
+}
+
+/// The sockets of a namespace, as one of its processes sees them.
+pub fn list(host: &Host, namespace: u64, pids: &[u32]) -> Vec<Socket> {
+    let ask = |pid: &u32| {
+        let sockets = proc_net::read_sockets(host, &format!("/proc/{pid}/net")).ok()?;
+        // It may have ended meanwhile, its number may be another's, or it may have left.
+        (read(host, &pid.to_string()).ok() == Some(namespace)).then_some(sockets)
+    };
+    // If all its processes are gone, so is the namespace.
+    pids.iter().find_map(ask).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_namespace() {
+        assert_eq!(parse_namespace(b"net:[4026531833]"), Some(4_026_531_833));
+        for link in [&b"mnt:[1]"[..], b"net:[]", b"net:[1", b"\xff", b""] {
+            assert_eq!(parse_namespace(link), None);
+        }
+    }
+}

@@ -1,0 +1,472 @@
+use super::*;
+use crate::policy::Policy;
+use crate::watch::listener::learn::learn;
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+const NOW: &str = "2026-03-01T12:00:00Z";
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn rules(text: &str) -> Rules {
+    match Policy::from_text("policy.toml", &format!("schema = 1\n{text}")) {
+        Ok(policy) => policy.listener,
+        Err(error) => panic!("{error}\n{text}"),
+    }
+}
+
+fn process(pid: u32, exe: &str, user: &str) -> Process {
+    let exe = match exe.strip_prefix("memfd:") {
+        Some(name) => Executable::Memory(name.into()),
+        None => Executable::Path(exe.into()),
+    };
+    Process {
+        pid,
+        start: 100,
+        since: now(),
+        parent: 1,
+        exe,
+        script: None,
+        name: "x".into(),
+        args: vec!["x".into(), "-l".into()],
+        uid: 0,
+        user: user.into(),
+        unit: None,
+        container: false,
+    }
+}
+
+fn listener(protocol: Protocol, place: &str, owners: Vec<Process>) -> Listener {
+    let place: std::net::SocketAddr = place.parse().unwrap();
+    Listener {
+        protocol,
+        address: place.ip(),
+        port: place.port(),
+        only_ipv6: None,
+        user: "root".into(),
+        inode: 1,
+        owners: owners.into_iter().map(Arc::new).collect(),
+        heirs: Vec::new(),
+        namespace: None,
+    }
+}
+
+fn tcp(place: &str, exe: &str) -> Listener {
+    listener(Protocol::Tcp, place, vec![process(7, exe, "root")])
+}
+
+fn facts(listeners: Vec<Listener>) -> ListenerFacts {
+    ListenerFacts { listeners, ephemeral: (32_768, 60_999), sees_all: true }
+}
+
+fn titles(facts: &ListenerFacts, policy: &str) -> Vec<String> {
+    check(facts, &rules(policy), now()).into_iter().map(|finding| finding.title).collect()
+}
+
+fn why_not(facts: &ListenerFacts, policy: &str) -> String {
+    let findings = check(facts, &rules(policy), now());
+    findings[0].nearest.as_ref().map(|nearest| nearest.why_not.clone()).unwrap_or_default()
+}
+
+const NGINX: &str = r#"
+[[listener]]
+protocol = "tcp"
+bind = "any"
+port = 443
+exe = "/usr/sbin/nginx"
+"#;
+
+#[test]
+fn a_new_port_is_reported_with_all_that_is_known() {
+    let mut seen = vec![
+        tcp("0.0.0.0:4444", "/usr/bin/nc"),
+        tcp("[::]:4444", "/usr/bin/nc"),
+        tcp("[::]:443", "/usr/sbin/nginx"),
+    ];
+    seen[1].only_ipv6 = Some(false);
+    let found = check(&facts(seen), &rules(NGINX), now());
+    expect![[r#"
+        [
+          {
+            "code": "new-listener",
+            "severity": "urgent",
+            "subject": "tcp any 4444 exe=/usr/bin/nc",
+            "title": "tcp port 4444 on every address is opened by /usr/bin/nc run by root",
+            "evidence": {
+              "protocol": "tcp",
+              "listens on": [
+                "0.0.0.0:4444",
+                "[::]:4444 and IPv4"
+              ],
+              "executable": "/usr/bin/nc",
+              "user": "root",
+              "pid": [
+                7
+              ],
+              "arguments": "x -l",
+              "started": "2026-03-01T12:00:00Z"
+            },
+            "suggest": "[[listener]]\nprotocol = \"tcp\"\nbind     = \"any\"\nport     = 4444\nexe      = \"/usr/bin/nc\"\nwhy      = \"…\"\n"
+          }
+        ]"#]]
+    .assert_eq(&serde_json::to_string_pretty(&found).unwrap());
+}
+
+#[test]
+fn a_rule_for_every_address_means_ipv4_and_ipv6_and_nothing_narrower() {
+    for place in ["0.0.0.0:443", "[::]:443", "[::ffff:0.0.0.0]:443"] {
+        assert_eq!(titles(&facts(vec![tcp(place, "/usr/sbin/nginx")]), NGINX), [""; 0], "{place}");
+    }
+    for (place, why) in [
+        ("127.0.0.1:443", "it is for every address, and this listens on loopback"),
+        ("[::1]:443", "it is for every address, and this listens on loopback"),
+        ("10.0.0.1:443", "it is for every address, and this listens on 10.0.0.1"),
+    ] {
+        assert_eq!(why_not(&facts(vec![tcp(place, "/usr/sbin/nginx")]), NGINX), why);
+    }
+}
+
+#[test]
+fn a_net_holds_its_addresses_but_not_every_address() {
+    let policy = NGINX.replace("any", "10.0.0.0/8");
+    assert_eq!(titles(&facts(vec![tcp("10.1.2.3:443", "/usr/sbin/nginx")]), &policy), [""; 0]);
+    assert_eq!(titles(&facts(vec![tcp("11.1.2.3:443", "/usr/sbin/nginx")]), &policy).len(), 1);
+    let policy = NGINX.replace("any", "0.0.0.0/0");
+    assert_eq!(titles(&facts(vec![tcp("0.0.0.0:443", "/usr/sbin/nginx")]), &policy).len(), 1);
+}
+
+#[test]
+fn the_nearest_rule_says_what_does_not_fit() {
+    for (seen, why) in [
+        (tcp("0.0.0.0:443", "/usr/bin/nc"), "it is for /usr/sbin/nginx, and this is /usr/bin/nc"),
+        (tcp("0.0.0.0:8443", "/usr/sbin/nginx"), "it is for port 443"),
+        (tcp("0.0.0.0:8443", "/usr/bin/nc"), ""),
+        (listener(Protocol::Udp, "0.0.0.0:443", vec![process(7, "/usr/sbin/nginx", "root")]), ""),
+        (listener(Protocol::Tcp, "0.0.0.0:443", vec![]), "it is for /usr/sbin/nginx, and no owner was found"),
+    ] {
+        assert_eq!(why_not(&facts(vec![seen]), NGINX), why);
+    }
+    let policy = format!("{NGINX}users = [\"www-data\"]\nexpires = \"2026-02-01\"");
+    assert_eq!(
+        why_not(&facts(vec![tcp("0.0.0.0:443", "/usr/sbin/nginx")]), &policy),
+        "user root is not one of www-data; the rule expired on 2026-02-01"
+    );
+}
+
+#[test]
+fn a_deleted_file_is_still_the_same_door_and_memory_is_not() {
+    let mut replaced = tcp("0.0.0.0:443", "/usr/sbin/nginx");
+    let mut owner = process(7, "/usr/sbin/nginx", "root");
+    owner.exe = Executable::Deleted("/usr/sbin/nginx".into());
+    replaced.owners = vec![Arc::new(owner)];
+    assert_eq!(titles(&facts(vec![replaced.clone()]), NGINX), [""; 0]);
+    assert_eq!(
+        titles(&facts(vec![replaced]), ""),
+        [
+            "tcp port 443 on every address is opened by /usr/sbin/nginx (a deleted or replaced file) run by root"
+        ]
+    );
+    assert_eq!(
+        titles(&facts(vec![tcp("0.0.0.0:443", "memfd:kit")]), NGINX),
+        ["tcp port 443 on every address is opened by memfd:kit (memory, no file) run by root"]
+    );
+}
+
+#[test]
+fn an_interpreter_is_named_with_its_script() {
+    let python = NGINX.replace("/usr/sbin/nginx", "/usr/bin/python3.11");
+    let mut seen = tcp("0.0.0.0:443", "/usr/bin/python3.11");
+    let mut owner = process(7, "/usr/bin/python3.11", "root");
+    owner.script = Some("/srv/evil.py".into());
+    seen.owners = vec![Arc::new(owner)];
+    let seen = facts(vec![seen]);
+    assert_eq!(why_not(&seen, &python), "it allows no script, and this runs /srv/evil.py");
+    assert_eq!(
+        why_not(&seen, &format!("{python}script = \"/srv/app.py\"")),
+        "it is for the script /srv/app.py"
+    );
+    assert_eq!(titles(&seen, &format!("{python}script = \"/srv/*.py\"")), [""; 0]);
+}
+
+#[test]
+fn every_owner_must_be_allowed_but_not_those_who_inherited() {
+    let mut seen = tcp("0.0.0.0:443", "/usr/sbin/nginx");
+    seen.heirs = vec![Arc::new(process(8, "/usr/lib/helper", "www-data"))];
+    assert_eq!(titles(&facts(vec![seen.clone()]), NGINX), [""; 0]);
+    seen.owners.push(Arc::new(process(9, "/usr/sbin/mysqld", "mysql")));
+    assert_eq!(
+        titles(&facts(vec![seen]), NGINX),
+        ["tcp port 443 on every address is opened by /usr/sbin/mysqld run by mysql"]
+    );
+}
+
+#[test]
+fn a_socket_of_the_service_manager_is_its_own_or_of_all_it_was_handed_to() {
+    let systemd = NGINX.replace("/usr/sbin/nginx", "/usr/lib/systemd/systemd");
+    let mut seen =
+        listener(Protocol::Tcp, "0.0.0.0:443", vec![process(1, "/usr/lib/systemd/systemd", "root")]);
+    let opened = ["tcp port 443 on every address is opened by /usr/lib/systemd/systemd run by root"];
+    assert_eq!(titles(&facts(vec![seen.clone()]), &systemd), [""; 0]);
+    assert_eq!(titles(&facts(vec![seen.clone()]), NGINX), opened);
+    seen.heirs = vec![Arc::new(process(8, "/usr/sbin/nginx", "root"))];
+    assert_eq!(titles(&facts(vec![seen.clone()]), &systemd), [""; 0]);
+    assert_eq!(titles(&facts(vec![seen.clone()]), NGINX), [""; 0]);
+    seen.heirs.push(Arc::new(process(9, "/usr/bin/nc", "root")));
+    assert_eq!(titles(&facts(vec![seen]), NGINX), opened);
+}
+
+#[test]
+fn root_is_told_of_a_socket_without_an_owner_and_others_are_told_what_they_cannot_see() {
+    let mut seen = facts(vec![listener(Protocol::Udp, "0.0.0.0:51820", vec![])]);
+    let rule = NGINX.replace("tcp", "udp").replace("443", "51820");
+    assert_eq!(
+        titles(&seen, &rule),
+        ["udp port 51820 on every address is open, and no process was found that holds it"]
+    );
+    seen.sees_all = false;
+    assert_eq!(titles(&seen, &rule), [""; 0]);
+    assert_eq!(
+        titles(&seen, ""),
+        ["an ephemeral udp port on every address is open; only root can see whose it is"]
+    );
+}
+
+#[test]
+fn a_container_does_not_satisfy_a_rule_of_the_host() {
+    let mut elsewhere = tcp("0.0.0.0:443", "/usr/sbin/nginx");
+    elsewhere.namespace = Some(4_026_532_000);
+    let mut inside = tcp("0.0.0.0:443", "/usr/sbin/nginx");
+    let mut owner = process(7, "/usr/sbin/nginx", "root");
+    owner.container = true;
+    inside.owners = vec![Arc::new(owner)];
+    let seen = facts(vec![elsewhere, inside]);
+    let found = check(&seen, &rules(NGINX), now());
+    // One finding for the same service in however many containers.
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].severity, Severity::Warning);
+    assert_eq!(
+        found[0].nearest.as_ref().unwrap().why_not,
+        "it is for the host, and this is in a container or another network namespace"
+    );
+    assert_eq!(titles(&seen, &format!("{NGINX}container = true")), [""; 0]);
+    assert_eq!(
+        why_not(&facts(vec![tcp("0.0.0.0:443", "/usr/sbin/nginx")]), &format!("{NGINX}container = true")),
+        "it is for containers, and this is the host's own"
+    );
+}
+
+#[test]
+fn udp_clients_are_one_door_for_each_program() {
+    let udp = |port: u16| {
+        listener(Protocol::Udp, &format!("0.0.0.0:{port}"), vec![process(7, "/usr/sbin/chronyd", "root")])
+    };
+    let seen = facts(vec![udp(40_000), udp(40_001), udp(123)]);
+    let found = check(&seen, &Rules::default(), now());
+    let told: Vec<_> = found.iter().map(|f| (f.severity, f.subject.as_str(), f.title.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (
+                Severity::Urgent,
+                "udp any 123 exe=/usr/sbin/chronyd",
+                "udp port 123 on every address is opened by /usr/sbin/chronyd run by root"
+            ),
+            (
+                Severity::Warning,
+                "udp any ephemeral exe=/usr/sbin/chronyd",
+                "2 ephemeral udp ports on every address are opened by /usr/sbin/chronyd run by root"
+            ),
+        ]
+    );
+    assert_eq!(titles(&seen, found[1].suggest.as_ref().unwrap()).len(), 1);
+}
+
+#[test]
+fn a_required_socket_that_nobody_opened_is_reported() {
+    let policy = format!("{NGINX}required = true\nwhy = \"the shop\"");
+    assert_eq!(titles(&facts(vec![tcp("[::]:443", "/usr/sbin/nginx")]), &policy), [""; 0]);
+    let seen = facts(vec![tcp("127.0.0.1:443", "/usr/sbin/nginx")]);
+    let found = check(&seen, &rules(&policy), now());
+    let missing = found.iter().find(|finding| finding.code == Code::MissingListener).unwrap();
+    expect![[r##"
+        {
+          "code": "missing-listener",
+          "severity": "urgent",
+          "subject": "listener tcp any 443 /usr/sbin/nginx users=",
+          "title": "nothing listens on tcp port 443 on every address by /usr/sbin/nginx, as it must",
+          "evidence": {
+            "on that port instead": [
+              "127.0.0.1:443 by /usr/sbin/nginx (7, root)"
+            ],
+            "rule": "policy.toml:3",
+            "why the rule": "the shop"
+          },
+          "suggest": "# instead of the rule at policy.toml:3\n[[listener]]\nprotocol = \"tcp\"\nbind     = \"any\"\nport     = 443\nexe      = \"/usr/sbin/nginx\"\nwhy      = \"the shop\"\n"
+        }"##]]
+    .assert_eq(&serde_json::to_string_pretty(missing).unwrap());
+    assert_eq!(titles(&facts(vec![]), missing.suggest.as_ref().unwrap()), [""; 0]);
+    assert_eq!(titles(&facts(vec![]), &format!("{policy}\nexpires = \"2026-02-28\"")), [""; 0]);
+}
+
+fn wrong(value: &str, message: &Expect) {
+    let text = format!("schema = 1\n[[listener]]\nprotocol = \"tcp\"\n{value}\n");
+    message.assert_eq(&Policy::from_text("policy.toml", &text).unwrap_err().to_string());
+}
+
+#[test]
+fn a_wrong_value_gets_a_message_with_a_caret() {
+    wrong(
+        "bind = \"any\"\nport = 70000",
+        &expect![[r#"
+            policy.toml:5:8: 70000 is not a port: ports go from 1 to 65535
+              |
+            5 | port = 70000
+              |        ^^^^^"#]],
+    );
+    wrong(
+        "bind = \"any\"\nport = \"http\"",
+        &expect![[r#"
+            policy.toml:5:8: "http" is not a port: write a number, "8000-8010" or "ephemeral"
+              |
+            5 | port = "http"
+              |        ^^^^^^"#]],
+    );
+    wrong(
+        "port = \"9-8\"\nbind = \"any\"",
+        &expect![[r#"
+            policy.toml:4:8: "9-8" ends before it begins: write "8-9"
+              |
+            4 | port = "9-8"
+              |        ^^^^^"#]],
+    );
+    wrong(
+        "port = [1]\nbind = \"any\"",
+        &expect![[r#"
+            policy.toml:4:8: invalid type: sequence, expected a port: a number, "8000-8010" or "ephemeral"
+              |
+            4 | port = [1]
+              |        ^^^"#]],
+    );
+    wrong(
+        "port = 1\nbind = \"0.0.0.0\"",
+        &expect![[r#"
+            policy.toml:5:8: "0.0.0.0" stands for every address: write "any"
+              |
+            5 | bind = "0.0.0.0"
+              |        ^^^^^^^^^"#]],
+    );
+    wrong(
+        "port = 1\nbind = \"10.0.0.1/8\"",
+        &expect![[r#"
+            policy.toml:5:8: "10.0.0.1/8" is an address and a net: write 10.0.0.1 or 10.0.0.0/8
+              |
+            5 | bind = "10.0.0.1/8"
+              |        ^^^^^^^^^^^^"#]],
+    );
+    wrong(
+        "port = 1\nbind = \"eth0\"",
+        &expect![[r#"
+            policy.toml:5:8: "eth0" is not an address: write "any", "loopback", an address or a net like "10.0.0.0/8"
+              |
+            5 | bind = "eth0"
+              |        ^^^^^^"#]],
+    );
+    let text = "schema = 1\n[[listener]]\nprotocol = \"tpc\"\n";
+    expect![[r#"
+        policy.toml:3:12: "tpc" is not a protocol: write "tcp", "udp", "udplite" or "sctp"
+          |
+        3 | protocol = "tpc"
+          |            ^^^^^"#]]
+    .assert_eq(&Policy::from_text("policy.toml", text).unwrap_err().to_string());
+}
+
+#[test]
+fn ports_and_addresses_are_written_as_they_are_read() {
+    for port in ["443", "\"8000-8010\"", "\"ephemeral\""] {
+        let rules = rules(&NGINX.replace("443", port));
+        let written = to_toml("[[listener]]", &rules.listener[0].rule);
+        assert!(written.contains(&format!("port     = {port}\n")), "{written}");
+    }
+    for bind in ["any", "loopback", "10.0.0.0/8", "192.168.1.1", "::1", "fe80::/10"] {
+        assert_eq!(Bind::try_from(bind.to_owned()).map(|bind| bind.to_string()), Ok(bind.to_owned()));
+    }
+}
+
+fn any_listener() -> impl Strategy<Value = Listener> {
+    let places = prop::sample::select(vec![
+        "0.0.0.0",
+        "::",
+        "127.0.0.1",
+        "::1",
+        "10.0.0.7",
+        "fe80::7",
+        "::ffff:127.0.0.1",
+    ]);
+    let protocols =
+        prop::sample::select(vec![Protocol::Tcp, Protocol::Udp, Protocol::UdpLite, Protocol::Sctp]);
+    let owner = (
+        2_u32..9,
+        prop::sample::select(vec!["/bin/a", "/bin/a*b", "memfd:k", "/bin/\\x0a"]),
+        any::<bool>(),
+        any::<[bool; 3]>(),
+    );
+    let owners = prop::collection::vec(owner, 0..3);
+    let port = prop::sample::select(vec![1_u16, 443, 32_768, 60_999, 61_000]);
+    (protocols, places, port, owners, any::<[bool; 2]>()).prop_map(
+        |(protocol, place, port, owners, [apart, first])| {
+            let mut seen = listener(protocol, "0.0.0.0:1", vec![]);
+            (seen.address, seen.port) = (place.parse().unwrap(), port);
+            seen.namespace = apart.then_some(1);
+            seen.owners = owners
+                .into_iter()
+                .map(|(pid, exe, container, [script, hidden, deleted])| {
+                    let mut owner = process(pid, exe, "alice");
+                    (owner.container, owner.script) = (container, script.then(|| "/s*.py".into()));
+                    if deleted && let Executable::Path(path) = &owner.exe {
+                        owner.exe = Executable::Deleted(path.clone());
+                    }
+                    if hidden {
+                        owner.exe = Executable::Unreadable("hides".into());
+                    }
+                    Arc::new(owner)
+                })
+                .collect();
+            if first {
+                seen.owners = vec![Arc::new(process(1, "/sbin/init", "root"))];
+                seen.heirs = vec![Arc::new(process(9, "/bin/heir", "root"))];
+            }
+            seen
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_is_learned_is_allowed(listeners in prop::collection::vec(any_listener(), 0..6), sees_all: bool) {
+        let facts = ListenerFacts { sees_all, ..facts(listeners) };
+        let learned = learn(&facts, "watchdog");
+        let found = check(&facts, &rules(&learned), now());
+        prop_assert!(found.is_empty(), "{learned}\n{found:#?}");
+    }
+
+    #[test]
+    fn what_a_finding_suggests_allows_just_it(listeners in prop::collection::vec(any_listener(), 0..6), sees_all: bool) {
+        let facts = ListenerFacts { sees_all, ..facts(listeners) };
+        let found = check(&facts, &Rules::default(), now());
+        for finding in &found {
+            let left = check(&facts, &rules(finding.suggest.as_ref().unwrap()), now());
+            prop_assert!(!left.iter().any(|other| other.subject == finding.subject), "{finding:#?}");
+        }
+        let all: String = found.iter().filter_map(|finding| finding.suggest.clone()).collect();
+        prop_assert!(check(&facts, &rules(&all), now()).is_empty());
+    }
+
+    #[test]
+    fn facts_survive_their_json_form(listeners in prop::collection::vec(any_listener(), 0..3)) {
+        let facts = facts(listeners);
+        let json = serde_json::to_string(&facts).unwrap();
+        prop_assert_eq!(serde_json::from_str::<ListenerFacts>(&json).unwrap(), facts);
+    }
+}
