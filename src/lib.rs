@@ -7,6 +7,7 @@ pub mod alert;
 pub mod cli;
 pub mod command;
 pub mod coverage;
+pub mod dpkg;
 pub mod file;
 pub mod finding;
 pub mod host;
