@@ -24,12 +24,12 @@ pub fn learn(facts: &UpdateFacts, by: &str, now: Timestamp) -> String {
     // What holds for any update holds for security updates too.
     let any = oldest(true).max(oldest(false));
     let any = loosened(ANY, any, "max-age", "an update", &mut notes);
-    let lists = facts
-        .lists_good()
-        .map(|good| loosened(LISTS, Some(age(good, now)), "lists-max-age", "a new package list", &mut notes));
-    if lists.is_none() {
-        notes.push("lists-max-age is left out, as no package list was ever fetched".to_owned());
-    }
+    let lists = if let Some(good) = facts.lists_good() {
+        loosened(LISTS, Some(age(good, now)), "lists-max-age", "a new package list", &mut notes)
+    } else {
+        notes.push("lists-max-age is left out as no package list was ever fetched".to_owned());
+        None
+    };
     let reboot = facts.reboot.as_ref().map(|reboot| age(reboot.since, now));
     let reboot = loosened(REBOOT, reboot, "reboot-max-age", "a reboot", &mut notes);
     let mut why = "a host that is looked after keeps these times".to_owned();

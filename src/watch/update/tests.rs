@@ -90,28 +90,28 @@ fn security_updates_that_wait_too_long_are_one_finding() {
         &facts,
         LIMITS,
         &expect![[r##"
-        [
-          {
-            "code": "security-updates",
-            "severity": "warning",
-            "subject": "updates security",
-            "title": "3 security updates wait, the oldest for 4 days: openssl, zlib1g, nginx",
-            "evidence": {
-              "updates": [
-                "openssl 1.0-1 -> 1.0-2 since 2026-11-18 (Debian-Security:12/oldstable-security)",
-                "zlib1g 1.0-1 -> 1.0-2 since 2026-11-18 (Debian-Security:12/oldstable-security, on hold)",
-                "nginx 1.0-1 -> 1.0-2 since 2026-11-18 (Debian-Security:12/oldstable-security)"
-              ],
-              "waiting-less-long": 1,
-              "to-install": "apt-get dist-upgrade"
-            },
-            "nearest": {
-              "rule": "updates (policy.toml:3)",
-              "why_not": "security-max-age is 3d, this has waited 4 days"
-            },
-            "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"30d\"\nsecurity-max-age = \"5d\"\nlists-max-age    = \"1w\"\nreboot-max-age   = \"2w\"\nwhy              = \"house rule\"\n"
-          }
-        ]"##]],
+            [
+              {
+                "code": "security-updates",
+                "severity": "warning",
+                "subject": "updates security",
+                "title": "3 security updates wait, the oldest for 4 days: openssl, zlib1g, nginx",
+                "evidence": {
+                  "updates": [
+                    "openssl 1.0-1 -> 1.0-2 since 2026-11-18 (Debian-Security:12/oldstable-security)",
+                    "zlib1g 1.0-1 -> 1.0-2 since 2026-11-18 (Debian-Security:12/oldstable-security, on hold)",
+                    "nginx 1.0-1 -> 1.0-2 since 2026-11-18 (Debian-Security:12/oldstable-security)"
+                  ],
+                  "waiting-less-long": 1,
+                  "to-install": "apt-get dist-upgrade"
+                },
+                "nearest": {
+                  "rule": "updates (policy.toml:3)",
+                  "why_not": "security-max-age is 3d, but it is 4 days"
+                },
+                "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"30d\"\nsecurity-max-age = \"5d\"\nlists-max-age    = \"1w\"\nreboot-max-age   = \"2w\"\nwhy              = \"house rule\"\n"
+              }
+            ]"##]],
     );
 }
 
@@ -125,31 +125,31 @@ fn other_updates_that_wait_too_long_are_one_finding_without_those_on_hold() {
         &facts,
         LIMITS,
         &expect![[r##"
-        [
-          {
-            "code": "pending-updates",
-            "severity": "notice",
-            "subject": "updates other",
-            "title": "7 updates wait, the oldest for 33 days: lib10, lib11, lib12, lib13, lib14 and 2 more",
-            "evidence": {
-              "updates": [
-                "lib10 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
-                "lib11 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
-                "lib12 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
-                "lib13 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
-                "lib14 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
-                "lib15 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
-                "lib16 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)"
-              ],
-              "to-install": "apt-get dist-upgrade"
-            },
-            "nearest": {
-              "rule": "updates (policy.toml:3)",
-              "why_not": "max-age is 30d, this has waited 33 days"
-            },
-            "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"34d\"\nsecurity-max-age = \"3d\"\nlists-max-age    = \"1w\"\nreboot-max-age   = \"2w\"\nwhy              = \"house rule\"\n"
-          }
-        ]"##]],
+            [
+              {
+                "code": "pending-updates",
+                "severity": "notice",
+                "subject": "updates other",
+                "title": "7 updates wait, the oldest for 33 days: lib10, lib11, lib12, lib13, lib14 and 2 more",
+                "evidence": {
+                  "updates": [
+                    "lib10 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
+                    "lib11 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
+                    "lib12 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
+                    "lib13 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
+                    "lib14 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
+                    "lib15 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)",
+                    "lib16 1.0-1 -> 1.0-2 since 2026-10-19 (Debian:12.15/oldstable)"
+                  ],
+                  "to-install": "apt-get dist-upgrade"
+                },
+                "nearest": {
+                  "rule": "updates (policy.toml:3)",
+                  "why_not": "max-age is 30d, but it is 33 days"
+                },
+                "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"34d\"\nsecurity-max-age = \"3d\"\nlists-max-age    = \"1w\"\nreboot-max-age   = \"2w\"\nwhy              = \"house rule\"\n"
+              }
+            ]"##]],
     );
 }
 
@@ -203,27 +203,27 @@ fn lists_that_are_too_old_are_found() {
         &UpdateFacts { lists, ..calm() },
         LIMITS,
         &expect![[r##"
-        [
-          {
-            "code": "stale-package-lists",
-            "severity": "warning",
-            "subject": "package lists",
-            "title": "the package lists are 9 days old (Debian-Security bookworm-security): newer updates are not known",
-            "evidence": {
-              "lists": [
-                "Debian bookworm of 2026-11-21",
-                "Debian-Security bookworm-security of 2026-11-13"
-              ],
-              "known-good": "2026-11-13 05:00 UTC",
-              "to-fetch": "apt-get update"
-            },
-            "nearest": {
-              "rule": "updates (policy.toml:3)",
-              "why_not": "lists-max-age is 1w, this has waited 9 days"
-            },
-            "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"30d\"\nsecurity-max-age = \"3d\"\nlists-max-age    = \"10d\"\nreboot-max-age   = \"2w\"\nwhy              = \"house rule\"\n"
-          }
-        ]"##]],
+            [
+              {
+                "code": "stale-package-lists",
+                "severity": "warning",
+                "subject": "package lists",
+                "title": "the package lists are 9 days old (Debian-Security bookworm-security): newer updates are not known",
+                "evidence": {
+                  "lists": [
+                    "Debian bookworm of 2026-11-21",
+                    "Debian-Security bookworm-security of 2026-11-13"
+                  ],
+                  "known-good": "2026-11-13 05:00 UTC",
+                  "to-fetch": "apt-get update"
+                },
+                "nearest": {
+                  "rule": "updates (policy.toml:3)",
+                  "why_not": "lists-max-age is 1w, but it is 9 days"
+                },
+                "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"30d\"\nsecurity-max-age = \"3d\"\nlists-max-age    = \"10d\"\nreboot-max-age   = \"2w\"\nwhy              = \"house rule\"\n"
+              }
+            ]"##]],
     );
 }
 
@@ -268,26 +268,26 @@ fn a_reboot_that_waits_too_long_is_found() {
         &UpdateFacts { reboot, ..calm() },
         LIMITS,
         &expect![[r##"
-        [
-          {
-            "code": "reboot-required",
-            "severity": "notice",
-            "subject": "reboot",
-            "title": "a reboot has been needed for 15 days: libc6, linux-image-6.1.0-39-amd64",
-            "evidence": {
-              "packages": [
-                "libc6",
-                "linux-image-6.1.0-39-amd64"
-              ],
-              "since": "2026-11-07 05:00 UTC"
-            },
-            "nearest": {
-              "rule": "updates (policy.toml:3)",
-              "why_not": "reboot-max-age is 2w, this has waited 15 days"
-            },
-            "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"30d\"\nsecurity-max-age = \"3d\"\nlists-max-age    = \"1w\"\nreboot-max-age   = \"16d\"\nwhy              = \"house rule\"\n"
-          }
-        ]"##]],
+            [
+              {
+                "code": "reboot-required",
+                "severity": "notice",
+                "subject": "reboot",
+                "title": "a reboot has been needed for 15 days: libc6, linux-image-6.1.0-39-amd64",
+                "evidence": {
+                  "packages": [
+                    "libc6",
+                    "linux-image-6.1.0-39-amd64"
+                  ],
+                  "since": "2026-11-07 05:00 UTC"
+                },
+                "nearest": {
+                  "rule": "updates (policy.toml:3)",
+                  "why_not": "reboot-max-age is 2w, but it is 15 days"
+                },
+                "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"30d\"\nsecurity-max-age = \"3d\"\nlists-max-age    = \"1w\"\nreboot-max-age   = \"16d\"\nwhy              = \"house rule\"\n"
+              }
+            ]"##]],
     );
 }
 
@@ -341,15 +341,15 @@ fn a_neglected_host_learns_wider_limits_and_why() {
     learned(
         &without,
         &expect![[r##"
-        # How long updates and a reboot may wait, and how old the package lists may be.
+            # How long updates and a reboot may wait, and how old the package lists may be.
 
-        [updates]
-        max-age          = "30d"
-        security-max-age = "3d"
-        reboot-max-age   = "2w"
-        why              = "a host that is looked after keeps these times; when this was learned it did not: lists-max-age is left out, as no package list was ever fetched"
-        by               = "watchdog 2026-11-22"
-    "##]],
+            [updates]
+            max-age          = "30d"
+            security-max-age = "3d"
+            reboot-max-age   = "2w"
+            why              = "a host that is looked after keeps these times; when this was learned it did not: lists-max-age is left out as no package list was ever fetched"
+            by               = "watchdog 2026-11-22"
+        "##]],
     );
     let ages = [0, 24 * 3, 24 * 3 + 11, 24 * 30, 24 * 3660, 24 * 20_000];
     for age in ages {
