@@ -162,8 +162,7 @@ fn prepare(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
     if application != APPLICATION {
         return Err(damaged("it is empty or of another program"));
     }
-    let check: String =
-        conn.pragma_query_value(None, "quick_check(1)", |row| row.get(0)).map_err(failed)?;
+    let check: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if check != "ok" {
         return Err(damaged(&check));
     }
@@ -209,7 +208,8 @@ fn migrate(conn: &mut Connection, version: i64, note: Option<Finding>) -> rusqli
 /// The file and what SQLite keeps beside it get a name that says when.
 fn move_aside(path: &Path, now: Timestamp) -> Result<(), StoreError> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let names = (0..1000).map(|n| if n == 0 { format!(".corrupt-{stamp}") } else { format!(".corrupt-{stamp}.{n}") });
+    let names =
+        (0..1000).map(|n| if n == 0 { format!(".corrupt-{stamp}") } else { format!(".corrupt-{stamp}.{n}") });
     let free = names.map(|suffix| beside(path, &suffix)).find(|target| !target.exists());
     let Some(target) = free else {
         return Err(StoreError::Io(path.to_owned(), io::ErrorKind::AlreadyExists.into()));
@@ -230,10 +230,15 @@ fn move_aside(path: &Path, now: Timestamp) -> Result<(), StoreError> {
 fn earlier(path: &Path) -> Option<Finding> {
     let prefix = format!("{}.corrupt-", path.file_name()?.to_string_lossy());
     let folder = folder(path);
-    let names = std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let moved = names.filter(|name| name.starts_with(&prefix) && !name.ends_with("-wal") && !name.ends_with("-shm"));
+    let names =
+        std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let moved =
+        names.filter(|name| name.starts_with(&prefix) && !name.ends_with("-wal") && !name.ends_with("-shm"));
     let moved = folder.join(moved.max()?);
-    let title = format!("the watchdog's database was damaged and has begun afresh; the old one is {}", moved.display());
+    let title = format!(
+        "the watchdog's database was damaged and has begun afresh; the old one is {}",
+        moved.display()
+    );
     Some(
         Finding::new(Code::CoverageGap, "database", crate::text::clean(&title))
             .with("moved to", crate::text::Text::new(moved.as_os_str().as_encoded_bytes()))
