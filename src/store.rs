@@ -23,6 +23,7 @@ use crate::alert::{Alert, Blind, Book, Composed, Letter, Pass};
 use crate::finding::Finding;
 use crate::pass::Memories;
 use crate::rule::Span;
+use crate::watch::Memory;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 use std::fmt;
@@ -95,7 +96,11 @@ impl fmt::Display for StoreError {
                 path.display()
             ),
             Self::Older(path) => {
-                write!(f, "{} was written by an older watchdog: start `watchdog run` once to renew it", path.display())
+                write!(
+                    f,
+                    "{} was written by an older watchdog: start `watchdog run` once to renew it",
+                    path.display()
+                )
             }
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Full(path) => write!(
@@ -128,7 +133,9 @@ impl StoreError {
         let path = path.to_owned();
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full(path),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(path, error.to_string()),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged(path, error.to_string())
+            }
             _ => match error {
                 // A value of a wrong type, or a missing row that must be there.
                 rusqlite::Error::FromSqlConversionFailure(..)
@@ -198,7 +205,7 @@ impl Store {
             let away = now.duration_since(from) > tolerance.signed();
             away.then(|| Blind { from, until: now, why: why.to_owned() })
         });
-        let run = self.write(|tx| {
+        let run = self.reader.write(|tx| {
             if let Some(blind) = &blind {
                 insert_blind(tx, blind)?;
             }
@@ -217,7 +224,7 @@ impl Store {
     /// `Full`, or what SQLite says.
     pub fn stop(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let run = self.run;
-        self.write(|tx| {
+        self.reader.write(|tx| {
             tx.execute("UPDATE runs SET stopped = ?1 WHERE id = ?2", params![now.to_string(), run])?;
             Ok(())
         })
@@ -229,7 +236,7 @@ impl Store {
     /// # Errors
     /// `Full`, or what SQLite says.
     pub fn was_blind(&mut self, blind: &Blind) -> Result<(), StoreError> {
-        self.write(|tx| insert_blind(tx, blind))
+        self.reader.write(|tx| insert_blind(tx, blind))
     }
 
     /// When nobody was watching, and no mail has said so yet: for [`crate::alert::About`]. Those that a mail
@@ -263,11 +270,15 @@ impl Store {
         composed: Composed,
         memories: &Memories,
     ) -> Result<(), StoreError> {
-        let (saved, run) = (self.saved.clone(), self.run);
-        self.write(|tx| {
+        let Self { reader, saved, run, .. } = self;
+        let is_new = |name: &String, memory: &Memory| saved.0.get(name) != Some(memory);
+        let new: Vec<(&String, &Memory)> =
+            memories.0.iter().filter(|(name, memory)| is_new(name, memory)).collect();
+        reader.write(|tx| {
             composed.step.changed.iter().try_for_each(|alert| put_alert(tx, alert))?;
             for key in &composed.step.forget {
-                tx.prepare_cached("UPDATE alerts SET live = 0 WHERE key = ?1 AND live = 1")?.execute([key])?;
+                tx.prepare_cached("UPDATE alerts SET live = 0 WHERE key = ?1 AND live = 1")?
+                    .execute([key])?;
             }
             if let Some(letter) = &composed.letter {
                 put_letter(tx, letter)?;
@@ -275,15 +286,16 @@ impl Store {
                     tx.execute("DELETE FROM blind WHERE blind = ?1", [json(blind)?])?;
                 }
             }
-            for (name, memory) in memories.0.iter().filter(|(name, memory)| saved.0.get(*name) != Some(memory)) {
-                let memory = json(memory)?;
+            for (name, memory) in &new {
                 tx.prepare_cached("INSERT OR REPLACE INTO memories (name, memory) VALUES (?1, ?2)")?
-                    .execute(params![name, memory])?;
+                    .execute(params![name, json(memory)?])?;
             }
-            put_pass(tx, pass, run)?;
+            put_pass(tx, pass, *run)?;
             retain(tx, pass.now)
         })?;
-        self.saved.0.extend(memories.0.clone());
+        let new: Vec<(String, Memory)> =
+            new.into_iter().map(|(name, memory)| (name.clone(), memory.clone())).collect();
+        saved.0.extend(new);
         book.apply(composed.step);
         Ok(())
     }
@@ -301,17 +313,17 @@ impl Store {
     /// # Errors
     /// `Full`, or what SQLite says; then it will be given to the outbox again, which ignores it.
     pub fn queued(&mut self, message_id: &str) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.reader.write(|tx| {
             tx.execute("UPDATE digests SET state = 'queued' WHERE message_id = ?1", [message_id])?;
             Ok(())
         })
     }
+}
 
+impl Reader {
     /// One transaction: all of it or nothing.
     fn write<T>(&mut self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let Reader { conn, path } = &mut self.reader;
-        let done = transaction(conn, work);
-        done.map_err(|error| StoreError::sql(path, error))
+        transaction(&mut self.conn, work).map_err(|error| StoreError::sql(&self.path, error))
     }
 }
 

@@ -137,7 +137,9 @@ fn is_new(entry: &Entry) -> bool {
 
 /// The most important entry: the first of the worst news.
 fn worst(entries: &[Entry]) -> Option<&Entry> {
-    entries.iter().min_by_key(|entry| (!is_new(entry), entry.news == News::Ended, std::cmp::Reverse(entry.alert.worst)))
+    entries
+        .iter()
+        .min_by_key(|entry| (!is_new(entry), entry.news == News::Ended, std::cmp::Reverse(entry.alert.worst)))
 }
 
 fn body(digest: &Digest, about: &About) -> String {
@@ -167,11 +169,14 @@ fn body(digest: &Digest, about: &About) -> String {
     ];
     for (name, wanted, full) in sections {
         let entries: Vec<&Entry> = digest.entries.iter().filter(|entry| wanted(entry)).collect();
-        section(&mut lines, name, &entries, &mut left, &|entry, number| full(entry, number, digest.at, about));
+        section(&mut lines, name, &entries, &mut left, &|entry, number| {
+            full(entry, number, digest.at, about)
+        });
     }
     coverage(&mut lines, digest.at, about);
     footer(&mut lines, digest, about);
-    let mut text = lines.iter().map(|line| crate::text::clean(line.trim_end())).collect::<Vec<_>>().join("\n");
+    let mut text =
+        lines.iter().map(|line| crate::text::clean(line.trim_end())).collect::<Vec<_>>().join("\n");
     text.push('\n');
     text
 }
@@ -197,13 +202,17 @@ fn history(entry: &Entry, now: Timestamp, about: &About) -> String {
         News::Opened if alert.times > 1 && alert.kind() == Kind::Event => {
             format!("first seen {opened}, {} so far", happened(alert.times))
         }
-        News::Opened if alert.times > 1 => format!("first seen {opened}, came and went {}", times(alert.times)),
+        News::Opened if alert.times > 1 => {
+            format!("first seen {opened}, came and went {}", times(alert.times))
+        }
         News::Opened => format!("first seen {opened}"),
         News::Worse => {
             let before = entry.told_severity.map_or("less", Severity::as_str);
             format!("rose from {before} to {}, first seen {opened}{more}", alert.worst.as_str())
         }
-        News::Again if alert.kind() == Kind::State => format!("is back after its end was told, first seen {opened}{more}"),
+        News::Again if alert.kind() == Kind::State => {
+            format!("is back after its end was told, first seen {opened}{more}")
+        }
         News::Again => format!("happened again, first seen {opened}{more}"),
         News::Still => format!("open since {opened}{more}{known}"),
         News::Ended => String::new(),
@@ -248,8 +257,11 @@ fn counts(digest: &Digest) -> String {
         (of(&|entry| entry.news == News::Still), "still open"),
         (of(&|entry| entry.news == News::Ended), "ended"),
     ];
-    let parts: Vec<String> =
-        parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
     let over = if over > 0 { format!(" ({over} of the new already over)") } else { String::new() };
     let total = count(digest.entries.len() as u64, "alert");
     let open = match digest.open {
@@ -281,7 +293,8 @@ fn section(
     lines.extend([String::new(), format!("{name} ({})", entries.len()), String::new()]);
     let chosen = choose(entries, left.full);
     left.full -= chosen.len();
-    let (shown, others): (Vec<_>, Vec<_>) = entries.iter().enumerate().partition(|(index, _)| chosen.contains(index));
+    let (shown, others): (Vec<_>, Vec<_>) =
+        entries.iter().enumerate().partition(|(index, _)| chosen.contains(index));
     for (number, (_, entry)) in shown.iter().enumerate() {
         lines.extend(full(entry, number + 1));
     }
@@ -368,7 +381,13 @@ fn coverage(lines: &mut Vec<String>, now: Timestamp, about: &About) {
         lines.extend(wrap("   ", "   ", &format!("saw {}", about.saw.join(", "))));
     }
     for gap in &about.gaps {
-        let what = format!("{}: saw {} of {}; {}", gap.gap.replace('-', " "), gap.seen, gap.of, squeeze(&gap.why, 300));
+        let what = format!(
+            "{}: saw {} of {}; {}",
+            gap.gap.replace('-', " "),
+            gap.seen,
+            gap.of,
+            squeeze(&gap.why, 300)
+        );
         lines.extend(wrap("   ", "   ", &what));
     }
     for Blind { from, until, why } in &about.blind {
@@ -385,7 +404,9 @@ fn coverage(lines: &mut Vec<String>, now: Timestamp, about: &About) {
 fn footer(lines: &mut Vec<String>, digest: &Digest, about: &About) {
     lines.extend([String::new(), "--".to_owned()]);
     let worst = worst(&digest.entries);
-    lines.extend(worst.map(|entry| format!("one alert with all its evidence: watchdog show {}", entry.alert.id)));
+    lines.extend(
+        worst.map(|entry| format!("one alert with all its evidence: watchdog show {}", entry.alert.id)),
+    );
     lines.push("all open alerts: watchdog alerts".to_owned());
     lines.extend(wrap("", "  ", &format!("to allow what you know, add its rule to {}", about.add_to)));
     let digest: String = about.policy_digest.chars().take(12).collect();

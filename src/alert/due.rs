@@ -99,7 +99,10 @@ fn due(alert: &Alert, limits: &Limits) -> Option<Due> {
         };
         Due { at: later(since, wait), urgent: false }
     });
-    [opened.map(news), worse.map(news), again, ended].into_iter().flatten().min_by_key(|due| (due.at, !due.urgent))
+    [opened.map(news), worse.map(news), again, ended]
+        .into_iter()
+        .flatten()
+        .min_by_key(|due| (due.at, !due.urgent))
 }
 
 /// When a reminder is due.

@@ -35,7 +35,8 @@ impl Default for Limits {
 fn remind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
     let span = Span::deserialize(deserializer)?;
     if span < Span::hours(1) {
-        let message = format!("\"{span}\" is too short: a reminder comes every hour at most, write \"1h\" or more");
+        let message =
+            format!("\"{span}\" is too short: a reminder comes every hour at most, write \"1h\" or more");
         return Err(serde::de::Error::custom(message));
     }
     Ok(span)

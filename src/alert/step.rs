@@ -122,7 +122,8 @@ pub fn step(book: &Book, pass: &Pass, limits: &Limits) -> Step {
         }
     };
     let forget = work.all().filter(|alert| due::is_done(alert, now)).map(|alert| alert.key.clone()).collect();
-    let changed = work.changed.into_values().filter(|alert| book.alerts.get(&alert.key) != Some(alert)).collect();
+    let changed =
+        work.changed.into_values().filter(|alert| book.alerts.get(&alert.key) != Some(alert)).collect();
     Step { changed, forget, digest, sent }
 }
 
@@ -163,7 +164,8 @@ fn met(work: &Working, key: &str, finding: &Finding, watch: &str) -> Alert {
     let Some(alert) = known else {
         return opened(work, key, finding, watch);
     };
-    let mut alert = Alert { finding: finding.clone(), watch: watch.to_owned(), last_seen: now, ..alert.clone() };
+    let mut alert =
+        Alert { finding: finding.clone(), watch: watch.to_owned(), last_seen: now, ..alert.clone() };
     let quiet = now.duration_since(work.get(key).map_or(now, |before| before.last_seen));
     let was_absent = alert.absent.take().is_some();
     let kind = alert.kind();

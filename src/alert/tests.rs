@@ -47,7 +47,11 @@ pub fn told(digest: &Digest) -> String {
     let entries = digest.entries.iter().map(|entry| {
         let news = format!("{:?}", entry.news).to_lowercase();
         let over = if entry.ended && entry.news != News::Ended { "+ended" } else { "" };
-        let again = if entry.again > 0 && entry.news != News::Opened { format!(" x{}", entry.again) } else { String::new() };
+        let again = if entry.again > 0 && entry.news != News::Opened {
+            format!(" x{}", entry.again)
+        } else {
+            String::new()
+        };
         format!("{news}{over} {}{again}", entry.alert.finding.title)
     });
     let mut all: Vec<String> = entries.collect();

@@ -50,7 +50,8 @@ pub struct Line {
 pub fn finding_lines(finding: &Finding, id: Option<&str>) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut add = |kind, texts: Vec<String>| lines.extend(texts.into_iter().map(|text| Line { kind, text }));
-    let title = if id.is_some() { squeeze(&finding.title, TITLE) } else { clean(&finding.title).into_owned() };
+    let title =
+        if id.is_some() { squeeze(&finding.title, TITLE) } else { clean(&finding.title).into_owned() };
     add(Kind::Title, vec![title]);
 
     let widest = finding.evidence.keys().map(|name| clean(name).chars().count()).max().unwrap_or(0).min(20);
@@ -75,7 +76,10 @@ pub fn finding_lines(finding: &Finding, id: Option<&str>) -> Vec<Line> {
         (Some(toml), _) => {
             add(Kind::Hint, vec!["   to allow just this, add:".to_owned()]);
             let toml = toml.trim_end().split('\n');
-            add(Kind::Suggest, toml.map(|line| format!("       {}", clean(line)).trim_end().to_owned()).collect());
+            add(
+                Kind::Suggest,
+                toml.map(|line| format!("       {}", clean(line)).trim_end().to_owned()).collect(),
+            );
         }
         (None, _) => {}
     }
@@ -177,7 +181,8 @@ pub fn wrap(first: &str, next: &str, text: &str) -> Vec<String> {
 #[must_use]
 pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let age = now.duration_since(at);
-    let form = if age.is_negative() || age.as_hours() >= 6 * 24 { "%Y-%m-%d %H:%M %Z" } else { "%a %H:%M %Z" };
+    let form =
+        if age.is_negative() || age.as_hours() >= 6 * 24 { "%Y-%m-%d %H:%M %Z" } else { "%a %H:%M %Z" };
     at.to_zoned(zone.clone()).strftime(form).to_string()
 }
 

@@ -96,7 +96,8 @@ impl Reader {
         params: impl Params,
         read: impl FnMut(&Row) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        let all = || self.conn.prepare_cached(sql)?.query_map(params, read)?.collect::<rusqlite::Result<Vec<T>>>();
+        let all =
+            || self.conn.prepare_cached(sql)?.query_map(params, read)?.collect::<rusqlite::Result<Vec<T>>>();
         all().map_err(|error| StoreError::sql(&self.path, error))
     }
 
@@ -148,7 +149,8 @@ impl Reader {
         let watches = self.rows("SELECT watch, looked, saw FROM watches", [], |row| {
             Ok((row.get(0)?, WatchMark { looked: moment(row, 1)?, saw: moment_or_null(row, 2)? }))
         })?;
-        let counters = self.rows("SELECT name, value FROM counters", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let counters =
+            self.rows("SELECT name, value FROM counters", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let last: Vec<Letter> =
             self.rows("SELECT letter FROM digests ORDER BY at DESC LIMIT 1", [], |row| json(row, 0))?;
         Ok(Status {
@@ -161,7 +163,8 @@ impl Reader {
     }
 
     pub(super) fn book(&self) -> Result<Book, StoreError> {
-        let alerts: Vec<Alert> = self.rows("SELECT alert FROM alerts WHERE live = 1", [], |row| json(row, 0))?;
+        let alerts: Vec<Alert> =
+            self.rows("SELECT alert FROM alerts WHERE live = 1", [], |row| json(row, 0))?;
         let last: Option<Option<i64>> = self
             .conn
             .query_row("SELECT max(at) FROM digests", [], |row| row.get(0))
@@ -198,9 +201,14 @@ impl Reader {
     }
 
     pub(super) fn last_run(&self) -> Result<Option<Run>, StoreError> {
-        let runs = self.rows("SELECT started, last, stopped FROM runs ORDER BY id DESC LIMIT 1", [], |row| {
-            Ok(Run { started: moment(row, 0)?, last: moment_or_null(row, 1)?, stopped: moment_or_null(row, 2)? })
-        })?;
+        let runs =
+            self.rows("SELECT started, last, stopped FROM runs ORDER BY id DESC LIMIT 1", [], |row| {
+                Ok(Run {
+                    started: moment(row, 0)?,
+                    last: moment_or_null(row, 1)?,
+                    stopped: moment_or_null(row, 2)?,
+                })
+            })?;
         Ok(runs.into_iter().next())
     }
 }

@@ -7,7 +7,11 @@ const NAMES: [&str; 5] = ["process x", "listener y", "cpu z", "login bob", "fail
 
 fn any_pass() -> impl Strategy<Value = (i64, Vec<(usize, bool)>, bool)> {
     let waits = prop_oneof![4 => 1i64..6, 2 => 1i64..200, 1 => 1i64..4000, 1 => -3000i64..0];
-    (waits, prop::collection::vec((0..NAMES.len(), prop::bool::weighted(0.2)), 0..4), prop::bool::weighted(0.85))
+    (
+        waits,
+        prop::collection::vec((0..NAMES.len(), prop::bool::weighted(0.2)), 0..4),
+        prop::bool::weighted(0.85),
+    )
 }
 
 fn passes_of(plan: &[(i64, Vec<(usize, bool)>, bool)]) -> Vec<Pass> {
@@ -15,8 +19,10 @@ fn passes_of(plan: &[(i64, Vec<(usize, bool)>, bool)]) -> Vec<Pass> {
     let mut passes = Vec::new();
     for (wait, seen, saw_facts) in plan {
         now += wait;
-        let shorts: Vec<String> =
-            seen.iter().map(|(name, urgent)| format!("{}{}", NAMES[*name], if *urgent { "!" } else { "" })).collect();
+        let shorts: Vec<String> = seen
+            .iter()
+            .map(|(name, urgent)| format!("{}{}", NAMES[*name], if *urgent { "!" } else { "" }))
+            .collect();
         let shorts: Vec<&str> = shorts.iter().map(String::as_str).collect();
         let mut pass = saw(minute(now), &shorts);
         pass.looked[0].saw = *saw_facts;

@@ -96,13 +96,19 @@ fn one_unknown_process() {
         to allow what you know, add its rule to /etc/host-watchdog/policy.toml
         policy 3fa94b0c11d2: /etc/host-watchdog/policy.toml
         host-watchdog 0.1.0
-    "#]].assert_eq(&shown(&letter));
+    "#]]
+    .assert_eq(&shown(&letter));
 }
 
 #[test]
 fn new_ones_open_ones_ended_ones_held_ones_and_what_was_not_seen() {
     let mut about = about();
-    about.gaps.push(Gap { gap: "unreadable-processes".into(), seen: 312, of: 315, why: "they are of other users; run it as root".into() });
+    about.gaps.push(Gap {
+        gap: "unreadable-processes".into(),
+        seen: 312,
+        of: 315,
+        why: "they are of other users; run it as root".into(),
+    });
     about.blind.push(Blind { from: minute(-700), until: minute(-655), why: "it was stopped".into() });
     let limits = Limits { gather: Span::seconds(0), ..per_hour(2) };
     let passes = vec![
@@ -112,9 +118,24 @@ fn new_ones_open_ones_ended_ones_held_ones_and_what_was_not_seen() {
         saw(minute(1430), &["cpu a"]),
         saw(minute(1438), &["cpu a"]),
         found(minute(1439), vec![finding("cpu a"), unknown_process()]),
-        found(minute(1440), vec![finding("cpu a!"), unknown_process(), finding("process y"), finding("login bob")]),
-        found(minute(1441), vec![finding("cpu a"), unknown_process(), finding("process y"), finding("login bob"), finding("process z")]),
-        found(minute(1500), vec![finding("cpu a"), unknown_process(), finding("process y"), finding("process z")]),
+        found(
+            minute(1440),
+            vec![finding("cpu a!"), unknown_process(), finding("process y"), finding("login bob")],
+        ),
+        found(
+            minute(1441),
+            vec![
+                finding("cpu a"),
+                unknown_process(),
+                finding("process y"),
+                finding("login bob"),
+                finding("process z"),
+            ],
+        ),
+        found(
+            minute(1500),
+            vec![finding("cpu a"), unknown_process(), finding("process y"), finding("process z")],
+        ),
     ];
     let letter = letter_of(passes, &limits, &about);
     expect![[r#"
@@ -161,7 +182,8 @@ fn new_ones_open_ones_ended_ones_held_ones_and_what_was_not_seen() {
         to allow what you know, add its rule to /etc/host-watchdog/policy.toml
         policy 3fa94b0c11d2: /etc/host-watchdog/policy.toml
         host-watchdog 0.1.0
-    "#]].assert_eq(&shown(&letter));
+    "#]]
+    .assert_eq(&shown(&letter));
     assert_eq!(letter.references.len(), 3);
     assert!(letter.references.is_sorted());
 }
@@ -223,7 +245,8 @@ fn a_mail_of_news_reminders_and_ends_has_three_parts() {
         to allow what you know, add its rule to /etc/host-watchdog/policy.toml
         policy 3fa94b0c11d2: /etc/host-watchdog/policy.toml
         host-watchdog 0.1.0
-    "#]].assert_eq(&shown(&letter));
+    "#]]
+    .assert_eq(&shown(&letter));
     assert!(!letter.references.is_empty());
 }
 
@@ -233,9 +256,32 @@ fn subjects() {
     let cases: Vec<(Vec<Pass>, Limits)> = vec![
         (vec![saw(minute(0), &["process x", "process y", "cpu a"])], limits()),
         (vec![saw(minute(0), &["process x"]), saw(minute(day), &["process x"])], limits()),
-        (vec![saw(minute(0), &["process x", "cpu b"]), saw(minute(7), &["process x", "cpu b"]), saw(minute(day), &["process x", "cpu b"])], limits()),
-        (vec![saw(minute(0), &["process x"]), saw(minute(1), &[]), saw(minute(7), &[]), saw(minute(12), &[])], limits()),
-        (vec![saw(minute(0), &["process x", "process y"]), saw(minute(1), &[]), saw(minute(7), &[]), saw(minute(12), &[])], limits()),
+        (
+            vec![
+                saw(minute(0), &["process x", "cpu b"]),
+                saw(minute(7), &["process x", "cpu b"]),
+                saw(minute(day), &["process x", "cpu b"]),
+            ],
+            limits(),
+        ),
+        (
+            vec![
+                saw(minute(0), &["process x"]),
+                saw(minute(1), &[]),
+                saw(minute(7), &[]),
+                saw(minute(12), &[]),
+            ],
+            limits(),
+        ),
+        (
+            vec![
+                saw(minute(0), &["process x", "process y"]),
+                saw(minute(1), &[]),
+                saw(minute(7), &[]),
+                saw(minute(12), &[]),
+            ],
+            limits(),
+        ),
         (vec![saw(minute(0), &["cpu x"]), saw(minute(5), &["cpu x"]), saw(minute(6), &["cpu x!"])], limits()),
         (vec![saw(minute(0), &["login bob"]), saw(minute(90), &["login bob"])], limits()),
         (vec![saw(minute(0), &["cpu x"]), saw(minute(1), &[]), saw(minute(6), &[])], gather(6)),
@@ -253,22 +299,37 @@ fn subjects() {
         web1: again: login bob
         web1: already over: cpu x
         web1: back: process x
-    "#]].assert_eq(&(subjects.join("\n") + "\n"));
+    "#]]
+    .assert_eq(&(subjects.join("\n") + "\n"));
 }
 
 #[test]
 fn a_long_subject_keeps_what_and_who() {
     let title = format!("unknown process /tmp/{} run by alice", "x".repeat(500));
     let finding = Finding::new(Code::UnknownProcess, "x", title);
-    let letter = letter_of(vec![found(minute(0), vec![finding])], &limits(), &About { host: "h".repeat(200), ..about() });
+    let letter = letter_of(
+        vec![found(minute(0), vec![finding])],
+        &limits(),
+        &About { host: "h".repeat(200), ..about() },
+    );
     assert_eq!(letter.subject.chars().count(), 120);
-    assert!(letter.subject.contains("unknown process /tmp/xxx") && letter.subject.ends_with("run by alice"), "{}", letter.subject);
+    assert!(
+        letter.subject.contains("unknown process /tmp/xxx") && letter.subject.ends_with("run by alice"),
+        "{}",
+        letter.subject
+    );
 }
 
 #[test]
 fn a_flood_is_grouped_counted_and_buries_nothing() {
     let mut findings: Vec<Finding> = (0..600)
-        .map(|n| Finding::new(Code::UnknownProcess, format!("/tmp/{n}"), format!("unknown process /tmp/{n} run by alice")))
+        .map(|n| {
+            Finding::new(
+                Code::UnknownProcess,
+                format!("/tmp/{n}"),
+                format!("unknown process /tmp/{n} run by alice"),
+            )
+        })
         .collect();
     findings.push(finding("listener 4444"));
     let letter = letter_of(vec![found(minute(0), findings)], &limits(), &about());
@@ -276,26 +337,34 @@ fn a_flood_is_grouped_counted_and_buries_nothing() {
     assert_eq!(letter.subject, "web1: 601 alerts, worst: unknown process /tmp/0 run by alice");
     assert!(body.contains("601 alerts: 601 new. 601 are open in all."), "{body}");
     assert!(body.contains("20. listener 4444\n"), "{body}");
-    assert!(body.contains("   581 more of unknown-process:\n") && body.contains("   and 381 more; `watchdog alerts` lists all\n"), "{body}");
+    assert!(
+        body.contains("   581 more of unknown-process:\n")
+            && body.contains("   and 381 more; `watchdog alerts` lists all\n"),
+        "{body}"
+    );
     let named = body.lines().filter(|line| line.contains("unknown process /tmp/")).count();
     assert_eq!(named, 1 + 19 + 200);
 }
 
 #[test]
 fn long_evidence_is_cut_and_says_where_the_rest_is() {
-    let finding = unknown_process().with("arguments", "a".repeat(100_000)).with("children", vec!["/usr/bin/something"; 12])
+    let finding = unknown_process()
+        .with("arguments", "a".repeat(100_000))
+        .with("children", vec!["/usr/bin/something"; 12])
         .suggest(format!("[[process]]\nargs = \"{}\"\n", "a".repeat(100_000)));
     let letter = letter_of(vec![found(minute(0), vec![finding.clone()])], &limits(), &about());
     assert!(letter.body.len() < 3000);
     assert_eq!(letter.body.matches("full text: watchdog show ").count(), 1);
     assert!(letter.body.contains("the rule that allows just this is long: watchdog show "));
-    let whole: String = words::finding_lines(&finding, None).iter().map(|line| line.text.clone() + "\n").collect();
+    let whole: String =
+        words::finding_lines(&finding, None).iter().map(|line| line.text.clone() + "\n").collect();
     assert!(whole.matches('a').count() > 200_000);
 }
 
 #[test]
 fn the_body_of_an_end_says_that_it_is_over() {
-    let passes = vec![saw(minute(0), &["process x"]), saw(minute(1), &[]), saw(minute(7), &[]), saw(minute(12), &[])];
+    let passes =
+        vec![saw(minute(0), &["process x"]), saw(minute(1), &[]), saw(minute(7), &[]), saw(minute(12), &[])];
     let body = letter_of(passes, &limits(), &about()).body;
     expect![[r#"
         process x: no longer seen, last seen Mon 13:00 +01 (12 minutes ago),
@@ -322,7 +391,8 @@ fn the_body_of_an_end_says_that_it_is_over() {
         to allow what you know, add its rule to /etc/host-watchdog/policy.toml
         policy 3fa94b0c11d2: /etc/host-watchdog/policy.toml
         host-watchdog 0.1.0
-    "#]].assert_eq(&body);
+    "#]]
+    .assert_eq(&body);
 }
 
 #[test]
