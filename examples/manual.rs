@@ -66,7 +66,11 @@ fn after(parent: Option<&str>, name: &str) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["EXIT STATUS"]);
     let check = name == "watchdog-check" || parent.is_none();
-    let success = if check { "It did what it was asked to; checking found no difference." } else { "It did what it was asked to." };
+    let success = if check {
+        "It did what it was asked to; checking found no difference."
+    } else {
+        "It did what it was asked to."
+    };
     let mut entry = |term: &str, what: &str| {
         roff.control("TP", []);
         roff.text([bold(term)]);
@@ -80,7 +84,10 @@ fn after(parent: Option<&str>, name: &str) -> Roff {
     if parent.is_none() {
         roff.control("SH", ["FILES"]);
         for (file, what) in [
-            ("/etc/host-watchdog/watchdog.toml", "The settings: how it runs. Without it, all is kept in the state folder."),
+            (
+                "/etc/host-watchdog/watchdog.toml",
+                "The settings: how it runs. Without it, all is kept in the state folder.",
+            ),
             ("/etc/host-watchdog/policy.toml", "The policy: what is allowed."),
             ("/etc/host-watchdog/policy.d/*.toml", "More of the policy, united with it."),
             ("/etc/host-watchdog/policies/NAME.toml", "Ready-made policies of your own, for include."),

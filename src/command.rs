@@ -74,7 +74,10 @@ fn look_once(policy: &Policy) -> (Vec<Box<dyn pass::Watching>>, Snapshot) {
 /// Loads a policy, or says how to get one.
 fn load_policy(file: &Path) -> Result<Policy> {
     if !file.exists() {
-        anyhow::bail!("there is no policy {0}: `watchdog snapshot -o {0}` writes one from what runs now", file.display());
+        anyhow::bail!(
+            "there is no policy {0}: `watchdog snapshot -o {0}` writes one from what runs now",
+            file.display()
+        );
     }
     Ok(Policy::load(file)?)
 }
@@ -83,7 +86,8 @@ fn load_policy(file: &Path) -> Result<Policy> {
 fn learn_policy(file: &Path) -> Result<()> {
     let (watches, snapshot) = look_once(&Policy::default());
     let text = learn::policy(&watches, &snapshot);
-    let policy = Policy::from_text("the learned policy", &text).context("a fault in the watchdog itself, please report it")?;
+    let policy = Policy::from_text("the learned policy", &text)
+        .context("a fault in the watchdog itself, please report it")?;
     file::write(file, text.as_bytes(), Existing::Keep)
         .with_context(|| format!("cannot write the learned policy to {}", file.display()))?;
     let seen: Vec<String> = watches.iter().filter_map(|watch| watch.summary(&snapshot)).collect();

@@ -71,7 +71,13 @@ impl Memories {
     #[must_use]
     pub fn of_watch(&self, watch: &str) -> Self {
         let is_its = |name: &str| name.strip_prefix(watch).is_some_and(|part| part.starts_with('.'));
-        Self(self.0.iter().filter(|(name, _)| is_its(name)).map(|(name, memory)| (name.clone(), memory.clone())).collect())
+        Self(
+            self.0
+                .iter()
+                .filter(|(name, _)| is_its(name))
+                .map(|(name, memory)| (name.clone(), memory.clone()))
+                .collect(),
+        )
     }
 
     /// Adds what others remember.

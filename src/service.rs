@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 use timing::{Clock, Jump};
 
 /// So long the answers of one round are waited for; what comes later is dealt with by itself.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// So long the watches may take in a single pass asked for by a person.
 const ONCE: Duration = Duration::from_secs(600);
@@ -95,7 +95,12 @@ struct Covered {
 ///
 /// # Errors
 /// If it cannot begin: the state folder, the database. Once it watches, it goes on.
-pub fn run(setup: Setup, policy: Policy, show: Show, reload: impl Fn() -> Result<(Setup, Policy)>) -> Result<()> {
+pub fn run(
+    setup: Setup,
+    policy: Policy,
+    show: Show,
+    reload: impl Fn() -> Result<(Setup, Policy)>,
+) -> Result<()> {
     let mut service = Service::begin(setup, policy, show, signals::WATCHED)?;
     loop {
         let now = service.host.now();
@@ -152,7 +157,8 @@ impl Service {
         let host = Arc::new(Host::this());
         let now = host.now();
         let folder = &setup.state_dir;
-        crate::file::make_private_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        crate::file::make_private_folder(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
         let mut store = Store::open(&folder.join(crate::store::FILE), now)?;
         let mut notes: Vec<Finding> = Vec::new();
         if let Some(blind) = store.begin(now, UNWATCHED)? {
@@ -160,7 +166,8 @@ impl Service {
         }
         notes.extend(store.notes()?);
         let outbox = Outbox::open(folder.join("outbox"));
-        let outbox = Arc::new(outbox.with_context(|| format!("cannot open the outbox in {}", folder.display()))?);
+        let outbox =
+            Arc::new(outbox.with_context(|| format!("cannot open the outbox in {}", folder.display()))?);
         let (sender, inbox) = mpsc::channel();
         signals::forward(signals, sender.clone()).context("cannot listen to signals")?;
         let processes = Arc::new(Processes::default());
@@ -215,7 +222,11 @@ impl Service {
         for looker in &mut self.lookers {
             if looker.is_due(now, &self.clock, &self.zone) {
                 let memories = memories.get_or_insert_with(|| self.store.memories());
-                looker.ask(Order { now, policy: Arc::clone(&self.policy), memories: memories.of_watch(looker.name()) });
+                looker.ask(Order {
+                    now,
+                    policy: Arc::clone(&self.policy),
+                    memories: memories.of_watch(looker.name()),
+                });
             }
         }
     }
@@ -268,7 +279,11 @@ impl Service {
             memories.add(report.memories);
             let covered = Covered { saw: report.summary, gaps: report.gaps, took_ms: report.took_ms };
             self.coverage.insert(report.watch, covered);
-            looked.push(Looked { watch: report.watch.to_owned(), saw: report.saw, findings: report.findings });
+            looked.push(Looked {
+                watch: report.watch.to_owned(),
+                saw: report.saw,
+                findings: report.findings,
+            });
         }
         let mut own = self.notes.clone();
         own.extend(self.rejected.as_deref().map(policy_rejected));
@@ -370,6 +385,10 @@ fn as_mail(letter: &alert::Letter) -> mail::Letter {
         body: letter.body.clone(),
         date: letter.at,
         references: letter.references.clone(),
-        priority: if letter.priority == Severity::Urgent { mail::Priority::Urgent } else { mail::Priority::Normal },
+        priority: if letter.priority == Severity::Urgent {
+            mail::Priority::Urgent
+        } else {
+            mail::Priority::Normal
+        },
     }
 }

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 pub fn run(setup: &Setup) -> Result<ExitCode> {
     let host = Host::this();
     let folder = setup.state_dir.join("outbox");
-    let outbox = Outbox::open(&folder).with_context(|| format!("cannot open the outbox {}", folder.display()))?;
+    let outbox =
+        Outbox::open(&folder).with_context(|| format!("cannot open the outbox {}", folder.display()))?;
     let route = Route::new(&setup.mail_settings(), &host.name());
     let report = mail::deliver_all(&outbox, &route, host.now()).context("cannot read the outbox")?;
     if report.busy {

@@ -33,10 +33,17 @@ pub fn run(read: impl Fn() -> Result<Setup>, once: bool) -> Result<ExitCode> {
 
 fn say_what_comes(setup: &Setup, policy: &Policy, show: Show) {
     let digest = policy.digest.get(..12).unwrap_or_default();
-    tracing::info!("policy {digest}, {} rules from {}", policy.rules(), text::clean(&policy.files.join(", ")));
+    tracing::info!(
+        "policy {digest}, {} rules from {}",
+        policy.rules(),
+        text::clean(&policy.files.join(", "))
+    );
     match &setup.file {
         Some(file) => tracing::info!("settings from {}", file.display()),
-        None => tracing::info!("no settings: each mail is shown here and kept in {}", setup.mail_folder().display()),
+        None => tracing::info!(
+            "no settings: each mail is shown here and kept in {}",
+            setup.mail_folder().display()
+        ),
     }
     if show == Show::Terminal {
         tracing::info!("looking every minute; Ctrl-C ends it");

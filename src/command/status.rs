@@ -24,11 +24,19 @@ pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
     let outbox = Outbox::at(setup.state_dir.join("outbox")).status().context("cannot read the outbox")?;
     let open = reader.open_alerts()?.len();
     let policy = load_policy(&setup.policy);
-    let digest = policy.as_ref().map_or_else(|error| format!("WRONG: {error:#}"), |policy| policy.digest.clone());
+    let digest =
+        policy.as_ref().map_or_else(|error| format!("WRONG: {error:#}"), |policy| policy.digest.clone());
     if json {
-        let watches: serde_json::Map<_, _> = status.watches.iter().map(|(name, mark)| {
-            (name.clone(), json!({ "looked": mark.looked, "saw": mark.saw, "took-ms": cost.took_ms.get(name) }))
-        }).collect();
+        let watches: serde_json::Map<_, _> = status
+            .watches
+            .iter()
+            .map(|(name, mark)| {
+                (
+                    name.clone(),
+                    json!({ "looked": mark.looked, "saw": mark.saw, "took-ms": cost.took_ms.get(name) }),
+                )
+            })
+            .collect();
         let value = json!({
             "policy": setup.policy, "policy-digest": digest, "open-alerts": open, "watches": watches, "cost": cost,
             "run": status.run.map(|run| json!({ "started": run.started, "last": run.last, "stopped": run.stopped })),
@@ -67,7 +75,10 @@ fn print(setup: &Setup, status: &Status, cost: &Cost, outbox: &OutboxStatus, ope
     if let Some(error) = &outbox.last_error {
         println!("           {error}");
     }
-    println!("cost       {} ms of processor in the last pass, {} kB of memory", cost.last_pass_cpu_ms, cost.resident_kb);
+    println!(
+        "cost       {} ms of processor in the last pass, {} kB of memory",
+        cost.last_pass_cpu_ms, cost.resident_kb
+    );
     for (name, mark) in &status.watches {
         let took = cost.took_ms.get(name).map_or(String::new(), |ms| format!(", took {ms:.1} ms"));
         let saw = if mark.saw == Some(mark.looked) { "" } else { ", SAW NOTHING" };

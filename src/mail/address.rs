@@ -107,7 +107,11 @@ impl Domain {
     #[must_use]
     pub fn of_host(name: &Text) -> Self {
         let name = name.trim_end_matches('.');
-        if name.starts_with('[') { Self::localhost() } else { Self::parse(name).unwrap_or_else(Self::localhost) }
+        if name.starts_with('[') {
+            Self::localhost()
+        } else {
+            Self::parse(name).unwrap_or_else(Self::localhost)
+        }
     }
 
     /// `localhost`.
@@ -175,9 +179,35 @@ mod tests {
     #[test]
     fn nothing_that_a_mail_program_could_take_otherwise_is_an_address() {
         for written in [
-            "", "@", "a@", "@b", "-root", "|sh", "/etc/passwd", ":include:/x", "a b@c", "\"a b\"@c", "a@b c",
-            "a@b\r\nBcc: x@y", "root\n", "root\0", "a..b@c", "a.@c", "a@-b", "a@b-", "a@b..c", "a@[b]", "a@@b",
-            "a,b@c", "<a@b>", "Root <root@b>", "a@b>", "müller@example.org", "a@müller.org", "a!b@c", "a%b@c",
+            "",
+            "@",
+            "a@",
+            "@b",
+            "-root",
+            "|sh",
+            "/etc/passwd",
+            ":include:/x",
+            "a b@c",
+            "\"a b\"@c",
+            "a@b c",
+            "a@b\r\nBcc: x@y",
+            "root\n",
+            "root\0",
+            "a..b@c",
+            "a.@c",
+            "a@-b",
+            "a@b-",
+            "a@b..c",
+            "a@[b]",
+            "a@@b",
+            "a,b@c",
+            "<a@b>",
+            "Root <root@b>",
+            "a@b>",
+            "müller@example.org",
+            "a@müller.org",
+            "a!b@c",
+            "a%b@c",
         ] {
             assert!(read(written).is_err(), "{written:?}");
         }

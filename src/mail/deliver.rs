@@ -120,9 +120,12 @@ fn deliver(outbox: &Outbox, route: &Route, now: Timestamp, which: Which) -> io::
             continue;
         }
         round.try_one(&mail.name, state);
-        closed = round.report.failed.last().filter(|failed| failed.failure.scope == Scope::Route).map(|failed| {
-            (failed.failure.clone(), failed.next_try)
-        });
+        closed = round
+            .report
+            .failed
+            .last()
+            .filter(|failed| failed.failure.scope == Scope::Route)
+            .map(|failed| (failed.failure.clone(), failed.next_try));
     }
     if !round.report.delivered.is_empty() {
         outbox.prune(now)?;

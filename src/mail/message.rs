@@ -6,7 +6,9 @@
 use super::{Envelope, Letter, Priority};
 use crate::text;
 use jiff::Timestamp;
-use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0,
+};
 use lettre::message::{Body, Mailbox};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;

@@ -91,7 +91,8 @@ impl Failure {
         let lasting = |(_, failure): &(MailAddress, Self)| failure.permanence == Permanence::Permanent;
         let permanence =
             if refused.iter().all(lasting) { Permanence::Permanent } else { Permanence::Temporary };
-        let reasons: Vec<_> = refused.iter().map(|(to, failure)| format!("{to}: {}", failure.reason)).collect();
+        let reasons: Vec<_> =
+            refused.iter().map(|(to, failure)| format!("{to}: {}", failure.reason)).collect();
         Self::new(Scope::Mail, permanence, &reasons.join("; "))
     }
 }

@@ -29,7 +29,8 @@ impl Cost {
             self.last_pass_cpu_ms = self.cpu_ms.saturating_sub(before);
         }
         let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-        if let Some(pages) = statm.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()) {
+        if let Some(pages) = statm.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok())
+        {
             self.resident_kb = pages * rustix::param::page_size() as u64 / 1024;
         }
         self.took_ms = took.map(|(name, ms)| (name.to_owned(), ms)).collect();

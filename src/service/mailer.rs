@@ -28,7 +28,9 @@ impl Mailer {
         let (wake, woken) = mpsc::channel();
         let mailer = Self { outbox, host, route, envelope, wake };
         let (outbox, host, route) = (mailer.outbox.clone(), mailer.host.clone(), mailer.route.clone());
-        thread::Builder::new().name("mailer".to_owned()).spawn(move || deliver(&outbox, &host, &route, &woken))?;
+        thread::Builder::new()
+            .name("mailer".to_owned())
+            .spawn(move || deliver(&outbox, &host, &route, &woken))?;
         Ok(mailer)
     }
 
@@ -96,7 +98,12 @@ fn tell(done: &io::Result<DeliveryReport>) {
                 tracing::info!("mail {} was accepted: {}", delivered.name, delivered.reply);
             }
             for failed in &report.failed {
-                tracing::warn!("mail {} waits, {} tries so far: {}", failed.name, failed.attempts, failed.failure.reason);
+                tracing::warn!(
+                    "mail {} waits, {} tries so far: {}",
+                    failed.name,
+                    failed.attempts,
+                    failed.failure.reason
+                );
             }
         }
     }

@@ -183,7 +183,8 @@ impl Reader {
     /// # Errors
     /// What SQLite says.
     pub fn memories(&self) -> Result<Memories, StoreError> {
-        let rows = self.rows("SELECT name, memory FROM memories", [], |row| Ok((row.get(0)?, json(row, 1)?)))?;
+        let rows =
+            self.rows("SELECT name, memory FROM memories", [], |row| Ok((row.get(0)?, json(row, 1)?)))?;
         Ok(Memories(rows.into_iter().collect()))
     }
 

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
 
+pub mod world;
+
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Output};
@@ -43,11 +45,11 @@ impl Drop for Running {
     }
 }
 
-/// Waits until `ready` says so, at most 20 seconds.
+/// Waits until `ready` says so, at most a minute.
 pub fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
     let started = Instant::now();
     while !ready() {
-        assert!(started.elapsed() < Duration::from_secs(20), "waited 20 seconds in vain for {what}");
+        assert!(started.elapsed() < Duration::from_secs(60), "waited a minute in vain for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

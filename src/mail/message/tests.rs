@@ -32,9 +32,11 @@ fn read(message: &str) -> (String, String) {
 
 #[test]
 fn a_letter_becomes_a_message() {
-    let mut letter = letter("web1: 1 new port: 443/tcp", "Something listens on 443/tcp.\n\n  exe = \"/usr/sbin/nginx\"\n");
+    let mut letter =
+        letter("web1: 1 new port: 443/tcp", "Something listens on 443/tcp.\n\n  exe = \"/usr/sbin/nginx\"\n");
     letter.priority = Priority::Urgent;
-    letter.references = vec!["<digest-0@web1.example.org>".to_owned(), "<digest-00@web1.example.org>".to_owned()];
+    letter.references =
+        vec!["<digest-0@web1.example.org>".to_owned(), "<digest-00@web1.example.org>".to_owned()];
     expect![[r#"
         From: watchdog@web1.example.org
         To: root@web1.example.org
@@ -127,7 +129,8 @@ fn subjects_and_threads_have_an_end() {
 
 #[test]
 fn a_huge_hostile_body_arrives_as_it_is_shown() {
-    let lines = ["x".repeat(100_000), "\0\u{202e}\r\x1b]0;evil\x07".to_owned(), "é".repeat(500_000), ".".to_owned()];
+    let lines =
+        ["x".repeat(100_000), "\0\u{202e}\r\x1b]0;evil\x07".to_owned(), "é".repeat(500_000), ".".to_owned()];
     let message = composed(&letter("s", &lines.join("\n")));
     assert!(message.is_ascii() && message.split("\r\n").all(|line| line.len() <= 78));
     let shown = [&*lines[0], "\\x00\\u{202e}\\r\\x1b]0;evil\\x07", &*lines[2], "."].join("\n") + "\n";
@@ -136,10 +139,9 @@ fn a_huge_hostile_body_arrives_as_it_is_shown() {
 
 #[test]
 fn a_date_no_calendar_knows_is_the_nearest_that_mail_can_bear() {
-    for (date, header) in [
-        (Timestamp::MIN, "Thu, 01 Jan 1970 00:00:00 +0000"),
-        (Timestamp::MAX, "Thu, 30 Dec 9999 "),
-    ] {
+    for (date, header) in
+        [(Timestamp::MIN, "Thu, 01 Jan 1970 00:00:00 +0000"), (Timestamp::MAX, "Thu, 30 Dec 9999 ")]
+    {
         let message = composed(&Letter { date, ..letter("s", "b") });
         assert!(message.contains(&format!("\r\nDate: {header}")), "{message}");
     }

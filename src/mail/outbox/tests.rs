@@ -21,7 +21,12 @@ fn files(outbox: &Outbox, part: &str) -> Vec<String> {
 
 fn state(attempts: u32, reason: &str, permanence: Permanence, next_try: &str) -> State {
     let failure = Failure { scope: Scope::Mail, permanence, reason: reason.to_owned() };
-    State { attempts, next_try: Some(next_try.parse().unwrap()), failure: Some(failure), accepted: Vec::new() }
+    State {
+        attempts,
+        next_try: Some(next_try.parse().unwrap()),
+        failure: Some(failure),
+        accepted: Vec::new(),
+    }
 }
 
 #[test]
@@ -43,14 +48,30 @@ fn the_same_mail_is_one_mail_before_and_after_it_was_sent() {
     outbox.note("a@b", state(1, "no", Permanence::Temporary, "2026-11-22T12:00:00Z"));
     outbox.settle("a@b", &State::default()).unwrap();
     assert_eq!(outbox.enqueue(&message("<a@b>")).unwrap(), Enqueued::Known);
-    assert_eq!((files(&outbox, "queue"), files(&outbox, "sent")), (vec![], vec!["a@b.eml".into(), "a@b.state".into()]));
+    assert_eq!(
+        (files(&outbox, "queue"), files(&outbox, "sent")),
+        (vec![], vec!["a@b.eml".into(), "a@b.state".into()])
+    );
 }
 
 #[test]
 fn every_id_has_a_file_name_of_its_own() {
     let long = format!("<{}@b>", "x".repeat(500));
     let longer = format!("<{}@b>", "x".repeat(501));
-    let ids = ["<a@b>", "<a/b@c>", "<a_b@c>", "<../../etc/passwd>", "<.x@y>", "<-x@y>", "", "<>", "<<>>", "a@b", &long, &longer];
+    let ids = [
+        "<a@b>",
+        "<a/b@c>",
+        "<a_b@c>",
+        "<../../etc/passwd>",
+        "<.x@y>",
+        "<-x@y>",
+        "",
+        "<>",
+        "<<>>",
+        "a@b",
+        &long,
+        &longer,
+    ];
     let mut names: Vec<_> = ids.iter().map(|id| file_name(id)).collect();
     assert_eq!(names[0], "a@b");
     assert!(names.iter().all(|name| !name.contains('/') && !name.starts_with('.') && name.len() < 200));
@@ -142,7 +163,8 @@ fn what_was_sent_is_kept_for_a_time() {
     for (id, days) in [("<a@b>", 3), ("<b@b>", 1), ("<c@b>", 0), ("<d@b>", 1)] {
         outbox.enqueue(&message(id)).unwrap();
         outbox.settle(&file_name(id), &State::default()).unwrap();
-        let then = std::time::SystemTime::from(now) - Duration::from_secs(days * 86_400 + u64::from(id == "<b@b>"));
+        let then =
+            std::time::SystemTime::from(now) - Duration::from_secs(days * 86_400 + u64::from(id == "<b@b>"));
         let path = outbox.path("sent", &file_name(id), "eml");
         File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
     }

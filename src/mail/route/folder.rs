@@ -34,7 +34,8 @@ pub fn send(settings: &FolderSettings, message: &[u8], to: &[MailAddress]) -> Tr
 fn file_name(message: &[u8]) -> String {
     let text = String::from_utf8_lossy(message);
     let date = header(&text, "Date").and_then(|date| rfc2822::parse(&date).ok());
-    let date = date.map_or(Timestamp::UNIX_EPOCH, |date| date.timestamp()).strftime("%Y%m%dT%H%M%SZ").to_string();
+    let date =
+        date.map_or(Timestamp::UNIX_EPOCH, |date| date.timestamp()).strftime("%Y%m%dT%H%M%SZ").to_string();
     let id = header(&text, "Message-ID").unwrap_or_default();
     let digest: String = Sha256::digest(id.as_bytes()).iter().take(4).map(|b| format!("{b:02x}")).collect();
     format!("{date}-{}{digest}.eml", slug(&header(&text, "Subject").unwrap_or_default()))
@@ -75,12 +76,10 @@ mod tests {
 
     #[test]
     fn a_file_is_named_by_date_subject_and_id() {
-        let message = b"Date: Sun, 22 Nov 2026 12:00:00 +0000\r\nMessage-ID: <a@b>\r\nSubject: web1: new port\r\n \
+        let message =
+            b"Date: Sun, 22 Nov 2026 12:00:00 +0000\r\nMessage-ID: <a@b>\r\nSubject: web1: new port\r\n \
             443/tcp ../../etc/passwd =?utf-8?b?w6k=?=\r\n\r\nSubject: body\r\n";
-        assert_eq!(
-            file_name(message),
-            "20261122T120000Z-web1-new-port-443-tcp-etc-passwd-fd42a84f.eml"
-        );
+        assert_eq!(file_name(message), "20261122T120000Z-web1-new-port-443-tcp-etc-passwd-fd42a84f.eml");
         assert_eq!(file_name(b"\xff"), "19700101T000000Z-e3b0c442.eml");
     }
 }

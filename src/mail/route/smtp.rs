@@ -112,9 +112,8 @@ impl Job {
     fn tls(&self) -> Result<TlsParameters, Failure> {
         let mut builder = TlsParameters::builder(self.settings.host.as_str().to_owned());
         if let Some(file) = &self.settings.ca_file {
-            let unusable = |why: String| {
-                Failure::closed(&format!("ca-file {}: {why}", super::shown(file.as_ref())))
-            };
+            let unusable =
+                |why: String| Failure::closed(&format!("ca-file {}: {why}", super::shown(file.as_ref())));
             let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
             if !pem.windows(11).any(|window| window == b"-----BEGIN ") {
                 return Err(unusable("holds no certificate in PEM form".to_owned()));

@@ -64,57 +64,87 @@ fn check(toml: &str, expected: &Expect) {
 
 #[test]
 fn what_is_wrong_is_said_with_a_caret() {
-    check("[mail]\nto = [\"root\", \"a b@c\"]", &expect![[r#"
+    check(
+        "[mail]\nto = [\"root\", \"a b@c\"]",
+        &expect![[r#"
         watchdog.toml:2:6: "a b@c" is not a mail address: write "name@domain", or a local user like "root"
           |
         2 | to = ["root", "a b@c"]
-          |      ^^^^^^^^^^^^^^^^^"#]]);
-    check("[mail]\nto = []", &expect![[r#"
+          |      ^^^^^^^^^^^^^^^^^"#]],
+    );
+    check(
+        "[mail]\nto = []",
+        &expect![[r#"
         watchdog.toml:2:6: nobody would get the mails: write at least one address, like ["root"]
           |
         2 | to = []
-          |      ^^"#]]);
-    check("[mail]\nfrom = \"müller@example.org\"", &expect![[r#"
+          |      ^^"#]],
+    );
+    check(
+        "[mail]\nfrom = \"müller@example.org\"",
+        &expect![[r#"
         watchdog.toml:2:8: müller@example.org is not plain ASCII: write the domain in its "xn--" form
           |
         2 | from = "müller@example.org"
-          |        ^^^^^^^^^^^^^^^^^^^^"#]]);
-    check("[mail]\ndeadline = \"2h\"", &expect![[r#"
+          |        ^^^^^^^^^^^^^^^^^^^^"#]],
+    );
+    check(
+        "[mail]\ndeadline = \"2h\"",
+        &expect![[r#"
         watchdog.toml:2:12: a deadline is from "1s" to "1h", not "2h"
           |
         2 | deadline = "2h"
-          |            ^^^^"#]]);
-    check("[mail]\nvia = \"post\"", &expect![[r#"
+          |            ^^^^"#]],
+    );
+    check(
+        "[mail]\nvia = \"post\"",
+        &expect![[r#"
         watchdog.toml:2:7: unknown variant `post`, expected one of `smtp`, `sendmail`, `folder`
           |
         2 | via = "post"
-          |       ^^^^^^"#]]);
-    check("[mail]\nvia = \"folder\"", &expect![[r#"
+          |       ^^^^^^"#]],
+    );
+    check(
+        "[mail]\nvia = \"folder\"",
+        &expect![[r#"
         watchdog.toml:1:1: via = "folder" needs to know which: add [mail.folder] with path = "/…"
           |
         1 | [mail]
-          | ^^^^^^"#]]);
-    check("[mail]\nsubject = \"x\"", &expect![[r#"
+          | ^^^^^^"#]],
+    );
+    check(
+        "[mail]\nsubject = \"x\"",
+        &expect![[r#"
         watchdog.toml:2:1: unknown field `subject`, expected one of `to`, `from`, `via`, `smtp`, `sendmail`, `folder`, `deadline`
           |
         2 | subject = "x"
-          | ^^^^^^^"#]]);
-    check("[mail.smtp]\nhost = \"mail.example.org\\r\\nQUIT\"", &expect![[r#"
+          | ^^^^^^^"#]],
+    );
+    check(
+        "[mail.smtp]\nhost = \"mail.example.org\\r\\nQUIT\"",
+        &expect![[r#"
         watchdog.toml:2:8: "mail.example.org\\r\
           QUIT" is not a host: write a name like "mail.example.org", or an IP address
           |
         2 | host = "mail.example.org\r\nQUIT"
-          |        ^^^^^^^^^^^^^^^^^^^^^^^^^^"#]]);
-    check("[mail.smtp]\nport = 0", &expect![[r#"
+          |        ^^^^^^^^^^^^^^^^^^^^^^^^^^"#]],
+    );
+    check(
+        "[mail.smtp]\nport = 0",
+        &expect![[r#"
         watchdog.toml:2:8: invalid value: integer `0`, expected a nonzero u16
           |
         2 | port = 0
-          |        ^"#]]);
-    check("[mail.smtp]\nuser = \"u\"", &expect![[r#"
+          |        ^"#]],
+    );
+    check(
+        "[mail.smtp]\nuser = \"u\"",
+        &expect![[r#"
         watchdog.toml:1:1: user needs a password-file
           |
         1 | [mail.smtp]
-          | ^^^^^^^^^^^"#]]);
+          | ^^^^^^^^^^^"#]],
+    );
     check(
         "[mail.smtp]\nhost = \"mail.example.org\"\nsecurity = \"none\"\nuser = \"u\"\npassword-file = \"/p\"",
         &expect![[r#"
@@ -123,24 +153,36 @@ fn what_is_wrong_is_said_with_a_caret() {
             1 | [mail.smtp]
               | ^^^^^^^^^^^"#]],
     );
-    check("[mail.smtp]\nca-file = \"/ca\"", &expect![[r#"
+    check(
+        "[mail.smtp]\nca-file = \"/ca\"",
+        &expect![[r#"
         watchdog.toml:1:1: ca-file needs security = "starttls" or "tls"
           |
         1 | [mail.smtp]
-          | ^^^^^^^^^^^"#]]);
-    check("[mail.smtp]\npassword = \"secret\"", &expect![[r#"
+          | ^^^^^^^^^^^"#]],
+    );
+    check(
+        "[mail.smtp]\npassword = \"secret\"",
+        &expect![[r#"
         watchdog.toml:2:1: unknown field `password`, expected one of `host`, `port`, `security`, `hello`, `user`, `password-file`, `ca-file`
           |
         2 | password = "secret"
-          | ^^^^^^^^"#]]);
-    check("[mail.sendmail]\nprogram = \"sendmail\"", &expect![[r#"
+          | ^^^^^^^^"#]],
+    );
+    check(
+        "[mail.sendmail]\nprogram = \"sendmail\"",
+        &expect![[r#"
         watchdog.toml:2:11: "sendmail" is not a full path
           |
         2 | program = "sendmail"
-          |           ^^^^^^^^^^"#]]);
-    check("[mail.folder]", &expect![[r#"
+          |           ^^^^^^^^^^"#]],
+    );
+    check(
+        "[mail.folder]",
+        &expect![[r#"
         watchdog.toml:1:1: missing field `path`
           |
         1 | [mail.folder]
-          | ^^^^^^^^^^^^^"#]]);
+          | ^^^^^^^^^^^^^"#]],
+    );
 }
