@@ -4,7 +4,7 @@ use super::outbox::{Accepted, Outbox, State};
 use super::route::{Acceptance, Failure, Permanence, Route, Scope, Tried};
 use super::{Letter, Priority, compose};
 use crate::text::Text;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::io;
 
 /// What one round of delivery did.
@@ -45,6 +45,9 @@ pub struct Failed {
     /// When it is tried next.
     pub next_try: Option<Timestamp>,
 }
+
+/// How soon it is looked again whether a server that has a mail has answered at last.
+const STILL_HANGS: SignedDuration = SignedDuration::from_mins(1);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
@@ -97,7 +100,7 @@ fn deliver(outbox: &Outbox, route: &Route, now: Timestamp, which: Which) -> io::
         report.busy = true;
         return Ok(report);
     };
-    let mut round = Round { outbox, route, now, report };
+    let mut round = Round { outbox, route, now, closed: None, report };
     for (name, tried) in route.late() {
         if let Ok(acceptance) = tried
             && outbox.message(&name).is_ok()
@@ -105,27 +108,18 @@ fn deliver(outbox: &Outbox, route: &Route, now: Timestamp, which: Which) -> io::
             round.accept(&name, outbox.state(&name), acceptance);
         }
     }
-    let mut closed: Option<(Failure, Option<Timestamp>)> = None;
     // The least tried come first: a mail on which the server chokes must not hold up those behind it for ever.
-    for mail in outbox.waiting()? {
-        let mut state = outbox.state(&mail.name);
-        let route_is_open_again = state.waits_for_route() && !round.report.delivered.is_empty();
-        if which == Which::Due && !state.is_due(now) && !route_is_open_again {
-            continue;
+    let mails = outbox.waiting()?.into_iter().map(|mail| (outbox.state(&mail.name), mail.name));
+    let (due, early): (Vec<_>, Vec<_>) =
+        mails.partition(|(state, _)| which == Which::All || state.is_due(now));
+    for (state, name) in due {
+        round.work_on(&name, state);
+    }
+    for (state, name) in early {
+        // Where others get through, there is no use in waiting for the route any longer.
+        if !round.report.delivered.is_empty() && round.closed.is_none() && state.waits_for_route() {
+            round.work_on(&name, state);
         }
-        if let Some((failure, until)) = &closed {
-            state.put_off(failure.clone(), *until);
-            outbox.note(&mail.name, state);
-            round.report.put_off += 1;
-            continue;
-        }
-        round.try_one(&mail.name, state);
-        closed = round
-            .report
-            .failed
-            .last()
-            .filter(|failed| failed.failure.scope == Scope::Route)
-            .map(|failed| (failed.failure.clone(), failed.next_try));
     }
     if !round.report.delivered.is_empty() {
         outbox.prune(now)?;
@@ -141,10 +135,29 @@ struct Round<'a> {
     outbox: &'a Outbox,
     route: &'a Route,
     now: Timestamp,
+    /// Why the route is closed, once that was seen, and until when.
+    closed: Option<(Failure, Timestamp)>,
     report: DeliveryReport,
 }
 
 impl Round<'_> {
+    fn work_on(&mut self, name: &str, mut state: State) {
+        let soon = self.now.saturating_add(STILL_HANGS).unwrap_or(self.now);
+        let put_off = match (&self.closed, state.failure.clone()) {
+            // Its server has it and may yet say so.
+            (_, Some(failure)) if self.route.hangs(name) => Some((failure, soon)),
+            (closed, _) => closed.clone(),
+        };
+        match put_off {
+            Some((failure, until)) => {
+                state.put_off(failure, until);
+                self.outbox.note(name, state);
+                self.report.put_off += 1;
+            }
+            None => self.try_one(name, state),
+        }
+    }
+
     fn try_one(&mut self, name: &str, state: State) {
         let has_it = |to: &String| state.accepted.iter().any(|accepted| accepted.to == *to);
         let everyone = &self.route.envelope().to;
@@ -191,6 +204,9 @@ impl Round<'_> {
     fn fail(&mut self, name: &str, mut state: State, failure: Failure) {
         state.fail(failure.clone(), self.now);
         let (attempts, next_try) = (state.attempts, state.next_try);
+        if failure.scope == Scope::Route {
+            self.closed = next_try.map(|until| (failure.clone(), until));
+        }
         self.outbox.note(name, state);
         self.report.failed.push(Failed { name: name.to_owned(), failure, attempts, next_try });
     }

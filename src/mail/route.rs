@@ -8,9 +8,9 @@ use super::address::{Envelope, MailAddress};
 use super::settings::{Settings, Via};
 use crate::text::{self, Text};
 use serde::{Deserialize, Serialize};
-use std::sync::mpsc::Receiver;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A reason is cut after so many characters.
 const REASON: usize = 500;
@@ -21,8 +21,17 @@ pub struct Route {
     via: Via,
     envelope: Envelope,
     deadline: Duration,
-    /// Tries that were given up and may still end, each with the name of its mail.
-    hanging: Mutex<Vec<(String, Receiver<Tried>)>>,
+    hanging: Mutex<Vec<Hanging>>,
+    /// Held by every try's thread, to know how many there are.
+    tries: Arc<()>,
+}
+
+/// A try whose mail is with the server, which has not answered by the deadline. It may yet.
+#[derive(Debug)]
+struct Hanging {
+    name: String,
+    outcome: Receiver<Tried>,
+    since: Instant,
 }
 
 /// What a try comes to.
@@ -113,6 +122,7 @@ impl Route {
             envelope: settings.envelope(host),
             deadline: settings.deadline.duration(),
             hanging: Mutex::default(),
+            tries: Arc::default(),
         }
     }
 
@@ -135,7 +145,7 @@ impl Route {
     /// Tries once to hand a message over for `to`. Returns within the deadline and a second.
     ///
     /// # Errors
-    /// Why no one's mail was taken. After a deadline it may yet have been: see [`Route::late`].
+    /// Why no one's mail was taken. After a deadline it may yet be: see [`Route::late`] and [`Route::hangs`].
     pub(super) fn send(&self, name: &str, message: &[u8], to: &[MailAddress]) -> Tried {
         match &self.via {
             Via::Smtp(settings) => smtp::send(self, settings, name, message, to),
@@ -146,19 +156,28 @@ impl Route {
         }
     }
 
-    /// What has become, since we gave them up, of tries that hung: an acceptance that came late is one all the same.
+    /// What has become, since their deadline, of tries that hung: an acceptance that comes late is one all the same.
     pub(super) fn late(&self) -> Vec<(String, Tried)> {
         let mut ended = Vec::new();
-        let mut hanging = self.hanging.lock().unwrap_or_else(PoisonError::into_inner);
-        hanging.retain(|(name, outcome)| match outcome.try_recv() {
+        self.hanging().retain(|hanging| match hanging.outcome.try_recv() {
             Ok(tried) => {
-                ended.push((name.clone(), tried));
+                ended.push((hanging.name.clone(), tried));
                 false
             }
-            Err(std::sync::mpsc::TryRecvError::Empty) => true,
-            Err(std::sync::mpsc::TryRecvError::Disconnected) => false,
+            Err(TryRecvError::Empty) => hanging.since.elapsed() < smtp::ANSWER,
+            Err(TryRecvError::Disconnected) => false,
         });
         ended
+    }
+
+    /// True while a server has this mail and may yet answer: to send it again now would double it.
+    pub(super) fn hangs(&self, name: &str) -> bool {
+        self.hanging().iter().any(|hanging| hanging.name == name)
+    }
+
+    fn hanging(&self) -> MutexGuard<'_, Vec<Hanging>> {
+        // The list is whole after every single step, so a panic elsewhere cannot have spoiled it.
+        self.hanging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -56,12 +56,12 @@ impl State {
             }
         };
         self.attempts = self.attempts.saturating_add(1);
-        self.put_off(failure, Some(now.saturating_add(pause).unwrap_or(now)));
+        self.put_off(failure, now.saturating_add(pause).unwrap_or(now));
     }
 
     /// Notes that it was not even tried, because another mail's try showed that the route is closed.
-    pub fn put_off(&mut self, failure: Failure, until: Option<Timestamp>) {
-        self.next_try = until;
+    pub fn put_off(&mut self, failure: Failure, until: Timestamp) {
+        self.next_try = Some(until);
         self.failure = Some(failure);
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! The library's timeout is for one read: a server that drips a byte a second would hold it for hours. So a try runs
 //! on a thread of its own, and we stop waiting at the deadline. The thread cannot be ended; it ends with the
-//! connection, and if the server accepts the mail after all, [`super::Route::late`] tells.
+//! connection. If the mail was not sent yet, it will not be. If it was, the server may yet accept it, as one that looks
+//! into every mail for a minute does: then the thread waits on, as the standard wants, and the mail is not sent again
+//! meanwhile.
 
-use super::{Acceptance, Failure, Permanence, Route, Scope, Tried};
+use super::{Acceptance, Failure, Hanging, Permanence, Route, Scope, Tried};
 use crate::mail::address::{Domain, MailAddress};
 use crate::mail::settings::{AbsolutePath, Security, SmtpSettings};
 use lettre::Address;
@@ -17,13 +19,21 @@ use std::error::Error as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::sync::PoisonError;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// More tries than this never hang at once.
-const HANGING: usize = 8;
+/// So long a server may take over a mail it has been sent whole (RFC 5321, 4.5.3.2.6).
+pub const ANSWER: Duration = Duration::from_secs(600);
+/// More tries than this never run at once.
+const TRIES: usize = 8;
+
+/// How far a try is: its mail not yet sent, sent (or half), or given up before that.
+const OPEN: u8 = 0;
+const SENT: u8 = 1;
+const GIVEN_UP: u8 = 2;
 
 /// All that a try needs, for a thread to own.
 struct Job {
@@ -33,6 +43,7 @@ struct Job {
     to: Vec<(MailAddress, Address)>,
     message: Vec<u8>,
     timeout: Duration,
+    progress: Arc<AtomicU8>,
 }
 
 pub fn send(route: &Route, settings: &SmtpSettings, name: &str, message: &[u8], to: &[MailAddress]) -> Tried {
@@ -44,14 +55,18 @@ pub fn send(route: &Route, settings: &SmtpSettings, name: &str, message: &[u8], 
         to: to.iter().map(|address| (address.clone(), address.qualified(home))).collect(),
         message: message.to_owned(),
         timeout: route.deadline,
+        progress: Arc::new(AtomicU8::new(OPEN)),
     };
+    let progress = Arc::clone(&job.progress);
     let server = format!("{}:{}", settings.host, settings.port);
-    let hanging = || route.hanging.lock().unwrap_or_else(PoisonError::into_inner);
-    if hanging().len() >= HANGING {
-        return Err(Failure::closed(&format!("{server}: {HANGING} earlier tries still hang there")));
+    let alive = Arc::clone(&route.tries);
+    if Arc::strong_count(&alive) > TRIES + 1 {
+        return Err(Failure::closed(&format!("{server}: {TRIES} earlier tries still hang there")));
     }
+    let started = Instant::now();
     let (sender, outcome) = mpsc::channel();
     let run = move || {
+        let _alive = alive;
         let mut connection = match job.open() {
             Ok(connection) => connection,
             Err(failure) => return drop(sender.send(Err(failure))),
@@ -67,8 +82,14 @@ pub fn send(route: &Route, settings: &SmtpSettings, name: &str, message: &[u8], 
     match outcome.recv_timeout(route.deadline) {
         Ok(tried) => tried.map_err(|failure| failure.at(&server)),
         Err(RecvTimeoutError::Timeout) => {
-            hanging().push((name.to_owned(), outcome));
             let seconds = route.deadline.as_secs();
+            let sent = progress.compare_exchange(OPEN, GIVEN_UP, Ordering::SeqCst, Ordering::SeqCst).is_err();
+            if sent {
+                route.hanging().push(Hanging { name: name.to_owned(), outcome, since: started });
+                return Err(Failure::closed(&format!(
+                    "{server}: has the mail, but no answer within {seconds} s"
+                )));
+            }
             Err(Failure::closed(&format!("{server}: no answer within {seconds} s")))
         }
         Err(RecvTimeoutError::Disconnected) => Err(Failure::closed(&format!("{server}: the try broke off"))),
@@ -144,6 +165,12 @@ impl Job {
         if !response.has_code(354) {
             return Err(unexpected("DATA", &response));
         }
+        if self.progress.compare_exchange(OPEN, SENT, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+            return Err(Failure::closed("the answer to DATA came too late"));
+        }
+        connection
+            .set_timeout(Some(ANSWER.max(self.timeout)))
+            .map_err(|error| Failure::closed(&format!("cannot set a timeout: {error}")))?;
         // The library ends the message with a line break of its own.
         let message = self.message.strip_suffix(b"\r\n").unwrap_or(&self.message);
         let response = connection.message(message).map_err(about_mail)?;

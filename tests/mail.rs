@@ -1,0 +1,66 @@
+//! Mail, end to end: no mail is lost, none is doubled, and it arrives as it was written; with a real mail server,
+//! with servers that misbehave, and with a program that is killed.
+#![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_methods, reason = "a test starts programs and waits for them")]
+
+#[path = "mail/disk.rs"]
+mod disk;
+#[path = "mail/fake.rs"]
+mod fake;
+#[path = "mail/faults.rs"]
+mod faults;
+#[path = "support/mail_server.rs"]
+mod mail_server;
+#[path = "mail/real.rs"]
+mod real;
+#[path = "mail/secure.rs"]
+mod secure;
+
+use host_watchdog::mail::{Letter, Outbox, Priority, Route, Settings, compose};
+use host_watchdog::text::Text;
+use jiff::Timestamp;
+
+/// The settings as a user writes them, below `[mail]`.
+fn settings(toml: &str) -> Settings {
+    toml::from_str(toml).unwrap_or_else(|error| panic!("{toml}\n{error}"))
+}
+
+fn host() -> Text {
+    Text::from("web1.example.org")
+}
+
+fn route(toml: &str) -> Route {
+    Route::new(&settings(toml), &host())
+}
+
+fn letter(number: usize, subject: &str, body: &str) -> Letter {
+    Letter {
+        message_id: format!("<digest-{number}@web1.example.org>"),
+        subject: subject.to_owned(),
+        body: body.to_owned(),
+        date: noon(),
+        references: Vec::new(),
+        priority: Priority::Normal,
+    }
+}
+
+fn noon() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn after(seconds: i64) -> Timestamp {
+    noon() + jiff::SignedDuration::from_secs(seconds)
+}
+
+/// An empty outbox in a folder of its own.
+fn outbox() -> (tempfile::TempDir, Outbox) {
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = Outbox::open(folder.path().join("outbox")).unwrap();
+    (folder, outbox)
+}
+
+fn enqueue(outbox: &Outbox, route: &Route, letter: &Letter) -> Vec<u8> {
+    let message = compose(letter, route.envelope());
+    outbox.enqueue(&message).unwrap();
+    message.bytes
+}
