@@ -2,6 +2,7 @@
 //! with servers that misbehave, and with a program that is killed.
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "a test starts programs and waits for them")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 #[path = "mail/disk.rs"]
 mod disk;

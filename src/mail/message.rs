@@ -81,12 +81,17 @@ fn message_id(written: &str) -> String {
     if is_message_id(written) {
         return written.to_owned();
     }
+    format!("<{}@host-watchdog.invalid>", digest(written, 16))
+}
+
+/// The first `bytes` bytes of the SHA-256 of a text, in hexadecimal.
+pub(super) fn digest(text: &str, bytes: usize) -> String {
     let mut hex = String::new();
-    for byte in Sha256::digest(written.as_bytes()).iter().take(16) {
+    for byte in Sha256::digest(text.as_bytes()).iter().take(bytes) {
         // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
     }
-    format!("<{hex}@host-watchdog.invalid>")
+    hex
 }
 
 fn is_message_id(written: &str) -> bool {
@@ -139,7 +144,7 @@ fn body(written: &str) -> Body {
     }
     let quoted = Body::new_with_encoding(lines, ContentTransferEncoding::QuotedPrintable);
     // This encoding takes anything.
-    let quoted = quoted.map(Body::into_vec).unwrap_or_else(|raw| raw);
+    let quoted = quoted.map_or_else(|raw| raw, Body::into_vec);
     Body::dangerous_pre_encoded(hide_from(&quoted), ContentTransferEncoding::QuotedPrintable)
 }
 

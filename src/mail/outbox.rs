@@ -9,10 +9,9 @@ mod state;
 pub(super) use state::{Accepted, State};
 
 use super::disk;
-use super::message::Message;
+use super::message::{Message, digest};
 use super::route::Permanence;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -222,7 +221,7 @@ impl Outbox {
     /// Removes from `sent` what is older than is kept, or too much.
     pub(super) fn prune(&self, now: Timestamp) -> io::Result<()> {
         let mut sent = disk::mails(&self.folder.join("sent"))?;
-        sent.sort_by(|a, b| b.1.cmp(&a.1));
+        sent.sort_by_key(|(_, since)| std::cmp::Reverse(*since));
         let oldest = now.as_second().saturating_sub(i64::from(self.keep.days) * 86_400);
         for (at, (name, since)) in sent.iter().enumerate() {
             if at >= self.keep.mails || since.as_second() < oldest {
@@ -265,9 +264,7 @@ fn file_name(id: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "@._+=-".contains(c);
     let mut name: String = inner.chars().map(|c| if plain(c) { c } else { '_' }).take(120).collect();
     if name != inner || name.is_empty() || name.starts_with(['.', '-']) || id.len() != inner.len() + 2 {
-        let digest = Sha256::digest(id.as_bytes());
-        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        name = format!("mail-{name}-{hex}");
+        name = format!("mail-{name}-{}", digest(id, 8));
     }
     name
 }

@@ -163,7 +163,7 @@ pub struct SmtpSettings {
     pub host: ServerName,
     /// Its port: 25, with STARTTLS 587, with TLS 465 if not written.
     pub port: NonZeroU16,
-    /// How the connection is protected: `none` for this host and `starttls` for any other if not written.
+    /// How the connection is protected: `none` for this host and `tls` for any other if not written.
     pub security: Security,
     /// Who we say we are; the host's name if not written.
     pub hello: Option<ServerName>,
@@ -179,7 +179,8 @@ pub struct SmtpSettings {
 pub enum Security {
     /// Not at all.
     None,
-    /// TLS, agreed on in the clear; without it nothing is sent.
+    /// TLS, agreed on in the clear; without it nothing is sent. Somebody who sits on the line can still slip answers
+    /// in before it begins, and so make us believe that a mail was accepted: `tls` is better wherever it is offered.
     StartTls,
     /// TLS from the first byte.
     Tls,
@@ -219,7 +220,7 @@ impl TryFrom<WrittenSmtp> for SmtpSettings {
     fn try_from(written: WrittenSmtp) -> Result<Self, String> {
         let host = written.host.unwrap_or_else(|| ServerName("localhost".to_owned()));
         let security =
-            written.security.unwrap_or(if host.is_this_host() { Security::None } else { Security::StartTls });
+            written.security.unwrap_or(if host.is_this_host() { Security::None } else { Security::Tls });
         let login = match (written.user, written.password_file) {
             (None, None) => None,
             (Some(user), Some(file)) => Some((user, file)),
@@ -228,11 +229,11 @@ impl TryFrom<WrittenSmtp> for SmtpSettings {
         };
         if login.is_some() && security == Security::None && !host.is_this_host() {
             return Err(format!(
-                "the password would go to {host} in the clear: set security to \"starttls\" or \"tls\""
+                "the password would go to {host} in the clear: set security to \"tls\" or \"starttls\""
             ));
         }
         if written.ca_file.is_some() && security == Security::None {
-            return Err("ca-file needs security = \"starttls\" or \"tls\"".to_owned());
+            return Err("ca-file needs security = \"tls\" or \"starttls\"".to_owned());
         }
         let port = written.port.unwrap_or_else(|| default_port(security));
         Ok(Self { host, port, security, hello: written.hello, login, ca_file: written.ca_file })

@@ -100,7 +100,7 @@ fn play(act: Act, stream: &TcpStream, taken: &Mutex<Vec<Taken>>) -> std::io::Res
         match (line.split([' ', '\r']).next().unwrap(), act) {
             ("EHLO", _) => say.write_all(b"250-fake.test\r\n250 8BITMIME\r\n")?,
             ("RCPT", Act::AnswerRecipient(answer)) if refused => {
-                say.write_all(format!("{answer}\r\n").as_bytes())?
+                say.write_all(format!("{answer}\r\n").as_bytes())?;
             }
             ("RCPT", _) => {
                 to.push(line.trim_end().trim_start_matches("RCPT TO:").to_owned());

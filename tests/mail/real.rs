@@ -63,7 +63,7 @@ fn a_mail_arrives_as_it_was_written() {
 fn a_server_that_was_down_gets_every_mail_once_when_it_is_back() {
     let port = free_port();
     let (folder, outbox) = outbox();
-    let toml = format!("[smtp]\nport = {}\n", port);
+    let toml = format!("[smtp]\nport = {port}\n");
     let day = 24 * 60;
     for minute in 0..day {
         if minute % 480 == 0 {

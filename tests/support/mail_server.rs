@@ -1,10 +1,11 @@
-//! A real mail server for tests: OpenSMTPD, started on loopback, that delivers everyone's mail to one mailbox.
+//! A real mail server for tests: `OpenSMTPD`, started on loopback, that delivers everyone's mail to one mailbox.
 //!
 //! It runs in a mount namespace of its own, so it neither finds nor leaves anything of the host's mail system, and
 //! any number of them run side by side. Use it with `#[path = "support/mail_server.rs"] mod mail_server;`.
 
 #![allow(dead_code, reason = "each test program uses another part of it")]
 #![allow(missing_docs, reason = "a test's helper")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 #![allow(clippy::disallowed_methods, reason = "it starts programs and waits for them")]
 
 use mail_parser::{Message, MessageParser};

@@ -1,3 +1,5 @@
+#![cfg(unix)]
+
 use super::*;
 use crate::mail::route::{Failure, Scope};
 use std::os::unix::fs::PermissionsExt;

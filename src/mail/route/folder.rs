@@ -3,10 +3,10 @@
 use super::{Acceptance, Failure, Tried, shown};
 use crate::mail::address::MailAddress;
 use crate::mail::disk;
+use crate::mail::message::digest;
 use crate::mail::settings::FolderSettings;
 use crate::text::Text;
 use jiff::{Timestamp, fmt::rfc2822};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// So much of the subject stands in the file's name.
@@ -37,7 +37,7 @@ fn file_name(message: &[u8]) -> String {
     let date =
         date.map_or(Timestamp::UNIX_EPOCH, |date| date.timestamp()).strftime("%Y%m%dT%H%M%SZ").to_string();
     let id = header(&text, "Message-ID").unwrap_or_default();
-    let digest: String = Sha256::digest(id.as_bytes()).iter().take(4).map(|b| format!("{b:02x}")).collect();
+    let digest = digest(&id, 4);
     format!("{date}-{}{digest}.eml", slug(&header(&text, "Subject").unwrap_or_default()))
 }
 

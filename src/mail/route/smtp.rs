@@ -26,7 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// So long a server may take over a mail it has been sent whole (RFC 5321, 4.5.3.2.6).
-pub const ANSWER: Duration = Duration::from_secs(600);
+pub const ANSWER: Duration = Duration::from_mins(10);
 /// More tries than this never run at once.
 const TRIES: usize = 8;
 
@@ -66,15 +66,8 @@ pub fn send(route: &Route, settings: &SmtpSettings, name: &str, message: &[u8], 
     let started = Instant::now();
     let (sender, outcome) = mpsc::channel();
     let run = move || {
-        let _alive = alive;
-        let mut connection = match job.open() {
-            Ok(connection) => connection,
-            Err(failure) => return drop(sender.send(Err(failure))),
-        };
-        let tried = job.hand_over(&mut connection);
-        // The answer counts, not whether the server says goodbye as well.
-        let _ = sender.send(tried);
-        let _ = connection.quit();
+        job.run(&sender);
+        drop(alive);
     };
     if let Err(error) = thread::Builder::new().name("smtp".to_owned()).spawn(run) {
         return Err(Failure::closed(&format!("cannot start a thread: {error}")));
@@ -107,6 +100,18 @@ fn hello(settings: &SmtpSettings, home: &Domain) -> ClientId {
 }
 
 impl Job {
+    /// The whole try; what it comes to is told as soon as it is known.
+    fn run(&self, outcome: &mpsc::Sender<Tried>) {
+        match self.open() {
+            Err(failure) => drop(outcome.send(Err(failure))),
+            Ok(mut connection) => {
+                let _ = outcome.send(self.hand_over(&mut connection));
+                // The answer counted, not whether the server says goodbye as well.
+                let _ = connection.quit();
+            }
+        }
+    }
+
     /// Connects, protects the connection and logs in.
     fn open(&self) -> Result<SmtpConnection, Failure> {
         let tls = match self.settings.security {

@@ -1,3 +1,5 @@
+#![allow(clippy::needless_raw_string_hashes, reason = "they are written by the test tool")]
+
 use super::*;
 use crate::policy::PolicyError;
 use expect_test::{Expect, expect};
@@ -49,8 +51,8 @@ fn the_port_and_the_protection_follow_from_the_server() {
     for (smtp, port, security) in [
         ("host = \"127.0.0.1\"", 25, Security::None),
         ("host = \"::1\"", 25, Security::None),
-        ("host = \"mail.example.org\"", 587, Security::StartTls),
-        ("host = \"192.0.2.1\"\nsecurity = \"tls\"", 465, Security::Tls),
+        ("host = \"mail.example.org\"", 465, Security::Tls),
+        ("host = \"192.0.2.1\"\nsecurity = \"starttls\"", 587, Security::StartTls),
         ("host = \"192.0.2.1\"\nsecurity = \"none\"", 25, Security::None),
     ] {
         let Via::Smtp(read) = read(&format!("[mail.smtp]\n{smtp}")).unwrap().via else { panic!() };
@@ -148,7 +150,7 @@ fn what_is_wrong_is_said_with_a_caret() {
     check(
         "[mail.smtp]\nhost = \"mail.example.org\"\nsecurity = \"none\"\nuser = \"u\"\npassword-file = \"/p\"",
         &expect![[r#"
-            watchdog.toml:1:1: the password would go to mail.example.org in the clear: set security to "starttls" or "tls"
+            watchdog.toml:1:1: the password would go to mail.example.org in the clear: set security to "tls" or "starttls"
               |
             1 | [mail.smtp]
               | ^^^^^^^^^^^"#]],
@@ -156,10 +158,10 @@ fn what_is_wrong_is_said_with_a_caret() {
     check(
         "[mail.smtp]\nca-file = \"/ca\"",
         &expect![[r#"
-        watchdog.toml:1:1: ca-file needs security = "starttls" or "tls"
-          |
-        1 | [mail.smtp]
-          | ^^^^^^^^^^^"#]],
+            watchdog.toml:1:1: ca-file needs security = "tls" or "starttls"
+              |
+            1 | [mail.smtp]
+              | ^^^^^^^^^^^"#]],
     );
     check(
         "[mail.smtp]\npassword = \"secret\"",
