@@ -12,11 +12,13 @@
 //! A damaged database never stops the watch: it is moved aside, a fresh one is begun, and
 //! [`Store::notes`] says so in a finding until a pass has reported it.
 
+mod error;
 mod open;
 mod read;
 #[cfg(test)]
 mod tests;
 
+pub use error::StoreError;
 pub use read::{Reader, Run, Status, WatchMark};
 
 use crate::alert::{Alert, Blind, Book, Composed, Letter, Pass};
@@ -25,10 +27,9 @@ use crate::pass::Memories;
 use crate::rule::Span;
 use crate::watch::Memory;
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
-use std::fmt;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The name of the database in the state folder.
 pub const FILE: &str = "watchdog.db";
@@ -56,98 +57,6 @@ pub struct Store {
     _lock: File,
 }
 
-/// Why the database could not be used.
-#[derive(Debug)]
-pub enum StoreError {
-    /// Another watchdog writes it.
-    InUse(PathBuf),
-    /// A newer version of the program wrote it.
-    Newer {
-        /// The database.
-        path: PathBuf,
-        /// Its version.
-        found: i64,
-        /// The version this program writes.
-        known: i64,
-    },
-    /// It is of another version, and reading alone may not change it.
-    Older(PathBuf),
-    /// A file could not be made, moved or read.
-    Io(PathBuf, std::io::Error),
-    /// No space is left. Nothing was changed.
-    Full(PathBuf),
-    /// What is in it makes no sense. [`Store::open`] moves such a file aside.
-    Damaged(PathBuf, String),
-    /// Anything else that SQLite says.
-    Sql(PathBuf, rusqlite::Error),
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InUse(path) => write!(
-                f,
-                "{} is in use by another watchdog: only one may run with a state folder; stop it, or choose another folder with --state-dir",
-                path.display()
-            ),
-            Self::Newer { path, found, known } => write!(
-                f,
-                "{} was written by a newer watchdog (version {found}, this program knows {known}): install the newer program, or move the file away to begin afresh",
-                path.display()
-            ),
-            Self::Older(path) => {
-                write!(
-                    f,
-                    "{} was written by an older watchdog: start `watchdog run` once to renew it",
-                    path.display()
-                )
-            }
-            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Full(path) => write!(
-                f,
-                "{}: the disk is full; nothing was lost, the next pass tries again. Make room on its file system",
-                path.display()
-            ),
-            Self::Damaged(path, why) => write!(
-                f,
-                "{} is damaged ({why}): `watchdog run` moves it aside and begins a fresh one when it starts",
-                path.display()
-            ),
-            Self::Sql(path, error) => write!(f, "{}: {error}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(_, error) => Some(error),
-            Self::Sql(_, error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl StoreError {
-    fn sql(path: &Path, error: rusqlite::Error) -> Self {
-        let path = path.to_owned();
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full(path),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Damaged(path, error.to_string())
-            }
-            _ => match error {
-                // A value of a wrong type, or a missing row that must be there.
-                rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::QueryReturnedNoRows => Self::Damaged(path, error.to_string()),
-                error => Self::Sql(path, error),
-            },
-        }
-    }
-}
-
 /// A moment as the database holds it, for sorting: microseconds since 1970.
 fn micros(at: Timestamp) -> i64 {
     at.as_microsecond()
@@ -162,7 +71,7 @@ impl Store {
     /// damaged one aside. `now` names the file it is moved to.
     ///
     /// # Errors
-    /// `InUse`, `Newer`, `Io`, `Full`, or what SQLite says.
+    /// `InUse`, `Newer`, `Io`, `Full`, or what the database says.
     pub fn open(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
         open::open(path, now)
     }
@@ -176,7 +85,7 @@ impl Store {
     /// What was known after the last step.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn book(&self) -> Result<Book, StoreError> {
         self.reader.book()
     }
@@ -192,7 +101,7 @@ impl Store {
     /// is kept until a mail has told it, and returned.
     ///
     /// # Errors
-    /// `Full`, or what SQLite says.
+    /// `Full`, or what the database says.
     pub fn begin(&mut self, now: Timestamp, tolerance: Span) -> Result<Option<Blind>, StoreError> {
         let before = self.reader.last_run()?;
         let blind = before.and_then(|run| {
@@ -221,7 +130,7 @@ impl Store {
     /// Marks a clean stop.
     ///
     /// # Errors
-    /// `Full`, or what SQLite says.
+    /// `Full`, or what the database says.
     pub fn stop(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let run = self.run;
         self.reader.write(|tx| {
@@ -234,7 +143,7 @@ impl Store {
     /// told it.
     ///
     /// # Errors
-    /// `Full`, or what SQLite says.
+    /// `Full`, or what the database says.
     pub fn was_blind(&mut self, blind: &Blind) -> Result<(), StoreError> {
         self.reader.write(|tx| insert_blind(tx, blind))
     }
@@ -243,7 +152,7 @@ impl Store {
     /// holds are forgotten when it is committed.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn blind(&self) -> Result<Vec<Blind>, StoreError> {
         self.reader.blind()
     }
@@ -252,7 +161,7 @@ impl Store {
     /// service's own. They are forgotten once a pass with them is committed.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn notes(&self) -> Result<Vec<Finding>, StoreError> {
         self.reader.notes()
     }
@@ -261,7 +170,7 @@ impl Store {
     /// mail, what the watches remember, and which watch looked when.
     ///
     /// # Errors
-    /// `Full`, or what SQLite says. Then neither the database nor `book` has changed, and the step must be made
+    /// `Full`, or what the database says. Then neither the database nor `book` has changed, and the step must be made
     /// anew from [`Store::memories`].
     pub fn commit(
         &mut self,
@@ -303,7 +212,7 @@ impl Store {
     /// The mails that were composed and are not known to be in the outbox, the oldest first.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn unqueued(&self) -> Result<Vec<Letter>, StoreError> {
         self.reader.unqueued()
     }
@@ -311,7 +220,7 @@ impl Store {
     /// Notes that the outbox has this mail.
     ///
     /// # Errors
-    /// `Full`, or what SQLite says; then it will be given to the outbox again, which ignores it.
+    /// `Full`, or what the database says; then it will be given to the outbox again, which ignores it.
     pub fn queued(&mut self, message_id: &str) -> Result<(), StoreError> {
         self.reader.write(|tx| {
             tx.execute("UPDATE digests SET state = 'queued' WHERE message_id = ?1", [message_id])?;
@@ -356,7 +265,7 @@ fn put_alert(tx: &Transaction, alert: &Alert) -> rusqlite::Result<()> {
 fn put_letter(tx: &Transaction, letter: &Letter) -> rusqlite::Result<()> {
     tx.execute(
         "INSERT INTO digests (message_id, at, state, letter) VALUES (?1, ?2, 'composed', ?3)",
-        params![letter.message_id, micros(letter.at), json(letter)?],
+        params![letter.message_id, micros(letter.date), json(letter)?],
     )?;
     count(tx, "digests", 1)
 }

@@ -3,6 +3,7 @@
 //! The most important sentence comes first, then what differs with its evidence and the rule that would allow
 //! it, then what is still open, what is over, and what the watchdog could not see. Plain text.
 
+mod section;
 mod subject;
 
 use super::due::{Digest, Entry, News};
@@ -10,22 +11,20 @@ use super::step::Step;
 use super::words::{self, Kind as LineKind, count, squeeze, wrap};
 use super::{Alert, State};
 use crate::coverage::Gap;
-use crate::finding::{Code, Kind, Severity};
+use crate::finding::{Kind, Severity};
 use jiff::{Timestamp, tz::TimeZone};
+use section::{Left, section};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// So many alerts are shown with all they have.
-const IN_FULL: usize = 20;
-
-/// So many more are shown in one line each; the rest is counted.
-const IN_A_LINE: usize = 200;
-
-/// A one-line alert is cut to so many characters.
-const ONE_LINE: usize = 110;
+use std::collections::BTreeSet;
 
 /// So many message ids of earlier mails are named, so that clients thread.
 const REFERENCES: usize = 20;
+
+/// Whether an entry belongs to a part of the mail.
+type Wanted = fn(&Entry) -> bool;
+
+/// Writes an alert in several lines, with its number.
+type Full = fn(&Entry, usize, Timestamp, &About) -> Vec<String>;
 
 /// What a digest says besides its alerts.
 #[derive(Debug, Clone)]
@@ -68,7 +67,7 @@ pub struct Letter {
     /// The fixed message id, with angle brackets.
     pub message_id: String,
     /// When it was made.
-    pub at: Timestamp,
+    pub date: Timestamp,
     /// The subject.
     pub subject: String,
     /// The body.
@@ -115,7 +114,7 @@ pub fn write(digest: &Digest, about: &About) -> Letter {
     let news = digest.entries.iter().filter(|entry| is_new(entry));
     Letter {
         message_id: digest.message_id.clone(),
-        at: digest.at,
+        date: digest.at,
         subject: subject::subject(digest, about),
         body: body(digest, about),
         priority: news.map(|entry| entry.alert.worst).max().unwrap_or(Severity::Notice),
@@ -160,8 +159,7 @@ fn body(digest: &Digest, about: &About) -> String {
         lines.extend(wrap("", "  ", &held));
     }
 
-    let mut left = Left { full: IN_FULL, lines: IN_A_LINE };
-    type Wanted = fn(&Entry) -> bool;
+    let mut left = Left::all();
     let sections: [(&str, Wanted, Full); 3] = [
         ("NEW", is_new, in_full),
         ("STILL OPEN", |entry| entry.news == News::Still, in_brief),
@@ -218,7 +216,7 @@ fn history(entry: &Entry, now: Timestamp, about: &About) -> String {
         News::Ended => String::new(),
     };
     if entry.news == News::Still && alert.absent.is_some() {
-        words.push_str(&format!("; last seen {}", at(alert.last_seen)));
+        words = format!("{words}; last seen {}", at(alert.last_seen));
     }
     if entry.ended {
         let last = at(alert.last_seen);
@@ -270,70 +268,6 @@ fn counts(digest: &Digest) -> String {
         open => format!("{open} are open in all."),
     };
     format!("{total}: {}{over}. {open}", parts.join(", "))
-}
-
-/// What may still be shown.
-struct Left {
-    full: usize,
-    lines: usize,
-}
-
-type Full = fn(&Entry, usize, Timestamp, &About) -> Vec<String>;
-
-fn section(
-    lines: &mut Vec<String>,
-    name: &str,
-    entries: &[&Entry],
-    left: &mut Left,
-    full: &dyn Fn(&Entry, usize) -> Vec<String>,
-) {
-    if entries.is_empty() {
-        return;
-    }
-    lines.extend([String::new(), format!("{name} ({})", entries.len()), String::new()]);
-    let chosen = choose(entries, left.full);
-    left.full -= chosen.len();
-    let (shown, others): (Vec<_>, Vec<_>) =
-        entries.iter().enumerate().partition(|(index, _)| chosen.contains(index));
-    for (number, (_, entry)) in shown.iter().enumerate() {
-        lines.extend(full(entry, number + 1));
-    }
-    let mut groups: BTreeMap<Code, Vec<&Entry>> = BTreeMap::new();
-    let listed = others.len().min(left.lines);
-    left.lines -= listed;
-    for (_, entry) in others.iter().take(listed) {
-        groups.entry(entry.alert.code()).or_default().push(entry);
-    }
-    for (code, group) in groups {
-        let total = others.iter().filter(|(_, entry)| entry.alert.code() == code).count();
-        lines.push(format!("   {total} more of {code}:"));
-        lines.extend(group.iter().map(|entry| {
-            let over = if is_new(entry) && entry.ended { "over: " } else { "" };
-            format!("   {}  {over}{}", entry.alert.id, squeeze(&entry.alert.finding.title, ONE_LINE))
-        }));
-    }
-    if others.len() > listed {
-        lines.push(format!("   and {} more; `watchdog alerts` lists all", others.len() - listed));
-    }
-    if !others.is_empty() {
-        lines.push(String::new());
-    }
-    if lines.last().is_some_and(String::is_empty) {
-        lines.pop();
-    }
-}
-
-/// Which entries are shown in full: one of each code in turn, so that many of one kind do not bury another.
-fn choose(entries: &[&Entry], most: usize) -> BTreeSet<usize> {
-    let mut rank_in_code: BTreeMap<Code, usize> = BTreeMap::new();
-    let mut ranked: Vec<(usize, usize)> = Vec::new();
-    for (index, entry) in entries.iter().enumerate() {
-        let rank = rank_in_code.entry(entry.alert.code()).or_default();
-        ranked.push((*rank, index));
-        *rank += 1;
-    }
-    ranked.sort_unstable();
-    ranked.into_iter().take(most).map(|(_, index)| index).collect()
 }
 
 /// An alert with all it has.

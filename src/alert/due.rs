@@ -125,7 +125,7 @@ pub(super) enum Decision {
 
 /// Decides on all `alerts`; `sent` are the moments of earlier digests.
 pub(super) fn decide<'a>(
-    alerts: impl Iterator<Item = &'a Alert> + Clone,
+    alerts: &(impl Iterator<Item = &'a Alert> + Clone),
     sent: &[Timestamp],
     now: Timestamp,
     limits: &Limits,

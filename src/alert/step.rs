@@ -101,7 +101,8 @@ pub fn step(book: &Book, pass: &Pass, limits: &Limits) -> Step {
     missed.into_iter().map(|alert| not_met(alert, now, limits)).for_each(|alert| work.put(alert));
 
     let mut sent: Vec<Timestamp> = due::recent(&book.sent, now).collect();
-    let digest = match due::decide(work.all(), &sent, now, limits) {
+    let decision = due::decide(&work.all(), &sent, now, limits);
+    let digest = match decision {
         Decision::Wait => None,
         Decision::Hold(keys) => {
             for mut alert in take(&work, &keys) {
@@ -116,7 +117,9 @@ pub fn step(book: &Book, pass: &Pass, limits: &Limits) -> Step {
             let open = work.all().filter(|alert| alert.is_open()).count();
             let mut alerts = take(&work, &keys);
             let digest = due::tell(&mut alerts, &pass.host, now, open);
-            alerts.into_iter().for_each(|alert| work.put(alert));
+            for alert in alerts {
+                work.put(alert);
+            }
             sent.push(now);
             Some(digest)
         }

@@ -1,6 +1,9 @@
 //! The life of alerts, told minute by minute.
 
+#![allow(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
+
 mod life;
+mod lines;
 mod random;
 mod said;
 
@@ -73,7 +76,7 @@ pub fn timeline(limits: &Limits, passes: impl IntoIterator<Item = Pass>) -> Stri
     for pass in passes {
         let step = step(&book, &pass, limits);
         if let Some(digest) = &step.digest {
-            log.push_str(&format!("{} {}\n", clock(pass.now), told(digest)));
+            log = log + &clock(pass.now) + " " + &told(digest) + "\n";
         }
         book.apply(step);
     }
@@ -88,7 +91,7 @@ pub fn minutes<'a>(
     range.map(move |number| saw(minute(number), &seen(number)))
 }
 
-pub fn only<'a>(seen: bool, short: &'a str) -> Vec<&'a str> {
+pub fn only(seen: bool, short: &str) -> Vec<&str> {
     if seen { vec![short] } else { vec![] }
 }
 

@@ -205,7 +205,7 @@ fn migrate(conn: &mut Connection, version: i64, note: Option<Finding>) -> rusqli
     tx.commit()
 }
 
-/// The file and what SQLite keeps beside it get a name that says when.
+/// The file and those that are kept beside it get a name that says when.
 fn move_aside(path: &Path, now: Timestamp) -> Result<(), StoreError> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let names =

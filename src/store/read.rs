@@ -77,7 +77,7 @@ impl Reader {
     /// Opens an existing database without changing it, even while a service writes it.
     ///
     /// # Errors
-    /// `Io` if there is none, `Newer`, `Older`, `Damaged`, or what SQLite says.
+    /// `Io` if there is none, `Newer`, `Older`, `Damaged`, or what the database says.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let failed = |error| StoreError::sql(path, error);
         std::fs::metadata(path).map_err(|error| StoreError::Io(path.to_owned(), error))?;
@@ -104,7 +104,7 @@ impl Reader {
     /// The alerts that are not over, the most urgent first, then the oldest.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn open_alerts(&self) -> Result<Vec<Alert>, StoreError> {
         let sql = "SELECT alert FROM alerts WHERE live = 1 AND resolved IS NULL";
         let mut alerts: Vec<Alert> = self.rows(sql, [], |row| json(row, 0))?;
@@ -117,7 +117,7 @@ impl Reader {
     /// The alerts that ended last, the latest first, at most `most`.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn ended_alerts(&self, most: u32) -> Result<Vec<Alert>, StoreError> {
         let sql = "SELECT alert FROM alerts WHERE resolved IS NOT NULL ORDER BY resolved DESC LIMIT ?1";
         self.rows(sql, [most], |row| json(row, 0))
@@ -127,7 +127,7 @@ impl Reader {
     /// those that are over, the latest first. None: there is no such alert. Many: it must be typed longer.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn find(&self, typed: &str) -> Result<Vec<Alert>, StoreError> {
         let typed = typed.trim().to_ascii_lowercase();
         let letters = |b: u8| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b);
@@ -144,7 +144,7 @@ impl Reader {
     /// How the service does.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn status(&self) -> Result<Status, StoreError> {
         let watches = self.rows("SELECT watch, looked, saw FROM watches", [], |row| {
             Ok((row.get(0)?, WatchMark { looked: moment(row, 1)?, saw: moment_or_null(row, 2)? }))
@@ -157,7 +157,7 @@ impl Reader {
             run: self.last_run()?,
             watches: watches.into_iter().collect(),
             counters: counters.into_iter().collect(),
-            last_digest: last.first().map(|letter| letter.at),
+            last_digest: last.first().map(|letter| letter.date),
             unqueued: self.unqueued()?.len(),
         })
     }
@@ -175,7 +175,7 @@ impl Reader {
         let sent: Vec<Letter> =
             self.rows("SELECT letter FROM digests WHERE at > ?1 ORDER BY at", [since], |row| json(row, 0))?;
         let alerts = alerts.into_iter().map(|alert| (alert.key.clone(), alert)).collect();
-        Ok(Book { alerts, sent: sent.into_iter().map(|letter| letter.at).collect() })
+        Ok(Book { alerts, sent: sent.into_iter().map(|letter| letter.date).collect() })
     }
 
     /// What the watches remembered after the last step.

@@ -5,6 +5,7 @@ use expect_test::{Expect, expect};
 
 const DAY: i64 = 1440;
 
+#[allow(clippy::needless_pass_by_value, reason = "written in place")]
 fn check(limits: &Limits, passes: impl IntoIterator<Item = Pass>, wanted: Expect) {
     wanted.assert_eq(&timeline(limits, passes));
 }
@@ -52,7 +53,7 @@ fn news_that_is_not_urgent_waits_for_more() {
     let seen = |m| {
         [(0, "cpu a"), (2, "cpu b"), (4, "cpu c")]
             .into_iter()
-            .filter(|(at, _)| m >= *at)
+            .filter(|(at, _)| *at <= m)
             .map(|(_, s)| s)
             .collect()
     };
@@ -130,7 +131,8 @@ fn what_returns_before_its_end_was_told_is_just_counted() {
 
 #[test]
 fn what_returns_after_more_than_a_day_is_a_new_alert() {
-    let passes: Vec<Pass> = minutes(0..2 * DAY + 60, |m| only(m < 2 || m > 2 * DAY, "process x")).collect();
+    let passes: Vec<Pass> =
+        minutes(0..2 * DAY + 60, |m| only(!(2..=2 * DAY).contains(&m), "process x")).collect();
     check(
         &limits(),
         passes.clone(),

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 
 const NAMES: [&str; 5] = ["process x", "listener y", "cpu z", "login bob", "failed ssh"];
 
-fn any_pass() -> impl Strategy<Value = (i64, Vec<(usize, bool)>, bool)> {
+/// Minutes since the last pass, what is seen and whether urgently, whether the watch saw facts.
+type Plan = (i64, Vec<(usize, bool)>, bool);
+
+fn any_pass() -> impl Strategy<Value = Plan> {
     let waits = prop_oneof![4 => 1i64..6, 2 => 1i64..200, 1 => 1i64..4000, 1 => -3000i64..0];
     (
         waits,
@@ -14,7 +17,7 @@ fn any_pass() -> impl Strategy<Value = (i64, Vec<(usize, bool)>, bool)> {
     )
 }
 
-fn passes_of(plan: &[(i64, Vec<(usize, bool)>, bool)]) -> Vec<Pass> {
+fn passes_of(plan: &[Plan]) -> Vec<Pass> {
     let mut now = 10_000;
     let mut passes = Vec::new();
     for (wait, seen, saw_facts) in plan {
@@ -84,9 +87,10 @@ proptest! {
     /// However it flaps, a state is mailed at most thrice and once more a day.
     #[test]
     fn one_state_never_floods(seen in prop::collection::vec(any::<bool>(), 1..3000), every in 1i64..30) {
-        let passes = seen.iter().enumerate().map(|(n, seen)| saw(minute(n as i64 * every), &only(*seen, "process x")));
-        let days = seen.len() as i64 * every / 1440;
-        let mails = timeline(&limits(), passes).lines().count() as i64;
+        let length = i64::try_from(seen.len()).unwrap();
+        let passes = (0..length).zip(&seen).map(|(n, seen)| saw(minute(n * every), &only(*seen, "process x")));
+        let days = length * every / 1440;
+        let mails = i64::try_from(timeline(&limits(), passes).lines().count()).unwrap();
         prop_assert!(mails <= 3 + days * 2, "{mails} mails in {days} days");
     }
 
