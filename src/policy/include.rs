@@ -5,7 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The ready-made policies, by name: those of `policies/`.
-const SHIPPED: &[(&str, &str)] = &[];
+const SHIPPED: &[(&str, &str)] = &[
+    ("apache", include_str!("../../policies/apache.toml")),
+    ("debian-base", include_str!("../../policies/debian-base.toml")),
+    ("mariadb", include_str!("../../policies/mariadb.toml")),
+    ("nginx", include_str!("../../policies/nginx.toml")),
+    ("openssh", include_str!("../../policies/openssh.toml")),
+    ("postfix", include_str!("../../policies/postfix.toml")),
+];
 
 /// Where an administrator may put a ready-made policy, or a changed one under a shipped name.
 const FOLDER: &str = "/etc/host-watchdog/policies";

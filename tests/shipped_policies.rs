@@ -1,0 +1,308 @@
+//! The ready-made policies say what is true: every rule has a reason, and every file it names is really in the
+//! package it names, in Debian 12 or 13. What is not installed here is looked at in the package itself.
+
+#![expect(clippy::disallowed_methods, reason = "tests start real programs")]
+
+mod support;
+
+use host_watchdog::policy::{Policy, shipped};
+use host_watchdog::rule::Pattern;
+use host_watchdog::watch::process::ProcessRule;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::left_out;
+
+/// The suites of Debian 12 and 13.
+const SUITES: [&str; 2] = ["bookworm", "trixie"];
+
+/// Which package brings each script that a rule allows an interpreter to run.
+const SCRIPTS: &[(&str, &str)] = &[
+    ("/etc/cron.daily/apt-compat", "apt"),
+    ("/etc/cron.daily/dpkg", "dpkg"),
+    ("/etc/cron.daily/logrotate", "logrotate"),
+    ("/etc/cron.daily/man-db", "man-db"),
+    ("/etc/cron.weekly/man-db", "man-db"),
+    ("/etc/mysql/debian-start", "mariadb-server"),
+    ("/sbin/e2scrub_all", "e2fsprogs"),
+    ("/usr/bin/apt-key", "apt"),
+    ("/usr/bin/savelog", "debianutils"),
+    ("/usr/bin/unattended-upgrade", "unattended-upgrades"),
+    ("/usr/lib/apt/apt.systemd.daily", "apt"),
+    ("/usr/lib/rsyslog/rsyslog-rotate", "rsyslog"),
+    ("/usr/libexec/dpkg/dpkg-db-backup", "dpkg"),
+    ("/usr/sbin/apachectl", "apache2"),
+    ("/usr/share/unattended-upgrades/unattended-upgrade-shutdown", "unattended-upgrades"),
+];
+
+/// Which package's file holds each command that a rule allows a shell to be given as text.
+const COMMANDS: &[(&str, &str, &str)] = &[
+    ("cd / && run-parts --report /etc/cron.hourly", "cron-daemon-common", "/etc/crontab"),
+    ("cron.daily; }", "cron-daemon-common", "/etc/crontab"),
+    ("cron.weekly; }", "cron-daemon-common", "/etc/crontab"),
+    ("cron.monthly; }", "cron-daemon-common", "/etc/crontab"),
+    ("e2scrub_all_cron", "e2fsprogs", "/etc/cron.d/e2scrub_all"),
+    ("e2scrub_all -A -r", "e2fsprogs", "/etc/cron.d/e2scrub_all"),
+    ("/usr/lib/rsyslog/rsyslog-rotate", "rsyslog", "/etc/logrotate.d/rsyslog"),
+];
+
+/// Of these it is anybody's business to run them: they serve whoever logged in or writes a mail.
+const FOR_ANY_USER: &[&str] = &[
+    "/usr/bin/dbus-daemon",
+    "/usr/lib/openssh/sftp-server",
+    "/usr/lib/openssh/sshd-session",
+    "/usr/lib/postfix/sbin/local",
+    "/usr/lib/systemd/systemd",
+    "/usr/lib/systemd/systemd-executor",
+    "/usr/sbin/postdrop",
+    "/usr/sbin/sendmail",
+    "/usr/sbin/sshd",
+];
+
+fn policies() -> Vec<(&'static str, Policy)> {
+    let parse = |(name, text): &(&'static str, &'static str)| {
+        (*name, Policy::from_text(name, text).unwrap_or_else(|error| panic!("{error}")))
+    };
+    shipped().iter().map(parse).collect()
+}
+
+fn process_rules() -> Vec<ProcessRule> {
+    policies().into_iter().flat_map(|(_, policy)| policy.process.process).map(|placed| placed.rule).collect()
+}
+
+#[test]
+fn the_program_brings_every_policy_of_the_folder() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let mut files: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    files.sort();
+    assert_eq!(files, shipped().iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for role in ["debian-base", "openssh", "nginx", "apache", "postfix", "mariadb"] {
+        assert!(files.contains(&role.to_owned()), "{role}");
+    }
+}
+
+#[test]
+fn all_of_them_can_be_included_together() {
+    let names: Vec<&str> = shipped().iter().map(|(name, _)| *name).collect();
+    let policy = Policy::from_text("policy.toml", &format!("schema = 1\ninclude = {names:?}")).unwrap();
+    assert!(policy.process.process.len() > 100 && policy.listener.listener.len() > 10);
+    // What holds for the whole host is the administrator's to say.
+    assert_eq!(policy.login, host_watchdog::watch::login::Rules::default());
+    assert_eq!(policy.session, host_watchdog::watch::session::Rules::default());
+    assert_eq!(policy.update, host_watchdog::watch::update::Rules::default());
+    assert_eq!(policy.resource, host_watchdog::watch::resource::Rules::default());
+    assert_eq!(policy.request, host_watchdog::watch::request::Rules::default());
+}
+
+#[test]
+fn every_rule_has_a_reason_and_a_bound() {
+    for (name, policy) in policies() {
+        for placed in &policy.process.process {
+            let (rule, origin) = (&placed.rule, &placed.origin);
+            assert!(rule.why.as_ref().is_some_and(|why| !why.is_empty()), "{origin}");
+            assert_eq!(rule.by.as_deref(), Some("host-watchdog"), "{origin}");
+            assert!(rule.package.is_some(), "{origin}");
+            let any_user = FOR_ANY_USER.contains(&rule.exe.as_str());
+            assert_eq!(rule.users.is_empty(), any_user, "{origin}: {}", rule.exe.as_str());
+            assert!(!rule.deleted && !rule.container && rule.expires.is_none(), "{origin}");
+        }
+        for placed in &policy.listener.listener {
+            let (rule, origin) = (&placed.rule, &placed.origin);
+            assert!(rule.why.as_ref().is_some_and(|why| !why.is_empty()), "{origin}");
+            assert_eq!(rule.by.as_deref(), Some("host-watchdog"), "{origin}");
+            let exe = rule.exe.as_ref().unwrap_or_else(|| panic!("{origin} names no executable"));
+            assert!(!rule.users.is_empty(), "{origin}");
+            let same = |process: &ProcessRule| process.exe == *exe;
+            assert!(
+                policy.process.process.iter().any(|placed| same(&placed.rule)),
+                "{name}: {}",
+                exe.as_str()
+            );
+        }
+    }
+}
+
+/// No rule lets an interpreter run just anything.
+#[test]
+fn an_interpreter_is_allowed_only_with_a_named_script() {
+    let interpreters = ["sh", "dash", "bash", "perl", "python", "ruby", "php", "node", "awk", "busybox"];
+    for rule in process_rules() {
+        let exe = rule.exe.as_str();
+        let base = exe.rsplit('/').next().unwrap();
+        let interprets = interpreters.iter().any(|name| {
+            base.strip_prefix(name).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
+        });
+        assert_eq!(interprets, rule.script.is_some(), "{exe}");
+        let Some(script) = rule.script else { continue };
+        let script = script.as_str();
+        if let Some(folder) = script.split('*').next().filter(|_| script.contains('*')) {
+            assert_eq!(folder, "/var/lib/dpkg/info/", "only dpkg's own folder may have a star");
+        } else {
+            let known = match script.strip_prefix("-c ") {
+                Some(command) => COMMANDS.iter().any(|(end, _, _)| command.ends_with(end)),
+                None => SCRIPTS.iter().any(|(path, _)| *path == script),
+            };
+            assert!(known, "nobody knows which package {script} is from");
+        }
+    }
+}
+
+/// A path as it is on a host with merged folders.
+fn merged(path: &str) -> String {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    if ["bin", "sbin", "lib", "lib64"].contains(&first) { format!("/usr{path}") } else { path.to_owned() }
+}
+
+/// The files of packages: of those installed, and of others once they were downloaded.
+struct Archive {
+    folder: tempfile::TempDir,
+    site: Option<String>,
+    /// By suite, the packages there are.
+    names: BTreeMap<&'static str, BTreeSet<String>>,
+}
+
+impl Archive {
+    /// Reads the package lists of both suites, from the same place as this machine's own.
+    fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let targets =
+            output(Command::new("apt-get").args(["indextargets", "--format", "$(SITE) $(RELEASE)"]));
+        let site = targets.lines().find_map(|line| {
+            let (site, release) = line.split_once(' ')?;
+            SUITES.contains(&release).then(|| site.to_owned())
+        });
+        let mut archive = Self { folder, site, names: BTreeMap::new() };
+        for suite in SUITES {
+            let names = archive.fetch_lists(suite).unwrap_or_default();
+            archive.names.insert(suite, names);
+        }
+        archive
+    }
+
+    fn is_whole(&self) -> bool {
+        self.names.values().all(|names| names.len() > 1000)
+    }
+
+    fn root(&self, suite: &str) -> PathBuf {
+        self.folder.path().join(suite)
+    }
+
+    fn apt(&self, tool: &str, suite: &str) -> Command {
+        let root = self.root(suite);
+        let mut command = Command::new(tool);
+        command.arg("-o").arg(format!("Dir={}/", root.display()));
+        command.arg("-o").arg(format!("Dir::State::status={}/status", root.display()));
+        command.args(["-o", "APT::Sandbox::User=root", "-o", "APT::Update::Post-Invoke-Success="]);
+        command.args(["-o", "Acquire::Languages=none", "-o", "Acquire::Retries=3"]);
+        command
+    }
+
+    fn fetch_lists(&self, suite: &'static str) -> Option<BTreeSet<String>> {
+        let root = self.root(suite);
+        for folder in ["etc/apt", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "debs"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        fs::write(root.join("status"), "").unwrap();
+        let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+        let line = format!("deb [signed-by={keys}] {} {suite} main\n", self.site.as_ref()?);
+        fs::write(root.join("etc/apt/sources.list"), line).unwrap();
+        output(self.apt("apt-get", suite).arg("update"));
+        Some(output(self.apt("apt-cache", suite).arg("pkgnames")).lines().map(str::to_owned).collect())
+    }
+
+    /// Downloads packages that are not yet there, and names the package files.
+    fn download(&self, suite: &str, packages: &BTreeSet<String>) {
+        let there: BTreeSet<&String> = packages.intersection(&self.names[suite]).collect();
+        if !there.is_empty() {
+            output(
+                self.apt("apt-get", suite)
+                    .current_dir(self.root(suite).join("debs"))
+                    .arg("download")
+                    .args(there),
+            );
+        }
+    }
+
+    fn deb(&self, suite: &str, package: &str) -> Option<PathBuf> {
+        let debs = fs::read_dir(self.root(suite).join("debs")).ok()?;
+        let is_it = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{package}_")))
+        };
+        debs.map(|entry| entry.unwrap().path()).find(is_it)
+    }
+
+    fn files(&self, suite: &str, package: &str) -> Vec<String> {
+        let Some(deb) = self.deb(suite, package) else { return Vec::new() };
+        let listing = output(Command::new("dpkg-deb").arg("-c").arg(deb));
+        let path =
+            |line: &str| line.find(" ./").map(|at| merged(line[at + 2..].split(" -> ").next().unwrap()));
+        listing.lines().filter_map(path).collect()
+    }
+
+    fn content(&self, suite: &str, package: &str, path: &str) -> String {
+        let Some(deb) = self.deb(suite, package) else { return String::new() };
+        let tar = Command::new("dpkg-deb").arg("--fsys-tarfile").arg(deb).output().unwrap().stdout;
+        let file = self.folder.path().join("content.tar");
+        fs::write(&file, tar).unwrap();
+        output(Command::new("tar").arg("-xOf").arg(file).arg(format!(".{path}")))
+    }
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.env("LC_ALL", "C").output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn has(files: &[String], wanted: &str) -> bool {
+    let pattern = Pattern::from(merged(wanted).as_str());
+    files.iter().any(|file| !file.ends_with('/') && pattern.matches_path(file))
+}
+
+#[test]
+fn every_file_is_in_the_package_that_its_rule_names() {
+    if left_out("apt-get and dpkg-deb", Path::new("/usr/bin/apt-get").exists()) {
+        return;
+    }
+    let mut wanted: BTreeSet<(String, String)> = BTreeSet::new();
+    for rule in process_rules() {
+        wanted.insert((rule.package.unwrap(), rule.exe.as_str().to_owned()));
+    }
+    wanted.extend(SCRIPTS.iter().map(|(script, package)| ((*package).to_owned(), (*script).to_owned())));
+    let mut installed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    wanted.retain(|(package, file)| {
+        let files = installed.entry(package.clone()).or_insert_with(|| {
+            output(Command::new("dpkg").args(["-L", package])).lines().map(merged).collect()
+        });
+        !has(files, file)
+    });
+    let archive = Archive::open();
+    if left_out("the package lists of Debian 12 and 13", archive.is_whole()) {
+        return;
+    }
+    let mut packages: BTreeSet<String> = wanted.iter().map(|(package, _)| package.clone()).collect();
+    packages.extend(COMMANDS.iter().map(|(_, package, _)| (*package).to_owned()));
+    for suite in SUITES {
+        archive.download(suite, &packages);
+        let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        wanted.retain(|(package, file)| {
+            !has(files.entry(package.clone()).or_insert_with(|| archive.files(suite, package)), file)
+        });
+    }
+    assert_eq!(wanted, BTreeSet::new(), "not in these packages, neither installed nor in {SUITES:?}");
+    for rule in process_rules() {
+        let Some(command) = rule.script.as_ref().and_then(|script| script.as_str().strip_prefix("-c "))
+        else {
+            continue;
+        };
+        let (_, package, file) = COMMANDS.iter().find(|(end, _, _)| command.ends_with(end)).unwrap();
+        // The path of a library folder has the architecture in it.
+        let command = command.replace("aarch64-linux-gnu", &format!("{}-linux-gnu", std::env::consts::ARCH));
+        let command = command.replace("x86_64-linux-gnu", &format!("{}-linux-gnu", std::env::consts::ARCH));
+        let holds = |suite: &str| archive.content(suite, package, file).contains(&command);
+        assert!(SUITES.into_iter().any(holds), "{package} has no {command:?} in {file}");
+    }
+}
