@@ -1,18 +1,153 @@
-//! Logins.
+//! Logins: who came in, from where, how and when, and who tried to.
+//!
+//! Read from the system log, from the journal where there is no log, and from the records of wtmp, btmp and
+//! wtmpdb. The log knows best about SSH; records tell of the console, and of logins that a log kept silent about.
 
+mod check;
+mod follow;
+mod gather;
+mod hours;
+pub mod journal;
+mod linux;
+mod learn;
 mod policy;
+pub mod records;
+mod source;
+pub mod ssh;
+pub mod sshd;
+pub mod stamp;
 
+pub use hours::{Hours, Zone};
+pub use linux::accepted_by;
 pub use policy::*;
+pub use source::{CONSOLE, Method, Source, UNCLEAR};
 
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;
+use crate::text::Text;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What was seen.
+/// What was seen since the snapshot before; in the first one, within seven days.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct LoginFacts {}
+pub struct LoginFacts {
+    /// The IANA name of the host's time zone, if it can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<Text>,
+    /// Who came in, by time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logins: Vec<Login>,
+    /// Who failed to, put together by name, source, method and quarter of an hour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failures>,
+    /// All failures by minute.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_in: Vec<Minute>,
+    /// Failures that are counted by minute and, being of too many names and sources, not listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unlisted: u64,
+    /// What was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Reading>,
+    /// SSH logins that the log should tell of and does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unlogged: Vec<Unlogged>,
+}
+
+/// A successful login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Login {
+    /// The account.
+    pub user: Text,
+    /// The address, a name if only that is known, `console`, or `unclear`.
+    pub from: Text,
+    /// `publickey`, `password`, …; `console`; `unknown` if only a record tells of it.
+    pub method: Text,
+    /// When.
+    pub at: Timestamp,
+    /// The key's fingerprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text>,
+    /// The terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<Text>,
+    /// The process that let them in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Which source told of it.
+    pub told_by: Text,
+}
+
+/// Failed logins of the same name, source and method within a quarter of an hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Failures {
+    /// The name that was tried.
+    pub user: Text,
+    /// Where from.
+    pub from: Text,
+    /// How; `unfinished` if they left before they proved anything.
+    pub method: Text,
+    /// True if there is no such account, or it may not log in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_account: bool,
+    /// How often.
+    pub count: u64,
+    /// The first time.
+    pub first: Timestamp,
+    /// The last time.
+    pub last: Timestamp,
+}
+
+/// How many logins failed in one minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Minute {
+    /// The minute's beginning.
+    pub at: Timestamp,
+    /// How many failed.
+    pub count: u64,
+}
+
+/// A source of logins, and what was read of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Reading {
+    /// The file, or `journal`.
+    pub name: Text,
+    /// How many bytes or entries were read.
+    pub read: u64,
+    /// The time of the last thing that was read, now or before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+}
+
+/// An SSH login that the log does not tell of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Unlogged {
+    /// The log that should.
+    pub log: Text,
+    /// The account.
+    pub user: Text,
+    /// Where from, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Text>,
+    /// When.
+    pub at: Timestamp,
+    /// The process of sshd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// What does tell of it: a record, or the process that runs.
+    pub told_by: Text,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
 
 /// Watches logins.
 #[derive(Default)]
@@ -23,19 +158,21 @@ impl Watch for LoginWatch {
     type Facts = LoginFacts;
     type Rules = Rules;
 
-    fn collect(&mut self, _look: &mut Look<Rules>) -> Seen<LoginFacts> {
-        Seen::Facts(LoginFacts::default())
+    fn collect(&mut self, look: &mut Look<Rules>) -> Seen<LoginFacts> {
+        linux::collect(look)
     }
 
-    fn check(_seen: &Facts<Self>, _memory: &mut Memory) -> Vec<Finding> {
-        Vec::new()
+    fn check(seen: &Facts<Self>, memory: &mut Memory) -> Vec<Finding> {
+        check::check(seen.facts, seen.rules, seen.now, memory)
     }
 
-    fn learn(_facts: &LoginFacts, _by: &str, _now: Timestamp) -> String {
-        String::new()
+    fn learn(facts: &LoginFacts, by: &str, _now: Timestamp) -> String {
+        learn::learn(facts, by)
     }
 
-    fn summary(_facts: &LoginFacts) -> String {
-        String::new()
+    fn summary(facts: &LoginFacts) -> String {
+        let failed: u64 = facts.failed_in.iter().map(|minute| minute.count).sum();
+        let plural = if facts.logins.len() == 1 { "" } else { "s" };
+        format!("{} login{plural}, {failed} failed", facts.logins.len())
     }
 }

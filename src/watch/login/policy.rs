@@ -1,5 +1,7 @@
 //! What a policy says of logins: `[logins]` and `[[login]]`.
 
+use super::hours::{Hours, Zone};
+use super::source::{Method, Source};
 use crate::rule::{Placed, Rule, Span};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -9,35 +11,76 @@ use serde::{Deserialize, Serialize};
 pub struct Rules {
     /// What holds for all logins.
     pub logins: Option<Placed<Logins>>,
-    /// Who may log in.
+    /// Who may log in. Nobody else may.
     pub login: Vec<Placed<LoginRule>>,
 }
 
 /// What holds for all logins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Logins {
     /// The IANA name of the zone the hours are meant in; the host's if not named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_zone: Option<String>,
-    /// When anybody may log in, like `Mon-Fri 09:00-18:00`; none named: always.
+    pub time_zone: Option<Zone>,
+    /// When those may log in whose rule has no hours of its own, like `Mon-Fri 09:00-18:00`; none named: always.
+    /// Failed logins outside them are told apart too. Hours are asked of the clock on the wall: an hour skipped
+    /// in spring has no logins, one repeated in autumn counts both times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hours: Vec<String>,
-    /// How many failed logins are tolerated within `failures-in`.
+    pub hours: Vec<Hours>,
+    /// How many failed logins are tolerated within `failures-in`; not named: 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<u64>,
-    /// The time in which failures are counted.
+    /// How many failed logins outside the hours are tolerated within `failures-in`; not named: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failures_in: Option<Span>,
+    pub off_hours_failures: Option<u64>,
+    /// The time in which failures are counted, from `1m` to `7d`; not named: `1h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures_in: Option<FailuresIn>,
     /// Why it is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// Who allowed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// The last day on which it holds.
+    /// The last day on which it holds; after it the hours allow nothing and no failure is tolerated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Date>,
+}
+
+/// The time in which failures are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Span", into = "Span")]
+pub struct FailuresIn(Span);
+
+impl FailuresIn {
+    /// The length.
+    #[must_use]
+    pub fn span(self) -> Span {
+        self.0
+    }
+}
+
+impl Default for FailuresIn {
+    fn default() -> Self {
+        Self(Span::hours(1))
+    }
+}
+
+impl TryFrom<Span> for FailuresIn {
+    type Error = String;
+    fn try_from(span: Span) -> Result<Self, String> {
+        if (Span::minutes(1)..=Span::days(7)).contains(&span) {
+            Ok(Self(span))
+        } else {
+            Err(format!("failures are counted to the minute and for a week at most: {span} is not from 1m to 7d"))
+        }
+    }
+}
+
+impl From<FailuresIn> for Span {
+    fn from(failures_in: FailuresIn) -> Self {
+        failures_in.0
+    }
 }
 
 impl Rule for Logins {
@@ -50,21 +93,21 @@ impl Rule for Logins {
 }
 
 /// Allows people to log in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoginRule {
-    /// The accounts.
+    /// The accounts; none named: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
-    /// Addresses or networks they may come from; none named: any, and the console.
+    /// Addresses or networks they may come from, or `console`; none named: any, and the console.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub from: Vec<String>,
+    pub from: Vec<Source>,
     /// How they may prove who they are: `publickey`, `password`, …; none named: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub methods: Vec<String>,
+    pub methods: Vec<Method>,
     /// When these may log in; none named: the hours of `[logins]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hours: Vec<String>,
+    pub hours: Vec<Hours>,
     /// Why it is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -78,7 +121,9 @@ pub struct LoginRule {
 
 impl Rule for LoginRule {
     fn describe(&self) -> String {
-        format!("login {}", self.users.join(", "))
+        let users = if self.users.is_empty() { "anybody".to_owned() } else { self.users.join(", ") };
+        let from: Vec<&str> = self.from.iter().map(Source::as_str).collect();
+        if from.is_empty() { format!("login {users}") } else { format!("login {users} from {}", from.join(", ")) }
     }
     fn expires(&self) -> Option<Date> {
         self.expires

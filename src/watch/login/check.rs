@@ -1,0 +1,363 @@
+//! Comparing logins with the policy.
+
+use super::{Failures, Hours, Login, LoginFacts, LoginRule, Logins, Method, Rules, Source, Unlogged, Zone};
+use crate::finding::{Code, Finding, Nearest, Severity};
+use crate::rule::{self, Comparison, Placed, Rule, Span, Verdict};
+use crate::text::Text;
+use crate::watch::Memory;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// So many failed logins in [`FailuresIn`](super::FailuresIn) are tolerated if the policy says nothing.
+pub const FAILURES: u64 = 20;
+/// So many names and sources are shown of failed logins.
+const SHOWN: usize = 5;
+/// So many groups of failed logins are remembered to be shown.
+const MOST_GROUPS: usize = 300;
+/// So many times of one finding are shown.
+const MOST_TIMES: usize = 20;
+
+/// The failed logins of the last time, so that a count can slide over passes.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct Remembered {
+    /// Second and count, by minute.
+    minutes: BTreeMap<i64, u64>,
+    groups: Vec<Failures>,
+}
+
+/// Compares `facts` with `rules`.
+pub fn check(facts: &LoginFacts, rules: &Rules, now: Timestamp, memory: &mut Memory) -> Vec<Finding> {
+    let asked = Asked::new(facts, rules, now);
+    let mut findings = successes(facts, &asked);
+    findings.extend(failures(facts, &asked, memory));
+    findings.extend(silence(&facts.unlogged));
+    findings
+}
+
+/// What logins are held against.
+struct Asked<'a> {
+    rules: &'a Rules,
+    logins: Logins,
+    expired: bool,
+    zone: Zone,
+    now: Timestamp,
+}
+
+impl<'a> Asked<'a> {
+    fn new(facts: &LoginFacts, rules: &'a Rules, now: Timestamp) -> Self {
+        let logins = rules.logins.as_ref().map(|placed| placed.rule.clone()).unwrap_or_default();
+        let expired = logins.expires.is_some_and(|last| last < rule::today(now));
+        let zone = logins.time_zone.clone().unwrap_or_else(|| Zone::of_facts(facts.time_zone.as_ref()));
+        Self { rules, logins, expired, zone, now }
+    }
+
+    /// True if the hours that hold for all allow a login at this moment.
+    fn in_hours(&self, at: Timestamp) -> bool {
+        !self.expired && (self.logins.hours.is_empty() || self.within(&self.logins.hours, at))
+    }
+
+    fn within(&self, hours: &[Hours], at: Timestamp) -> bool {
+        let wall = self.zone.wall(at).datetime();
+        hours.iter().any(|hours| hours.contains(wall))
+    }
+
+    fn compare(&self, rule: &LoginRule, login: &Login) -> Comparison {
+        let mut comparison = self.compare_but_hours(rule, login);
+        if rule.hours.is_empty() {
+            comparison.condition(self.in_hours(login.at), || self.outside(login.at));
+        } else {
+            comparison.condition(self.within(&rule.hours, login.at), || {
+                format!("it was {}, the rule's hours are {}", self.shown(login.at), join(&rule.hours))
+            });
+        }
+        comparison
+    }
+
+    #[expect(clippy::unused_self, reason = "it belongs beside compare")]
+    fn compare_but_hours(&self, rule: &LoginRule, login: &Login) -> Comparison {
+        let mut comparison = Comparison::default();
+        if !rule.users.is_empty() {
+            let holds = rule.users.iter().any(|user| login.user == **user);
+            comparison.condition(holds, || format!("the user is {}", login.user));
+        }
+        if !rule.from.is_empty() {
+            let holds = rule.from.iter().any(|source| source.matches(&login.from));
+            comparison.condition(holds, || format!("it came from {}", login.from));
+        }
+        if !rule.methods.is_empty() {
+            let holds = rule.methods.iter().any(|method| login.method == method.as_str());
+            comparison.condition(holds, || format!("the method was {}", login.method));
+        }
+        comparison
+    }
+
+    fn outside(&self, at: Timestamp) -> String {
+        if self.expired {
+            return "the hours of [logins] have expired".to_owned();
+        }
+        format!("it was {}, the hours are {}", self.shown(at), join(&self.logins.hours))
+    }
+
+    /// A moment as the clock of the policy's zone shows it.
+    fn shown(&self, at: Timestamp) -> String {
+        let wall = self.zone.wall(at);
+        format!("{} ({})", wall.strftime("%a %Y-%m-%d %H:%M:%S"), self.zone.name())
+    }
+}
+
+fn join(hours: &[Hours]) -> String {
+    hours.iter().map(Hours::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[derive(Default)]
+struct Refused<'a> {
+    logins: Vec<&'a Login>,
+    nearest: Option<Nearest>,
+}
+
+/// One finding per user and source, of each code.
+fn successes(facts: &LoginFacts, asked: &Asked) -> Vec<Finding> {
+    let mut unknown: BTreeMap<(&Text, &Text), Refused> = BTreeMap::new();
+    let mut off_hours: BTreeMap<(&Text, &Text), Refused> = BTreeMap::new();
+    for login in &facts.logins {
+        let verdict = rule::ask(&asked.rules.login, asked.now, |rule| asked.compare(rule, login));
+        let Verdict::Refused(nearest) = verdict else { continue };
+        let ask_known = || rule::ask(&asked.rules.login, asked.now, |rule| asked.compare_but_hours(rule, login));
+        let known = matches!(ask_known(), Verdict::Allowed(_));
+        if !known {
+            let refused = unknown.entry((&login.user, &login.from)).or_default();
+            refused.logins.push(login);
+            refused.nearest = refused.nearest.take().or_else(|| nearest.clone());
+        }
+        if known || !asked.in_hours(login.at) {
+            let refused = off_hours.entry((&login.user, &login.from)).or_default();
+            refused.logins.push(login);
+            let all_hours = || hours_rule(asked, login.at);
+            refused.nearest = refused.nearest.take().or(if known { nearest } else { all_hours() });
+        }
+    }
+    let unknown = unknown.into_iter().map(|((user, from), refused)| unknown_login(user, from, &refused, asked));
+    let off_hours = off_hours.into_iter().map(|((user, from), refused)| off_hours_login(user, from, &refused, asked));
+    unknown.chain(off_hours).collect()
+}
+
+/// `[logins]` as the rule that refuses a moment.
+fn hours_rule(asked: &Asked, at: Timestamp) -> Option<Nearest> {
+    let placed = asked.rules.logins.as_ref()?;
+    Some(Nearest { rule: describe(placed), why_not: asked.outside(at) })
+}
+
+fn describe<R: Rule>(placed: &Placed<R>) -> String {
+    format!("{} ({})", placed.rule.describe(), placed.origin)
+}
+
+fn unknown_login(user: &Text, from: &Text, refused: &Refused, asked: &Asked) -> Finding {
+    let subject = format!("{user} from {from}");
+    let methods = methods(&refused.logins);
+    let title = format!("{user} logged in from {from} by {}{}", methods.join(", "), times(&refused.logins));
+    let rule = LoginRule { methods: named(&methods), ..narrow(user, from) };
+    evidence(Finding::new(Code::UnknownLogin, subject, title), &refused.logins, asked)
+        .nearest(refused.nearest.clone())
+        .suggest(rule::to_toml("[[login]]", &rule))
+}
+
+fn off_hours_login(user: &Text, from: &Text, refused: &Refused, asked: &Asked) -> Finding {
+    let subject = format!("{user} from {from}");
+    let last = refused.logins.last().map(|login| asked.shown(login.at)).unwrap_or_default();
+    let title = format!("{user} logged in from {from} outside the hours, {last}{}", times(&refused.logins));
+    let walls = refused.logins.iter().map(|login| asked.zone.wall(login.at).datetime());
+    let methods = methods(&refused.logins);
+    let rule = LoginRule { methods: named(&methods), hours: Hours::covering(walls), ..narrow(user, from) };
+    evidence(Finding::new(Code::OffHoursLogin, subject, title), &refused.logins, asked)
+        .nearest(refused.nearest.clone())
+        .suggest(rule::to_toml("[[login]]", &rule))
+}
+
+fn narrow(user: &Text, from: &Text) -> LoginRule {
+    let (users, from) = (vec![user.to_string()], vec![Source::exactly(from)]);
+    LoginRule { users, from, why: Some("…".to_owned()), ..LoginRule::default() }
+}
+
+fn methods<'a>(logins: &[&'a Login]) -> Vec<&'a str> {
+    let mut methods: Vec<&str> = logins.iter().map(|login| login.method.as_str()).collect();
+    methods.sort_unstable();
+    methods.dedup();
+    methods
+}
+
+/// The methods as a rule names them; one that no rule can name leaves the rule open to any.
+fn named(methods: &[&str]) -> Vec<Method> {
+    methods.iter().map(|method| Method::named(method)).collect::<Option<_>>().unwrap_or_default()
+}
+
+fn times(logins: &[&Login]) -> String {
+    if logins.len() > 1 { format!(", {} times", logins.len()) } else { String::new() }
+}
+
+fn evidence(finding: Finding, logins: &[&Login], asked: &Asked) -> Finding {
+    let skipped = logins.len().saturating_sub(MOST_TIMES);
+    let all = |field: fn(&Login) -> Option<&Text>| {
+        let mut values: Vec<&Text> = logins.iter().filter_map(|login| field(login)).collect();
+        values.sort_unstable();
+        values.dedup();
+        values
+    };
+    let Some(last) = logins.last() else { return finding };
+    finding
+        .with("user", &last.user)
+        .with("from", &last.from)
+        .with("method", methods(logins))
+        .with("at", logins.iter().skip(skipped).map(|login| asked.shown(login.at)).collect::<Vec<_>>())
+        .with("times", logins.len())
+        .with("key", all(|login| login.key.as_ref()))
+        .with("terminal", all(|login| login.terminal.as_ref()))
+        .with("told by", all(|login| Some(&login.told_by)))
+}
+
+/// Failed logins: more than tolerated within the time, of all and of those outside the hours.
+fn failures(facts: &LoginFacts, asked: &Asked, memory: &mut Memory) -> Vec<Finding> {
+    let window = asked.logins.failures_in.unwrap_or_default().span();
+    let mut remembered: Remembered = memory.recall();
+    let fresh: Vec<i64> = facts.failed_in.iter().map(|minute| minute.at.as_second()).collect();
+    for minute in &facts.failed_in {
+        *remembered.minutes.entry(minute.at.as_second()).or_default() += minute.count;
+    }
+    remembered.groups.extend(facts.failures.iter().cloned());
+    let (limit, off_limit) = match (asked.expired, asked.logins.failures, asked.logins.off_hours_failures) {
+        (true, _, _) => (0, 0),
+        (false, limit, off_limit) => (limit.unwrap_or(FAILURES), off_limit.unwrap_or(0)),
+    };
+    let in_hours = |at: i64| Timestamp::from_second(at).is_ok_and(|at| asked.in_hours(at));
+    let minutes = &remembered.minutes;
+    let off_minutes: BTreeMap<i64, u64> =
+        minutes.iter().filter(|(at, _)| !in_hours(**at)).map(|(at, count)| (*at, *count)).collect();
+    let mut findings = Vec::new();
+    if let Some(burst) = worst(minutes, &fresh, window).filter(|burst| burst.count > limit) {
+        findings.push(too_many(&burst, limit, window, &remembered.groups, asked));
+    }
+    if let Some(burst) = worst(&off_minutes, &fresh, window).filter(|burst| burst.count > off_limit) {
+        let groups = remembered.groups.iter().filter(|group| !asked.in_hours(group.last)).cloned();
+        findings.push(off_hours_failures(&burst, window, &groups.collect::<Vec<_>>(), asked));
+    }
+    let begin = asked.now - window.signed();
+    remembered.minutes.retain(|at, _| *at >= begin.as_second() - 60);
+    remembered.groups.retain(|group| group.last >= begin);
+    let over = remembered.groups.len().saturating_sub(MOST_GROUPS);
+    remembered.groups.drain(..over);
+    memory.keep(&remembered);
+    findings
+}
+
+struct Burst {
+    count: u64,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+/// The most failures within `window` that end in one of the `fresh` minutes.
+fn worst(minutes: &BTreeMap<i64, u64>, fresh: &[i64], window: Span) -> Option<Burst> {
+    let length = i64::try_from(window.as_secs()).unwrap_or(i64::MAX).max(60);
+    let (mut sum, mut worst) = (0, None::<(u64, i64)>);
+    let mut leaving = minutes.iter().peekable();
+    for (at, count) in minutes {
+        sum += count;
+        while let Some((_, gone)) = leaving.next_if(|(old, _)| **old <= at.saturating_sub(length)) {
+            sum -= gone;
+        }
+        if fresh.binary_search(at).is_ok() && worst.is_none_or(|(most, _)| sum > most) {
+            worst = Some((sum, *at));
+        }
+    }
+    let (count, last) = worst?;
+    let first = minutes.range(last.saturating_sub(length) + 1..).next().map_or(last, |(at, _)| *at);
+    let (from, to) = (Timestamp::from_second(first).ok()?, Timestamp::from_second(last + 59).ok()?);
+    Some(Burst { count, from, to })
+}
+
+fn too_many(burst: &Burst, limit: u64, window: Span, groups: &[Failures], asked: &Asked) -> Finding {
+    let title = format!("{} logins failed within {window}, {limit} are tolerated", burst.count);
+    let nearest = asked.rules.logins.as_ref().map(|placed| Nearest {
+        rule: describe(placed),
+        why_not: format!("{} failures are more than {limit} within {window}", burst.count),
+    });
+    let logins = Logins { failures: Some(burst.count), expires: None, ..asked.logins.clone() };
+    let finding = Finding::new(Code::FailedLogins, "all", title).with("failed", burst.count).with("tolerated", limit);
+    of_whom(finding, burst, groups, asked).nearest(nearest).suggest(rule::to_toml("[logins]", &logins))
+}
+
+fn off_hours_failures(burst: &Burst, window: Span, groups: &[Failures], asked: &Asked) -> Finding {
+    let plural = if burst.count == 1 { "login" } else { "logins" };
+    let title = format!("{} {plural} failed outside the hours within {window}", burst.count);
+    let off_hours_failures = Some(burst.count);
+    let logins = Logins { off_hours_failures, expires: None, ..asked.logins.clone() };
+    let finding = Finding::new(Code::OffHoursLogin, "failed logins", title)
+        .severity(Severity::Warning)
+        .with("failed", burst.count);
+    of_whom(finding, burst, groups, asked)
+        .nearest(hours_rule(asked, burst.to))
+        .suggest(rule::to_toml("[logins]", &logins))
+}
+
+/// When, and the names and sources of most of them.
+fn of_whom(finding: Finding, burst: &Burst, groups: &[Failures], asked: &Asked) -> Finding {
+    let most = |name: fn(&Failures) -> &Text| {
+        let mut counts: BTreeMap<&Text, u64> = BTreeMap::new();
+        for group in groups.iter().filter(|group| group.last >= burst.from && group.first <= burst.to) {
+            *counts.entry(name(group)).or_default() += group.count;
+        }
+        let mut counts: Vec<(&Text, u64)> = counts.into_iter().collect();
+        counts.sort_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
+        let rest = counts.len().saturating_sub(SHOWN);
+        let shown = counts.iter().take(SHOWN).map(|(name, count)| format!("{} ×{count}", shortened(name)));
+        shown.chain((rest > 0).then(|| format!("and {rest} more"))).collect::<Vec<_>>()
+    };
+    finding
+        .with("from time", asked.shown(burst.from))
+        .with("to time", asked.shown(burst.to.min(asked.now).max(burst.from)))
+        .with("sources", most(|group| &group.from))
+        .with("names", most(|group| &group.user))
+        .with("methods", most(|group| &group.method))
+}
+
+/// A name for a list.
+fn shortened(name: &Text) -> String {
+    let cut: String = name.chars().take(60).collect();
+    if cut.len() < name.len() { format!("{cut}…") } else { cut }
+}
+
+/// Logs that keep silent about logins that there were.
+fn silence(unlogged: &[Unlogged]) -> Vec<Finding> {
+    let mut logs: BTreeMap<&Text, Vec<&Unlogged>> = BTreeMap::new();
+    for login in unlogged {
+        logs.entry(&login.log).or_default().push(login);
+    }
+    let finding = |(log, logins): (&Text, Vec<&Unlogged>)| {
+        let plural = if logins.len() == 1 { "" } else { "s" };
+        let users: std::collections::BTreeSet<&str> = logins.iter().map(|login| login.user.as_str()).collect();
+        let users: Vec<&str> = users.into_iter().take(SHOWN).collect();
+        let title = format!("{log} does not tell of {} SSH login{plural} ({})", logins.len(), users.join(", "));
+        let shown = logins.iter().take(MOST_TIMES).map(|login| {
+            let from = login.from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
+            let pid = login.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+            format!("{}{from} at {} (told by {}{pid})", login.user, login.at.strftime("%Y-%m-%dT%H:%M:%SZ"), login.told_by)
+        });
+        Finding::new(Code::SourceSilent, log.as_str(), title)
+            .with("log", log)
+            .with("logins", shown.collect::<Vec<_>>())
+            .with("what to look at", "is the logging service running, is sshd's LogLevel at least INFO, was the log tampered with?")
+    };
+    logs.into_iter().map(finding).collect()
+}
+
+/// The most failures within `window` that `facts` hold.
+pub fn most_failures(facts: &LoginFacts, window: Span) -> u64 {
+    let minutes: BTreeMap<i64, u64> = facts.failed_in.iter().map(|m| (m.at.as_second(), m.count)).collect();
+    let all: Vec<i64> = minutes.keys().copied().collect();
+    worst(&minutes, &all, window).map_or(0, |burst| burst.count)
+}
+
+#[cfg(test)]
+#[path = "check/tests.rs"]
+mod tests;
