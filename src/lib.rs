@@ -23,5 +23,6 @@ pub mod service;
 pub mod settings;
 pub mod snapshot;
 pub mod store;
+pub mod tail;
 pub mod text;
 pub mod watch;

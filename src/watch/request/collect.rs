@@ -1,0 +1,331 @@
+//! Looking: reads what each log grew by, and says what it could not read.
+
+use super::line::{self, parse_line};
+use super::logs::{self, Named, path_of};
+use super::policy::{Per, RequestRule, Rules};
+use super::tally::{self, Tally};
+use super::{LogFacts, Look, RequestFacts, Seen};
+use crate::coverage::Gap;
+use crate::tail::{self, Followed, Step};
+use crate::text::Text;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+/// Rules without a time are checked for the last hour at first.
+const HOUR: u32 = 60;
+
+/// What a policy is learned from: a day, and not more of each log than this.
+const LEARNED: u32 = 24 * 60;
+const LEARNED_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A log may be gone for a moment while it is rotated.
+const BLINK: SignedDuration = SignedDuration::from_mins(2);
+
+/// Lines may come late: a server writes them when the request ends, some with the time at which it began.
+const LATE: u32 = 60;
+
+/// The busiest clients whose last request is shown.
+const EXAMPLES: usize = 20;
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Remembered {
+    logs: BTreeMap<Text, LogMemory>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct LogMemory {
+    followed: Followed,
+    reach: Reach,
+    since: Timestamp,
+    last: Option<Timestamp>,
+    /// When the log was last there, and when it was last read.
+    there: Timestamp,
+    read: Timestamp,
+}
+
+/// How many minutes back the rules want each kind of count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Reach {
+    client: u32,
+    user: u32,
+    all: u32,
+    /// True if no rule asks: then nothing is remembered by the check.
+    learning: bool,
+}
+
+impl Reach {
+    fn of<'a>(rules: impl Iterator<Item = &'a RequestRule>) -> Self {
+        let mut reach = Self::default();
+        for rule in rules {
+            let limit = rule.limit.as_ref().map(|limit| (limit.per, limit.r#in.minutes()));
+            // A spike wants the present hour from its beginning.
+            let spike = rule.spike.as_ref().map(|spike| (spike.per, HOUR));
+            for (per, minutes) in limit.into_iter().chain(spike) {
+                let kind = match per {
+                    Per::Client => &mut reach.client,
+                    Per::User => &mut reach.user,
+                    Per::All => &mut reach.all,
+                };
+                *kind = minutes.max(*kind);
+            }
+        }
+        reach
+    }
+
+    fn longest(self) -> u32 {
+        self.client.max(self.user).max(self.all).max(HOUR)
+    }
+
+    fn is_within(self, other: Self) -> bool {
+        self.learning == other.learning
+            && self.client <= other.client
+            && self.user <= other.user
+            && self.all <= other.all
+    }
+}
+
+/// What could not be seen in any of the logs, added up by kind.
+#[derive(Default)]
+struct Gaps(BTreeMap<&'static str, Gap>);
+
+impl Gaps {
+    fn add(&mut self, name: &'static str, seen: u64, of: u64, why: &str) {
+        let gap = self.0.entry(name).or_insert_with(|| Gap {
+            gap: name.to_owned(),
+            seen: 0,
+            of: 0,
+            why: String::new(),
+        });
+        gap.seen += seen;
+        gap.of += of;
+        if gap.why.len() < 1000 {
+            if !gap.why.is_empty() {
+                gap.why.push_str("; ");
+            }
+            gap.why.push_str(why);
+        }
+    }
+}
+
+/// Reads all logs. `buffer` is kept from pass to pass.
+pub fn collect(buffer: &mut Vec<u8>, look: &mut Look<Rules>) -> Seen<RequestFacts> {
+    let now = look.now;
+    let mut remembered: Remembered = look.memory.recall();
+    let mut gaps = Gaps::default();
+    let rules: Vec<&RequestRule> = look.rules.in_force(now).map(|placed| &placed.rule).collect();
+    let found = logs::discover(look.host);
+    let Named { logs: mut named, mut missing, unreadable } = logs::named(look.host, rules.iter().copied());
+    for (folder, why) in &unreadable {
+        gaps.add("request-log", 0, 1, &cannot_read(folder, why));
+    }
+    if rules.is_empty() {
+        if found.is_empty() {
+            return Seen::NoData(
+                "there is no web log in /var/log/nginx, /var/log/apache2 or /var/log/httpd".to_owned(),
+            );
+        }
+        named = found;
+    } else {
+        unwatched(&found, &rules, &mut gaps);
+        // A log that was there a moment ago is just being rotated, and goes on in its rotated form.
+        for (log, memory) in &remembered.logs {
+            let blinks = !named.contains(log) && now.duration_since(memory.there) <= BLINK;
+            if blinks && rules.iter().any(|rule| rule.log.fits(log)) {
+                named.insert(log.clone());
+                missing.retain(|path| !path.fits(log));
+            }
+        }
+    }
+    if named.len() > logs::MOST {
+        let why =
+            format!("the rules name {} logs, and no more than {} are followed", named.len(), logs::MOST);
+        gaps.add("request-log", logs::MOST as u64, named.len() as u64, &why);
+        named = named.into_iter().take(logs::MOST).collect();
+    }
+
+    let mut facts = Vec::new();
+    for log in &named {
+        let of = rules.iter().copied().filter(|rule| rule.log.fits(log));
+        let reach = if rules.is_empty() {
+            Reach { client: LEARNED, user: LEARNED, all: LEARNED, learning: true }
+        } else {
+            Reach::of(of)
+        };
+        let most = if rules.is_empty() { LEARNED_BYTES } else { u64::MAX };
+        let path = path_of(look.host, log);
+        let before = remembered.logs.get(log).cloned();
+        let mut one = One { log, path: &path, now, reach, most, buffer: &mut *buffer, gaps: &mut gaps };
+        match one.read(before) {
+            Ok((log_facts, memory)) => {
+                facts.push(log_facts);
+                remembered.logs.insert(log.clone(), memory);
+            }
+            Err(error) => gaps.add("request-log", 0, 1, &cannot_read(log, &error.to_string())),
+        }
+    }
+    // What was remembered of a log that no rule names any more is of no use. One that cannot be read now may be later.
+    remembered.logs.retain(|log, memory| {
+        named.contains(log)
+            || (rules.iter().any(|rule| rule.log.fits(log))
+                && now.duration_since(memory.read) < SignedDuration::from_hours(24 * 31))
+    });
+    look.memory.keep(&remembered);
+    look.gaps.extend(gaps.0.into_values());
+    let utc_offset = TimeZone::system().to_offset(now).seconds();
+    Seen::Facts(RequestFacts { logs: facts, missing: missing.into_iter().collect(), utc_offset })
+}
+
+fn cannot_read(log: &Text, why: &str) -> String {
+    let cure = if why.to_lowercase().contains("permission") {
+        "; on Debian, members of the group adm may read it: add the watchdog's user to it, or run as root"
+    } else {
+        ""
+    };
+    format!("{log} cannot be read: {why}{cure}")
+}
+
+fn unwatched(found: &BTreeSet<Text>, rules: &[&RequestRule], gaps: &mut Gaps) {
+    let unnamed: Vec<&str> =
+        found.iter().filter(|log| !rules.iter().any(|rule| rule.log.fits(log))).map(|log| &**log).collect();
+    if !unnamed.is_empty() {
+        let shown = unnamed.iter().take(20).copied().collect::<Vec<_>>().join(", ");
+        let more =
+            if unnamed.len() > 20 { format!(" and {} more", unnamed.len() - 20) } else { String::new() };
+        let why = format!("no [[requests]] rule names {shown}{more}");
+        gaps.add("unwatched-web-log", (found.len() - unnamed.len()) as u64, found.len() as u64, &why);
+    }
+}
+
+/// One log to read.
+struct One<'a> {
+    log: &'a Text,
+    path: &'a Path,
+    now: Timestamp,
+    reach: Reach,
+    most: u64,
+    buffer: &'a mut Vec<u8>,
+    gaps: &'a mut Gaps,
+}
+
+/// Whole minutes since 1970.
+pub fn minute_of(moment: Timestamp) -> u32 {
+    u32::try_from(moment.as_second().div_euclid(60).max(0)).unwrap_or(u32::MAX)
+}
+
+/// The moment a minute begins.
+pub fn moment_of(minute: u32) -> Timestamp {
+    Timestamp::from_second(i64::from(minute) * 60).unwrap_or_default()
+}
+
+impl One<'_> {
+    fn read(&mut self, before: Option<LogMemory>) -> io::Result<(LogFacts, LogMemory)> {
+        let (now, seconds) = (self.now, self.now.as_second());
+        let last_minute = minute_of(now);
+        // The window that ends with this minute.
+        let reached = last_minute.saturating_sub(self.reach.longest() - 1);
+        let before = before.filter(|before| self.reach.is_within(before.reach));
+        let mut facts = LogFacts { log: self.log.clone(), fresh: before.is_none(), ..LogFacts::default() };
+        let (steps, known, floor);
+        let mut there = before.as_ref().map_or(now, |before| before.there);
+        match before {
+            Some(before) => {
+                let resumed = tail::resume(self.path, &before.followed, seconds)?;
+                for lost in &resumed.lost {
+                    let bytes = lost.bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string());
+                    let why = format!("lines of {} are lost (bytes: {bytes}): {}", self.log, lost.why);
+                    self.gaps.add("request-log-rotated", 0, 1, &why);
+                }
+                facts.lost = resumed.lost.len() as u64;
+                (facts.since, facts.last, facts.rotations) = (before.since, before.last, resumed.rotations);
+                floor = minute_of(before.read).min(reached).saturating_sub(LATE);
+                (steps, known) = resumed.into_steps();
+            }
+            None => {
+                floor = reached;
+                facts.since = moment_of(reached);
+                let since = facts.since.as_second();
+                let begun = tail::begin(self.path, since, self.most, seconds, &stamp)?;
+                if let Some(short) = begun.short.filter(|_| self.most == u64::MAX) {
+                    let why = format!("{} does not reach back to {}: {short}", self.log, facts.since);
+                    self.gaps.add("request-log-rotated", 0, 1, &why);
+                }
+                facts.bytes = begun.bytes;
+                facts.last = begun.last.and_then(|last| Timestamp::from_second(last.min(seconds)).ok());
+                (steps, known) = (begun.steps, begun.known);
+            }
+        }
+        if steps.last().is_some_and(|step| step.open.path == self.path) {
+            there = now;
+        }
+        facts.changed = steps
+            .iter()
+            .filter_map(|step| Timestamp::from_second(step.open.modified).ok())
+            .max()
+            .unwrap_or(now);
+        let (facts, steps) = self.count(facts, steps, floor);
+        let memory = LogMemory {
+            followed: tail::settle(steps, known, seconds),
+            reach: self.reach,
+            since: facts.since,
+            last: facts.last,
+            there,
+            read: now,
+        };
+        Ok((facts, memory))
+    }
+
+    fn count(&mut self, mut facts: LogFacts, mut steps: Vec<Step>, floor: u32) -> (LogFacts, Vec<Step>) {
+        let mut tally = Tally::new(minute_of(self.now), floor);
+        for (number, step) in steps.iter_mut().enumerate() {
+            let each = |line: &[u8], offset: u64| tally.line(line, (number, offset));
+            match tail::read_lines(step, self.now.as_second(), self.buffer, each) {
+                Ok(amount) => {
+                    facts.bytes += amount.bytes;
+                    facts.too_long += amount.too_long;
+                }
+                Err(error) => self.gaps.add("request-log", 0, 1, &cannot_read(self.log, &error.to_string())),
+            }
+        }
+        for (client, (number, offset)) in tally.busiest(EXAMPLES) {
+            let line = steps.get(number).and_then(|step| step.open.block(offset, 16 * 1024).ok());
+            let line = line.as_deref().and_then(|block| block.split(|b| *b == b'\n').next());
+            if let Some(request) = line.and_then(tally::shown_request) {
+                facts.requests.insert(client, request);
+            }
+        }
+        let facts = tally.into_facts(facts);
+        self.say_what_was_not_counted(&facts);
+        (facts, steps)
+    }
+
+    fn say_what_was_not_counted(&mut self, facts: &LogFacts) {
+        let log = self.log;
+        let odd = facts.unread + facts.too_long;
+        if odd > 0 {
+            let example =
+                facts.unread_example.as_ref().map_or("of more than 1 MiB", |example| example.as_str());
+            let why = format!("{odd} lines of {log} are not those of an access log, like: {example}");
+            self.gaps.add("request-lines", facts.lines, facts.lines + odd, &why);
+        }
+        for (counts, who) in [(&facts.clients, "clients"), (&facts.users, "users")] {
+            let rest = super::series::total(&counts.rest);
+            if rest > 0 {
+                let why = format!(
+                    "{log} had more than {} {who} in one pass; the requests of the others are only counted together",
+                    tally::MOST_NAMES
+                );
+                self.gaps.add("request-clients", facts.lines.saturating_sub(rest), facts.lines, &why);
+            }
+        }
+    }
+}
+
+/// The time of a line, in seconds since 1970.
+fn stamp(line: &[u8]) -> Option<i64> {
+    line::parse_minute(parse_line(line)?.stamp).map(|minute| minute * 60)
+}
