@@ -72,6 +72,7 @@ codes! {
     HighSwap "high-swap" State Warning "More swap was in use than allowed for longer than allowed."
     HighLoad "high-load" State Warning "More tasks waited per processor than allowed for longer than allowed."
     FullDisk "full-disk" State Urgent "A file system has less space or fewer inodes left than allowed."
+    MissingDisk "missing-disk" State Urgent "A disk that a rule names is not mounted."
     RequestSpike "request-spike" Event Warning "Far more web requests came than at the same hour of other weeks."
     RequestLimit "request-limit" Event Urgent "More web requests came within a time than the policy allows."
     UnexpectedMethod "unexpected-method" Event Warning "A web request used a method the policy does not allow."

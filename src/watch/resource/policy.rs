@@ -1,6 +1,6 @@
 //! What a policy says of processors, memory and disks: `[resources]` and `[[disk]]`.
 
-use crate::rule::{Percent, Placed, Rule, Span};
+use crate::rule::{Pattern, Percent, Placed, Rule, Span};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -28,9 +28,44 @@ pub struct Limit {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoadLimit {
     /// The highest load per processor.
-    pub max: f64,
+    pub max: Load,
     /// For how long it may be exceeded.
     pub r#for: Span,
+}
+
+/// A load per processor: tasks that run or wait, as the kernel averages them.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Load(f64);
+
+impl Load {
+    /// So many tasks; used for what the program itself proposes.
+    #[must_use]
+    pub const fn new(tasks: f64) -> Self {
+        Self(tasks)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn value(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Load {
+    type Error = String;
+    fn try_from(written: f64) -> Result<Self, String> {
+        if written.is_finite() && written > 0.0 {
+            return Ok(Self(written));
+        }
+        Err(format!("{written} is not a load: write how many tasks may wait per processor, like 4.0"))
+    }
+}
+
+impl From<Load> for f64 {
+    fn from(load: Load) -> Self {
+        load.0
+    }
 }
 
 /// Limits of the whole host.
@@ -69,12 +104,14 @@ impl Rule for Resources {
     }
 }
 
-/// Limits of one file system.
+/// Limits of one file system. One that is mounted and that no rule names is reported, unless it lives in memory
+/// (tmpfs); one that a rule names and that is not mounted is reported too. A rule that states no `max` (or no
+/// `inodes`) says nothing of it. If several rules state one for the same disk, the highest holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DiskRule {
-    /// Where it is mounted.
-    pub mount: String,
+    /// Where it is mounted; `*` stands for anything but a slash.
+    pub mount: Pattern,
     /// The highest share of its space in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<Percent>,
@@ -94,7 +131,7 @@ pub struct DiskRule {
 
 impl Rule for DiskRule {
     fn describe(&self) -> String {
-        format!("disk {}", self.mount)
+        format!("disk {}", self.mount.as_str())
     }
     fn expires(&self) -> Option<Date> {
         self.expires
