@@ -265,7 +265,7 @@ fn title(door: &Door, owner: Option<&Process>, count: usize, facts: &ListenerFac
         }
         _ if !facts.sees_all => title += "open; only root can see whose it is",
         (_, Some(owner)) => {
-            title += &format!("opened by a process of {} that hides what it runs", owner.user)
+            title += &format!("opened by a process of {} that hides what it runs", owner.user);
         }
         (_, None) => title += "open, and no process was found that holds it",
     }

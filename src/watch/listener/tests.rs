@@ -319,11 +319,11 @@ fn wrong(value: &str, message: &Expect) {
 fn a_wrong_value_gets_a_message_with_a_caret() {
     wrong(
         "bind = \"any\"\nport = 70000",
-        &expect![[r#"
+        &expect![[r"
             policy.toml:5:8: 70000 is not a port: ports go from 1 to 65535
               |
             5 | port = 70000
-              |        ^^^^^"#]],
+              |        ^^^^^"]],
     );
     wrong(
         "bind = \"any\"\nport = \"http\"",

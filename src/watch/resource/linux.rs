@@ -78,14 +78,11 @@ fn read_cpu(look: &mut Look<Rules>) -> io::Result<(u32, Option<Cpu>)> {
     let (mut ticks, processors) = read(look, "/proc/stat", parse::parse_stat)?;
     let share = |from: Ticks, to: Ticks| parse::cpu_between(from, to, processors, rustix::param::clock_ticks_per_second());
     let since_before = before.ticks.filter(|_| before.boot == boot).and_then(|before| share(before, ticks));
-    let cpu = match since_before {
-        Some(cpu) => Some(cpu),
-        None => {
-            let first = ticks;
-            std::thread::sleep(MOMENT);
-            ticks = read(look, "/proc/stat", parse::parse_stat)?.0;
-            share(first, ticks)
-        }
+    let cpu = if let Some(cpu) = since_before { Some(cpu) } else {
+        let first = ticks;
+        std::thread::sleep(MOMENT);
+        ticks = read(look, "/proc/stat", parse::parse_stat)?.0;
+        share(first, ticks)
     };
     look.memory.keep(&Before { boot, ticks: Some(ticks) });
     Ok((processors, cpu))

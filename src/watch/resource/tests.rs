@@ -284,7 +284,7 @@ fn what_is_learned_reads_well() {
     let mut facts = busy(20.0);
     facts.swap = Some(room(10));
     facts.disks = vec![disk("/srv", 88, 20), disk("/", 20, 1), memory];
-    expect![[r##"
+    expect![[r#"
         # How much of the host may be in use, and for how long; load is tasks per processor.
 
         [resources]
@@ -310,7 +310,7 @@ fn what_is_learned_reads_well() {
         inodes = "85%"
         why    = "a usual limit, above what was in use when this policy was learned"
         by     = "watchdog"
-    "##]]
+    "#]]
     .assert_eq(&learn(&facts, "watchdog"));
 }
 

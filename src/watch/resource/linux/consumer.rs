@@ -12,6 +12,7 @@ use std::collections::HashMap;
 const NAMED: usize = 3;
 
 /// Those that used most processor time in a moment, as shares of all processors.
+#[must_use] 
 pub fn busiest(host: &Host, listing: &Listing, processors: u32) -> Vec<Consumer> {
     let read = || -> HashMap<u32, u64> { read_all(host, listing, "stat", parse::parse_process_ticks).collect() };
     let before = read();

@@ -73,15 +73,12 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     let mut rest = field;
     while let Some((first, after)) = rest.split_first() {
         let digits = after.first_chunk::<3>().filter(|digits| digits.iter().all(|b| (b'0'..=b'7').contains(b)));
-        match digits.filter(|_| *first == b'\\') {
-            Some([a, b, c]) => {
-                out.push(((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'));
-                rest = after.get(3..).unwrap_or_default();
-            }
-            None => {
-                out.push(*first);
-                rest = after;
-            }
+        if let Some([a, b, c]) = digits.filter(|_| *first == b'\\') {
+            out.push(((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'));
+            rest = after.get(3..).unwrap_or_default();
+        } else {
+            out.push(*first);
+            rest = after;
         }
     }
     out
