@@ -383,7 +383,7 @@ fn as_mail(letter: &alert::Letter) -> mail::Letter {
         message_id: letter.message_id.clone(),
         subject: letter.subject.clone(),
         body: letter.body.clone(),
-        date: letter.at,
+        date: letter.date,
         references: letter.references.clone(),
         priority: if letter.priority == Severity::Urgent {
             mail::Priority::Urgent

@@ -120,19 +120,6 @@ fn deliver(outbox: &Outbox, route: &Route, now: Timestamp, which: Which) -> io::
         if !round.report.delivered.is_empty() && round.closed.is_none() && state.waits_for_route() {
             round.work_on(&name, state);
         }
-        if let Some((failure, until)) = &closed {
-            state.put_off(failure.clone(), *until);
-            outbox.note(&mail.name, state);
-            round.report.put_off += 1;
-            continue;
-        }
-        round.try_one(&mail.name, state);
-        closed = round
-            .report
-            .failed
-            .last()
-            .filter(|failed| failed.failure.scope == Scope::Route)
-            .map(|failed| (failed.failure.clone(), failed.next_try));
     }
     if !round.report.delivered.is_empty() {
         outbox.prune(now)?;

@@ -125,7 +125,7 @@ fn what_is_wrong_is_said_with_a_caret() {
     check(
         "[mail.smtp]\nhost = \"mail.example.org\\r\\nQUIT\"",
         &expect![[r#"
-        watchdog.toml:2:8: "mail.example.org\\r\
+        watchdog.toml:2:8: "mail.example.org\r
           QUIT" is not a host: write a name like "mail.example.org", or an IP address
           |
         2 | host = "mail.example.org\r\nQUIT"
@@ -158,10 +158,10 @@ fn what_is_wrong_is_said_with_a_caret() {
     check(
         "[mail.smtp]\nca-file = \"/ca\"",
         &expect![[r#"
-        watchdog.toml:1:1: ca-file needs security = "starttls" or "tls"
-          |
-        1 | [mail.smtp]
-          | ^^^^^^^^^^^"#]],
+            watchdog.toml:1:1: ca-file needs security = "tls" or "starttls"
+              |
+            1 | [mail.smtp]
+              | ^^^^^^^^^^^"#]],
     );
     check(
         "[mail.smtp]\npassword = \"secret\"",
