@@ -43,16 +43,38 @@ impl From<&str> for Pattern {
 /// The first part must begin the text, the last must end it, those between are taken leftmost: linear, so a
 /// hostile name cannot make it slow.
 fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*').map(|part| part.replace("\\x2a", "*"));
-    let first = parts.next().unwrap_or_default();
+    let mut parts = parts(pattern);
+    let Some(last) = parts.pop() else { return text.is_empty() };
+    let Some((first, middle)) = parts.split_first() else { return text == last };
     let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
-    let mut parts: Vec<String> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(&part) else { return false };
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
         rest = rest.get(at + part.len()..).unwrap_or_default();
     }
     rest.ends_with(last.as_str())
+}
+
+/// The literal parts between the stars. A doubled backslash is one that was in the text, so that `\\\\x2a` is not a
+/// literal star.
+fn parts(pattern: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut rest = pattern;
+    while let Some(c) = rest.chars().next() {
+        let (literal, length) = match c {
+            '*' => {
+                parts.push(String::new());
+                ("", 1)
+            }
+            '\\' if rest.starts_with("\\\\") => ("\\\\", 2),
+            '\\' if rest.starts_with("\\x2a") => ("*", 4),
+            c => (rest.get(..c.len_utf8()).unwrap_or_default(), c.len_utf8()),
+        };
+        if let Some(part) = parts.last_mut() {
+            part.push_str(literal);
+        }
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    parts
 }
 
 #[cfg(test)]
