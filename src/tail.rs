@@ -73,8 +73,26 @@ impl Place {
 pub struct Followed {
     /// The files that may still grow, the oldest first; the last is the present one.
     pub places: Vec<Place>,
-    /// The beginnings of rotated files that are done with.
-    pub known: Vec<Print>,
+    /// Rotated files that are done with.
+    pub known: Vec<Known>,
+}
+
+/// A rotated file that is done with. Inodes are reused, and logs may begin alike: it is known by both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Known {
+    device: u64,
+    inode: u64,
+    head: Print,
+}
+
+impl Known {
+    fn of(open: &Open) -> Option<Self> {
+        Some(Self { device: open.device, inode: open.inode, head: open.head()? })
+    }
+
+    fn is(&self, open: &Open) -> bool {
+        (self.device, self.inode) == (open.device, open.inode) && self.head.is_at(open, 0)
+    }
 }
 
 /// One file to read from a place on.
@@ -104,7 +122,7 @@ pub struct Resumed {
     pub lost: Vec<Lost>,
     /// Files that began since the last time.
     pub rotations: u64,
-    known: Vec<Print>,
+    known: Vec<Known>,
 }
 
 /// Looks where a log goes on from where it was left: in the same file, in its rotated forms, in new files.
@@ -136,29 +154,37 @@ fn decide(current: Option<Open>, siblings: Siblings, before: &Followed, now: i64
         plain.into_iter().filter(|open| Some((open.device, open.inode)) != current_at).collect();
     files.extend(current);
 
+    // A copy is made only of a log that keeps its inode. Logs that are renamed may well begin alike.
+    let mut copied: Vec<&Place> = Vec::new();
     for place in &before.places {
         let same_inode = files.iter().position(|open| place.is_inode_of(open) && place.is_in(open));
         match same_inode.or_else(|| files.iter().position(|open| place.is_in(open))) {
             Some(at) => {
                 let open = files.remove(at);
+                if !place.is_inode_of(&open) || Some((open.device, open.inode)) == current_at {
+                    copied.push(place);
+                }
                 let place = Place { device: open.device, inode: open.inode, ..place.clone() };
                 out.steps.push(Step { open, place });
             }
-            None => out.lost.extend(lost(place, &files, &packed)),
+            None => {
+                copied.push(place);
+                out.lost.extend(lost(place, &files, &packed));
+            }
         }
     }
 
     // What is left is new (and read from its beginning), long done with, or a copy of what was followed.
     for open in files {
         let is_current = Some((open.device, open.inode)) == current_at;
-        let copied = |place: &Place| place.offset > 0 && place.head.is_at(&open, 0);
-        let done = before.known.iter().any(|head| head.bytes > 0 && head.is_at(&open, 0));
-        if is_current || !(open.len == 0 || done || before.places.iter().any(copied)) {
+        let done = before.known.iter().any(|known| known.is(&open))
+            || copied.iter().any(|place| place.offset > 0 && place.head.is_at(&open, 0));
+        if is_current || !(open.len == 0 || done) {
             out.rotations += 1;
             let place = Place::start(&open, now);
             out.steps.push(Step { open, place });
         } else {
-            out.known.extend(open.head());
+            out.known.extend(Known::of(&open));
         }
     }
     let order = |step: &Step| (Some((step.open.device, step.open.inode)) == current_at, step.open.modified);
@@ -192,14 +218,14 @@ fn lost(place: &Place, files: &[Open], packed: &[Packed]) -> Option<Lost> {
 
 /// What to remember after the steps were read: the present file, and those that may still grow.
 #[must_use]
-pub fn settle(steps: Vec<Step>, mut known: Vec<Print>, now: i64) -> Followed {
+pub fn settle(steps: Vec<Step>, mut known: Vec<Known>, now: i64) -> Followed {
     let last = steps.len().saturating_sub(1);
     let mut places = Vec::new();
     for (at, step) in steps.into_iter().enumerate() {
         if at == last || now.saturating_sub(step.place.grew) < QUIET {
             places.push(step.place);
-        } else if step.place.head.bytes > 0 {
-            known.push(step.place.head);
+        } else {
+            known.extend(Known::of(&step.open));
         }
     }
     known.sort();
@@ -210,7 +236,7 @@ pub fn settle(steps: Vec<Step>, mut known: Vec<Print>, now: i64) -> Followed {
 impl Resumed {
     /// Takes apart: the steps to read, and what [`settle`] wants besides.
     #[must_use]
-    pub fn into_steps(self) -> (Vec<Step>, Vec<Print>) {
+    pub fn into_steps(self) -> (Vec<Step>, Vec<Known>) {
         (self.steps, self.known)
     }
 }

@@ -1,7 +1,7 @@
 //! Beginning to follow a log: back in time just as far as is asked, without reading what is older.
 
 use super::siblings::{self, Siblings};
-use super::{LONGEST, Open, Place, Print, Step};
+use super::{Known, LONGEST, Open, Place, Print, Step};
 use std::io;
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub struct Begun {
     /// What to read, the oldest first, the present file last.
     pub steps: Vec<Step>,
     /// For [`super::settle`].
-    pub known: Vec<Print>,
+    pub known: Vec<Known>,
     /// The time of the last line there is, however old, in seconds since 1970.
     pub last: Option<i64>,
     /// The bytes it took to find that out.
@@ -80,7 +80,7 @@ pub fn begin(
             }
             going_back = false;
         }
-        begun.known.extend(open.head());
+        begun.known.extend(Known::of(&open));
     }
     begun.steps.reverse();
     let reached = |packed: &&siblings::Packed| packed.modified >= since && packed.modified <= oldest;

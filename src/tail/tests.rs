@@ -145,6 +145,19 @@ fn a_copy_that_is_still_being_made_is_not_read_twice() {
 }
 
 #[test]
+fn logs_that_begin_alike_are_told_apart() {
+    let mut bed = Bed::new();
+    let same = "the same line in the same second\n".repeat(30);
+    bed.write("log", &same);
+    assert_eq!(bed.read().matches("same line").count(), 30);
+    bed.rename("log", "log.2");
+    bed.write("log.1", &same);
+    bed.write("log", &same);
+    assert_eq!(bed.read().matches("same line").count(), 60);
+    assert_eq!((bed.read(), bed.lost.len()), (String::new(), 0));
+}
+
+#[test]
 fn a_log_that_was_empty_is_found_again_after_rotation_by_copy() {
     let mut bed = Bed::new();
     bed.write("log", "");
@@ -326,6 +339,7 @@ enum Deed {
     Look,
     Rename,
     CopyAndCut,
+    CopyLookAndCut(usize),
     LateWrite,
 }
 
@@ -340,6 +354,7 @@ proptest! {
                 4 => Just(Deed::Look),
                 2 => Just(Deed::Rename),
                 2 => Just(Deed::CopyAndCut),
+                1 => (0usize..5).prop_map(Deed::CopyLookAndCut),
                 2 => Just(Deed::LateWrite),
             ],
             1..40,
@@ -375,6 +390,18 @@ proptest! {
                 Deed::CopyAndCut if !half => {
                     rotate(&bed, rotated); rotated += 1; still_written = false;
                     bed.copy_and_cut("log", "log.1");
+                }
+                // What is written after the copy is kept only if somebody reads it before the cut.
+                Deed::CopyLookAndCut(count) if !half => {
+                    rotate(&bed, rotated); rotated += 1; still_written = false;
+                    let first = line();
+                    bed.write("log", &first);
+                    read += &(bed.read() + " ");
+                    fs::copy(bed.path("log"), bed.path("log.1")).unwrap();
+                    let text: String = (0..count).map(|_| line()).collect();
+                    bed.write("log", &text);
+                    read += &(bed.read() + " ");
+                    bed.cut("log");
                 }
                 Deed::LateWrite if still_written => bed.write("log.1", &line()),
                 Deed::Look => read += &(bed.read() + " "),

@@ -226,7 +226,7 @@ fn silent(checked: &Checked) -> Option<Finding> {
         Finding::new(Code::SourceSilent, &*log.log, title)
             .with("log", &log.log)
             .with("last-request", log.last)
-            .with("last-changed", log.changed)
+            .with("last-changed", Some(log.changed).filter(|_| log.last.is_none()))
             .nearest(nearest)
             .suggest(suggestion(RequestRule { silent_after: Some(allowed), ..RequestRule::of(&log.log) })),
     )

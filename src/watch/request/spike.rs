@@ -43,7 +43,7 @@ struct Hours {
 /// What is usual in one hour of the week.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-struct Slot {
+pub struct Slot {
     weeks: u32,
     by: BTreeMap<Text, f64>,
 }
@@ -107,7 +107,7 @@ fn slot_of(hour: u32) -> u32 {
     (hour % WEEK + 72) % WEEK
 }
 
-fn by_hour(counts: &Counts, utc_offset: i32) -> Counts {
+fn hourly(counts: &Counts, utc_offset: i32) -> Counts {
     let hours = |series: &Series| {
         let mut hours = Series::new();
         series.iter().for_each(|(minute, count)| add(&mut hours, hour_of(*minute, utc_offset), *count));
@@ -163,7 +163,7 @@ fn look(checked: &Checked, per: Per, hours: &mut Hours) -> Vec<Risen> {
     }
     // After a very long pause only the last weeks matter.
     hours.next = hours.next.clamp(present.saturating_sub(WEEKS * WEEK), present + 1);
-    open.merge(&by_hour(&counts_of(checked, per), offset), hours.next);
+    open.merge(&hourly(&counts_of(checked, per), offset), hours.next);
     open.bound(MOST_NAMES, 4 * MOST_NAMES);
 
     let rules: Vec<(&Spike, &Placed<RequestRule>)> = checked
@@ -172,30 +172,25 @@ fn look(checked: &Checked, per: Per, hours: &mut Hours) -> Vec<Risen> {
         .filter_map(|placed| Some((placed.rule.spike.as_ref()?, *placed)))
         .filter(|(spike, _)| spike.per == per)
         .collect();
-    let mut risen = Vec::new();
-    let mut caps: BTreeMap<(u32, Text), f64> = BTreeMap::new();
+    let mut by_hour: BTreeMap<u32, Vec<(&Text, u32)>> = BTreeMap::new();
     for (who, series) in &open.by {
-        for (hour, count) in series {
-            let Some(slot) = hours.slots.get(&slot_of(*hour)).filter(|slot| slot.weeks > 0) else { continue };
-            let found = rise(checked, &rules, who, *hour, u64::from(*count), slot);
-            if let Some((found, cap)) = found {
-                caps.insert((*hour, who.clone()), cap);
-                risen.push(found);
-            }
-        }
+        series.iter().for_each(|(hour, count)| by_hour.entry(*hour).or_default().push((who, *count)));
     }
-
-    for hour in hours.next..present {
+    let mut risen = Vec::new();
+    // Each hour is compared with those before it, and then, if it is over, counts as one of them.
+    for hour in hours.next..=present {
+        let slot = hours.slots.entry(slot_of(hour)).or_default();
         let mut seen = BTreeMap::new();
-        for (who, series) in &open.by {
-            if let Ok(at) = series.binary_search_by_key(&hour, |entry| entry.0) {
-                let count = series.get(at).map_or(0.0, |entry| f64::from(entry.1));
-                // A spike must not make the next one look usual.
-                let cap = caps.get(&(hour, who.clone())).copied().unwrap_or(f64::INFINITY);
-                seen.insert(who.clone(), count.min(cap));
-            }
+        for (who, count) in by_hour.get(&hour).into_iter().flatten() {
+            let found = rise(checked, &rules, who, hour, u64::from(*count), slot);
+            // A spike must not make the next one look usual.
+            let cap = found.as_ref().map_or(f64::INFINITY, |(_, cap)| *cap);
+            seen.insert((*who).clone(), f64::from(*count).min(cap));
+            risen.extend(found.map(|(risen, _)| risen));
         }
-        hours.slots.entry(slot_of(hour)).or_default().learn(&seen);
+        if hour < present {
+            slot.learn(&seen);
+        }
     }
     hours.next = hours.next.max(present);
     open.forget_before(hours.next);
@@ -212,6 +207,9 @@ fn rise(
     count: u64,
     slot: &Slot,
 ) -> Option<(Risen, f64)> {
+    if slot.weeks == 0 {
+        return None;
+    }
     let usual = slot.usual(who);
     let own: Vec<(&Spike, &Placed<RequestRule>)> =
         rules.iter().copied().filter(|(spike, _)| holds_for(&spike.only, &spike.except, who)).collect();

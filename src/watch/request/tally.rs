@@ -77,8 +77,7 @@ impl Tally {
     pub fn line(&mut self, line: &[u8], spot: Spot) {
         // A server that does not append writes a hole of NULs after its log was cut short.
         let nuls = line.iter().take_while(|b| **b == 0).count();
-        let line = line.get(nuls..).unwrap_or_default();
-        let request = line::parse_line(line);
+        let request = line::parse_line(line.get(nuls..).unwrap_or_default());
         let Some((request, (minute, second))) =
             request.and_then(|request| Some((request, self.minutes.read(request.stamp)?)))
         else {

@@ -72,15 +72,16 @@ impl From<LogPath> for String {
 pub struct Method(Pattern);
 
 impl Method {
-    /// Just this method, in its shown form. What looks like a misspelt one gets a `*` behind it, as it would be
-    /// refused otherwise.
+    /// Just this method, in its shown form. Where that would be refused a `*` stands for its end: for one that
+    /// was cut, or looks like a misspelt one.
     #[must_use]
     pub fn literal(method: &str) -> Self {
         let literal = Pattern::literal(method);
-        match Self::try_from(literal.as_str().to_owned()) {
-            Ok(literal) => literal,
-            Err(_) => Self(Pattern::from(format!("{}*", literal.as_str()).as_str())),
-        }
+        Self::try_from(literal.as_str().to_owned()).unwrap_or_else(|_| {
+            let whole = literal.as_str();
+            let kept = whole.rfind("… (").and_then(|at| whole.get(..at)).unwrap_or(whole);
+            Self(Pattern::from(format!("{kept}*").as_str()))
+        })
     }
 
     /// As written.
