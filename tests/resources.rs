@@ -46,12 +46,16 @@ impl Mounted {
     /// Nothing, if this may be skipped here.
     fn new(options: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
-            assert!(std::env::var_os("CI").is_none(), "mounting needs root, and this cannot be skipped in CI");
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "mounting needs root, and this cannot be skipped in CI"
+            );
             println!("skipped: mounting needs root");
             return None;
         }
         let folder = tempfile::Builder::new().prefix("a disk").tempdir().unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "small"]).arg(folder.path()).status();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", options, "small"]).arg(folder.path()).status();
         assert!(mounted.unwrap().success());
         Some(Self(folder))
     }
@@ -100,7 +104,10 @@ fn a_disk_that_fills_up_is_reported_by_space_and_by_inodes() {
 
     drop(small);
     let found = eyes.check(&policy).1;
-    assert_eq!(of(&found, Code::MissingDisk, &path)[0].title, format!("no disk is mounted at {}", path.display()));
+    assert_eq!(
+        of(&found, Code::MissingDisk, &path)[0].title,
+        format!("no disk is mounted at {}", path.display())
+    );
 }
 
 #[test]
@@ -135,7 +142,8 @@ libc.umount2(point.encode(), 2)
         .spawn()
         .unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
+        .unwrap();
     if line != "ready\n" {
         println!("skipped: cannot mount here, {line}");
         return;
@@ -147,7 +155,11 @@ libc.umount2(point.encode(), 2)
         let snapshot = eyes.look(&policy);
         assert!(started.elapsed().as_secs() < 20);
         let gap = snapshot.gaps["resource"].iter().find(|gap| gap.gap == "disk-not-asked").unwrap();
-        assert!(gap.why.contains(&format!("{} (it does not answer)", folder.path().display())), "{}", gap.why);
+        assert!(
+            gap.why.contains(&format!("{} (it does not answer)", folder.path().display())),
+            "{}",
+            gap.why
+        );
     }
     drop(child.stdin.take());
     child.wait().unwrap();
@@ -165,7 +177,8 @@ fn this_machine_tells_what_it_uses() {
     // df counts the same, but for what changes meanwhile, and rounds up.
     let df = Command::new("df").args(["-P", "-k", "/"]).output().unwrap();
     let df = String::from_utf8(df.stdout).unwrap();
-    let percent: f64 = df.lines().nth(1).unwrap().split_whitespace().nth(4).unwrap().trim_end_matches('%').parse().unwrap();
+    let percent: f64 =
+        df.lines().nth(1).unwrap().split_whitespace().nth(4).unwrap().trim_end_matches('%').parse().unwrap();
     assert!((percent - root.space.unwrap().used()).abs() <= 2.0, "{df} {root:?}");
 }
 
@@ -173,13 +186,15 @@ fn this_machine_tells_what_it_uses() {
 fn a_busy_process_and_a_big_one_are_named() {
     let mut busy = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
     let mut eyes = Eyes::new();
-    let policy = "[resources]\ncpu = { max = \"0%\", for = \"0s\" }\nmemory = { max = \"0%\", for = \"0s\" }\n";
+    let policy =
+        "[resources]\ncpu = { max = \"0%\", for = \"0s\" }\nmemory = { max = \"0%\", for = \"0s\" }\n";
     // On a machine that others use as well it need not be among the busiest at every moment.
     let is_named = (0..50).any(|_| {
         let (facts, found) = eyes.check(policy);
         let high = found.iter().find(|finding| finding.code == Code::HighMemory).unwrap();
         assert!(high.evidence["most memory"].as_array().unwrap().len() <= 3 && !facts.biggest.is_empty());
-        found.iter().any(|finding| finding.code == Code::HighCpu) && facts.busiest.iter().any(|it| it.pid == busy.id())
+        found.iter().any(|finding| finding.code == Code::HighCpu)
+            && facts.busiest.iter().any(|it| it.pid == busy.id())
     });
     busy.kill().unwrap();
     busy.wait().unwrap();
@@ -204,7 +219,10 @@ fn what_is_learned_from_this_machine_is_allowed_on_it() {
     let policy = Policy::from_text("policy.toml", &format!("schema = 1\n{learned}")).unwrap();
     let found = pass::check_all(&eyes.watches, &snapshot, &policy, &mut Memories::default());
     // What is full is full, also here; and what could not be read is a gap.
-    assert!(found.iter().all(|finding| finding.code == Code::CoverageGap && finding.subject == "disk-not-asked"), "{found:#?}");
+    assert!(
+        found.iter().all(|finding| finding.code == Code::CoverageGap && finding.subject == "disk-not-asked"),
+        "{found:#?}"
+    );
 }
 
 #[test]
@@ -215,6 +233,9 @@ fn a_host_without_these_files_is_a_failure_and_not_health() {
     let policy = Policy::default();
     let snapshot = eyes.look(&policy);
     let found = pass::check_all(&eyes.watches, &snapshot, &policy, &mut eyes.memory);
-    assert_eq!((found.len(), found[0].code, found[0].subject.as_str()), (1, Code::CoverageGap, "failed resource"));
+    assert_eq!(
+        (found.len(), found[0].code, found[0].subject.as_str()),
+        (1, Code::CoverageGap, "failed resource")
+    );
     std::fs::remove_dir_all(root).unwrap();
 }

@@ -41,6 +41,8 @@ pub struct Written {
     login: Vec<Spanned<login::LoginRule>>,
     sessions: Option<Spanned<session::Sessions>>,
     #[serde(default)]
+    session: Vec<Spanned<session::SessionRule>>,
+    #[serde(default)]
     keyholder: Vec<Spanned<session::Keyholder>>,
     updates: Option<Spanned<update::Updates>>,
     resources: Option<Spanned<resource::Resources>>,
@@ -87,6 +89,7 @@ impl Written {
         once(&mut policy.login.logins, self.logins, file, text)?;
         all(&mut policy.login.login, self.login, file, text);
         once(&mut policy.session.sessions, self.sessions, file, text)?;
+        all(&mut policy.session.session, self.session, file, text);
         all(&mut policy.session.keyholder, self.keyholder, file, text);
         once(&mut policy.update.updates, self.updates, file, text)?;
         once(&mut policy.resource.resources, self.resources, file, text)?;

@@ -8,8 +8,8 @@ mod follow;
 mod gather;
 mod hours;
 pub mod journal;
-mod linux;
 mod learn;
+mod linux;
 mod policy;
 pub mod records;
 mod source;
@@ -20,7 +20,7 @@ pub mod stamp;
 pub use hours::{Hours, Zone};
 pub use linux::accepted_by;
 pub use policy::*;
-pub use source::{CONSOLE, Method, Source, UNCLEAR};
+pub use source::{CONSOLE, Method, Source, UNCLEAR, address};
 
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;

@@ -124,7 +124,8 @@ fn successes(facts: &LoginFacts, asked: &Asked) -> Vec<Finding> {
     for login in &facts.logins {
         let verdict = rule::ask(&asked.rules.login, asked.now, |rule| asked.compare(rule, login));
         let Verdict::Refused(nearest) = verdict else { continue };
-        let ask_known = || rule::ask(&asked.rules.login, asked.now, |rule| asked.compare_but_hours(rule, login));
+        let ask_known =
+            || rule::ask(&asked.rules.login, asked.now, |rule| asked.compare_but_hours(rule, login));
         let known = matches!(ask_known(), Verdict::Allowed(_));
         if !known {
             let refused = unknown.entry((&login.user, &login.from)).or_default();
@@ -138,8 +139,10 @@ fn successes(facts: &LoginFacts, asked: &Asked) -> Vec<Finding> {
             refused.nearest = refused.nearest.take().or(if known { nearest } else { all_hours() });
         }
     }
-    let unknown = unknown.into_iter().map(|((user, from), refused)| unknown_login(user, from, &refused, asked));
-    let off_hours = off_hours.into_iter().map(|((user, from), refused)| off_hours_login(user, from, &refused, asked));
+    let unknown =
+        unknown.into_iter().map(|((user, from), refused)| unknown_login(user, from, &refused, asked));
+    let off_hours =
+        off_hours.into_iter().map(|((user, from), refused)| off_hours_login(user, from, &refused, asked));
     unknown.chain(off_hours).collect()
 }
 
@@ -283,7 +286,8 @@ fn too_many(burst: &Burst, limit: u64, window: Span, groups: &[Failures], asked:
         why_not: format!("{} failures are more than {limit} within {window}", burst.count),
     });
     let logins = Logins { failures: Some(burst.count), expires: None, ..asked.logins.clone() };
-    let finding = Finding::new(Code::FailedLogins, "all", title).with("failed", burst.count).with("tolerated", limit);
+    let finding =
+        Finding::new(Code::FailedLogins, "all", title).with("failed", burst.count).with("tolerated", limit);
     of_whom(finding, burst, groups, asked).nearest(nearest).suggest(rule::to_toml("[logins]", &logins))
 }
 
@@ -335,13 +339,20 @@ fn silence(unlogged: &[Unlogged]) -> Vec<Finding> {
     }
     let finding = |(log, logins): (&Text, Vec<&Unlogged>)| {
         let plural = if logins.len() == 1 { "" } else { "s" };
-        let users: std::collections::BTreeSet<&str> = logins.iter().map(|login| login.user.as_str()).collect();
+        let users: std::collections::BTreeSet<&str> =
+            logins.iter().map(|login| login.user.as_str()).collect();
         let users: Vec<&str> = users.into_iter().take(SHOWN).collect();
-        let title = format!("{log} does not tell of {} SSH login{plural} ({})", logins.len(), users.join(", "));
+        let title =
+            format!("{log} does not tell of {} SSH login{plural} ({})", logins.len(), users.join(", "));
         let shown = logins.iter().take(MOST_TIMES).map(|login| {
             let from = login.from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
             let pid = login.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
-            format!("{}{from} at {} (told by {}{pid})", login.user, login.at.strftime("%Y-%m-%dT%H:%M:%SZ"), login.told_by)
+            format!(
+                "{}{from} at {} (told by {}{pid})",
+                login.user,
+                login.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                login.told_by
+            )
         });
         Finding::new(Code::SourceSilent, log.as_str(), title)
             .with("log", log)

@@ -273,7 +273,8 @@ pub fn written(host: &Host, path: &str) -> Option<Timestamp> {
 /// The files that rotation made of `path` and that can be read as they are, the oldest first.
 fn rotated(host: &Host, path: &str) -> io::Result<Vec<Log>> {
     // One of them may be packed or removed at this moment.
-    let mut logs: Vec<Log> = rotated_paths(host, path)?.iter().filter_map(|path| Log::open(path).ok()).collect();
+    let mut logs: Vec<Log> =
+        rotated_paths(host, path)?.iter().filter_map(|path| Log::open(path).ok()).collect();
     logs.sort_by_key(|log| log.modified);
     Ok(logs)
 }

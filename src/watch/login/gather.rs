@@ -87,7 +87,8 @@ impl Gather {
         let number = pid.unwrap_or(0);
         match message {
             Message::Accepted(accepted) => {
-                let pending = self.open.tries.remove(&number).filter(|p| at.duration_since(p.since) < LONGEST_TRY);
+                let pending =
+                    self.open.tries.remove(&number).filter(|p| at.duration_since(p.since) < LONGEST_TRY);
                 let key = accepted.key.or_else(|| pending.and_then(|pending| pending.key));
                 self.known(pid, &accepted.user, &accepted.from, at);
                 self.login(Login {
@@ -246,7 +247,8 @@ impl Gather {
         let from = remote(record).unwrap_or_else(|| Text::from(CONSOLE));
         let near = |at: Timestamp| at.duration_since(record.at).abs() <= APART;
         // Of a long name a record holds just the beginning.
-        let same_user = |user: &Text| *user == record.user || record.user.len() >= 32 && user.starts_with(&*record.user);
+        let same_user =
+            |user: &Text| *user == record.user || record.user.len() >= 32 && user.starts_with(&*record.user);
         // Every terminal of a connection that carries several has a record: all of them name one process.
         let explains = |pid: Option<u32>, user: &Text, known_from: &Text, at: Timestamp| {
             let same_process = pid.is_some() && pid == record.pid && at.duration_since(record.at) <= APART;
@@ -254,7 +256,9 @@ impl Gather {
         };
         let explained = self.open.known.iter().any(|k| explains(k.pid, &k.user, &k.from, k.at));
         let open = self.logins.iter_mut().rev().find(|login| {
-            login.terminal.is_none() && explains(login.pid, &login.user, &login.from, login.at) && near(login.at)
+            login.terminal.is_none()
+                && explains(login.pid, &login.user, &login.from, login.at)
+                && near(login.at)
         });
         if let Some(login) = open.filter(|_| explained) {
             login.terminal = Some(record.line.clone());
@@ -299,13 +303,17 @@ impl Gather {
     pub fn finish(mut self) -> (LoginFacts, Open) {
         let spoke = self.open.known.iter().map(|known| known.at).max();
         let day = SignedDuration::from_hours(24);
-        self.open.unlogged.retain(|u| self.now.duration_since(u.at) < day && spoke.is_none_or(|at| at <= u.at));
+        self.open
+            .unlogged
+            .retain(|u| self.now.duration_since(u.at) < day && spoke.is_none_or(|at| at <= u.at));
         self.open.known.sort_by_key(|known| known.at);
         let over = self.open.known.len().saturating_sub(MOST_KNOWN);
         self.open.known.drain(..over);
         self.logins.sort_by_key(|login| login.at);
         let mut failures: Vec<Failures> = self.failures.into_values().collect();
-        failures.sort_by(|a, b| (a.first, &a.user, &a.from, &a.method).cmp(&(b.first, &b.user, &b.from, &b.method)));
+        failures.sort_by(|a, b| {
+            (a.first, &a.user, &a.from, &a.method).cmp(&(b.first, &b.user, &b.from, &b.method))
+        });
         let minute = |(second, count)| Some(Minute { at: Timestamp::from_second(second).ok()?, count });
         let facts = LoginFacts {
             time_zone: None,

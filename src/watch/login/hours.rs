@@ -82,7 +82,9 @@ impl TryFrom<String> for Hours {
     type Error = String;
     fn try_from(written: String) -> Result<Self, String> {
         let wrong = |what: &str| {
-            format!("{what}: write hours like \"Mon-Fri 09:00-18:00\", \"Sat,Sun 10:00-12:00\" or \"22:00-06:00\"")
+            format!(
+                "{what}: write hours like \"Mon-Fri 09:00-18:00\", \"Sat,Sun 10:00-12:00\" or \"22:00-06:00\""
+            )
         };
         let mut words = written.split_whitespace();
         let (days, times) = match (words.next(), words.next(), words.next()) {
@@ -239,8 +241,18 @@ mod tests {
     #[test]
     fn what_is_not_hours_is_refused_with_an_example() {
         for written in [
-            "", "Mon-Fri", "Mon 9:00-18:00", "Mon 09:00", "Mon 09:00-25:00", "Mon 09:60-10:00", "Mo 09:00-10:00",
-            "Mon-Fri 09:00-09:00", "Mon 24:00-06:00", "Mon 09:00 - 10:00", "Mon-Tue-Wed 09:00-10:00", "Mon, 09:00-10:00",
+            "",
+            "Mon-Fri",
+            "Mon 9:00-18:00",
+            "Mon 09:00",
+            "Mon 09:00-25:00",
+            "Mon 09:60-10:00",
+            "Mo 09:00-10:00",
+            "Mon-Fri 09:00-09:00",
+            "Mon 24:00-06:00",
+            "Mon 09:00 - 10:00",
+            "Mon-Tue-Wed 09:00-10:00",
+            "Mon, 09:00-10:00",
         ] {
             assert!(hours(written).unwrap_err().contains("write hours like"), "{written}");
         }

@@ -44,8 +44,15 @@ fn rules(facts: &LoginFacts, by: &str) -> Vec<LoginRule> {
     let rule = |((user, methods), from): ((&Text, BTreeSet<&str>), BTreeSet<Source>)| LoginRule {
         users: vec![user.to_string()],
         from: from.into_iter().collect(),
-        methods: methods.iter().map(|method| Method::named(method)).collect::<Option<_>>().unwrap_or_default(),
-        why: Some(format!("{user} logged in {} times in the week before this policy was learned", times(user))),
+        methods: methods
+            .iter()
+            .map(|method| Method::named(method))
+            .collect::<Option<_>>()
+            .unwrap_or_default(),
+        why: Some(format!(
+            "{user} logged in {} times in the week before this policy was learned",
+            times(user)
+        )),
         by: Some(by.to_owned()),
         ..LoginRule::default()
     };

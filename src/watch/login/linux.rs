@@ -64,7 +64,16 @@ pub fn collect(look: &mut Look<Rules>) -> Seen<LoginFacts> {
     let since = remembered.until.unwrap_or(now - BACK);
     let clock = Clock { zone: clock_zone, now };
     let mut pass = Pass {
-        host, now, since, clock, remembered, gather, sources: Vec::new(), gaps: Vec::new(), trouble: Vec::new(), tried: 0,
+        host,
+        now,
+        since,
+        clock,
+        remembered,
+        gather,
+        sources: Vec::new(),
+        gaps: Vec::new(),
+        trouble: Vec::new(),
+        tried: 0,
     };
     let Some(log) = pass.all() else {
         return Seen::NoData(
@@ -149,21 +158,28 @@ impl Pass<'_> {
         let (mut first, mut last) = (None, None);
         let place = self.remembered.files.get(path);
         let (clock, gather) = (&self.clock, &mut self.gather);
-        let followed = follow(self.host, path, place, self.since, &Lines(|b: &[u8]| first_stamp(b, clock)), &mut |bytes, from| {
-            if first.is_none() {
-                first = first_stamp(bytes, clock);
-            }
-            for line in bytes.split(|b| *b == b'\n').filter_map(parse_line) {
-                if !speaks_of_logins(line.program) {
-                    continue;
+        let followed = follow(
+            self.host,
+            path,
+            place,
+            self.since,
+            &Lines(|b: &[u8]| first_stamp(b, clock)),
+            &mut |bytes, from| {
+                if first.is_none() {
+                    first = first_stamp(bytes, clock);
                 }
-                let Some(at) = parse_stamp(line.stamp, clock) else { continue };
-                last = Some(at).max(last);
-                if let Some(message) = parse_message(line.program, line.message).filter(|_| at >= from) {
-                    gather.message(at, line.pid, line.times, message, &name);
+                for line in bytes.split(|b| *b == b'\n').filter_map(parse_line) {
+                    if !speaks_of_logins(line.program) {
+                        continue;
+                    }
+                    let Some(at) = parse_stamp(line.stamp, clock) else { continue };
+                    last = Some(at).max(last);
+                    if let Some(message) = parse_message(line.program, line.message).filter(|_| at >= from) {
+                        gather.message(at, line.pid, line.times, message, &name);
+                    }
                 }
-            }
-        });
+            },
+        );
         let mut followed = match followed {
             Ok(followed) => followed,
             Err(error) => {
@@ -184,10 +200,16 @@ impl Pass<'_> {
             self.gap("login-log-cut", 0, 1, why);
         }
         if followed.shortened {
-            let why = format!("{path} holds more than is looked back at when nothing is remembered: its end was read");
+            let why = format!(
+                "{path} holds more than is looked back at when nothing is remembered: its end was read"
+            );
             self.gap("login-history", followed.bytes, followed.bytes + 1, why);
         }
-        self.sources.push(Reading { name: Text::from(path), read: followed.bytes, last: followed.place.last });
+        self.sources.push(Reading {
+            name: Text::from(path),
+            read: followed.bytes,
+            last: followed.place.last,
+        });
         self.remembered.files.insert(path.to_owned(), followed.place);
     }
 
@@ -225,7 +247,11 @@ impl Pass<'_> {
         Some(name)
     }
 
-    fn records(&mut self, path: &str, parse: fn(&[u8], Timestamp) -> records::Records) -> Vec<records::Record> {
+    fn records(
+        &mut self,
+        path: &str,
+        parse: fn(&[u8], Timestamp) -> records::Records,
+    ) -> Vec<records::Record> {
         self.tried += 1;
         let now = self.now;
         let place = self.remembered.files.get(path);
@@ -297,7 +323,8 @@ impl Pass<'_> {
         let told_since = self.remembered.told_since.max(self.gather.forgotten());
         for connection in ssh::connections(&listing) {
             let since = connection.monitor.since;
-            let expected = told_since.is_some_and(|told| since > told + SETTLED) && self.now.duration_since(since) > SETTLED;
+            let expected = told_since.is_some_and(|told| since > told + SETTLED)
+                && self.now.duration_since(since) > SETTLED;
             if expected {
                 self.gather.connection(connection.monitor.pid, &connection.account, since, log);
             }
@@ -345,7 +372,9 @@ pub fn accepted_by(host: &Host, wanted: &[(u32, Timestamp)], now: Timestamp) -> 
             // What cannot be read is told by the watch of logins.
             let _ = follow(host, path, None, since, &grain, &mut |bytes, _| {
                 for line in bytes.split(|b| *b == b'\n').filter_map(parse_line) {
-                    if !speaks_of_logins(line.program) || !line.message.starts_with(b"Accepted ") && !line.message.starts_with(b"Partial ") {
+                    if !speaks_of_logins(line.program)
+                        || !line.message.starts_with(b"Accepted ") && !line.message.starts_with(b"Partial ")
+                    {
                         continue;
                     }
                     if let (Some(at), Some(message)) =

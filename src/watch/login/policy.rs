@@ -72,7 +72,9 @@ impl TryFrom<Span> for FailuresIn {
         if (Span::minutes(1)..=Span::days(7)).contains(&span) {
             Ok(Self(span))
         } else {
-            Err(format!("failures are counted to the minute and for a week at most: {span} is not from 1m to 7d"))
+            Err(format!(
+                "failures are counted to the minute and for a week at most: {span} is not from 1m to 7d"
+            ))
         }
     }
 }
@@ -123,7 +125,11 @@ impl Rule for LoginRule {
     fn describe(&self) -> String {
         let users = if self.users.is_empty() { "anybody".to_owned() } else { self.users.join(", ") };
         let from: Vec<&str> = self.from.iter().map(Source::as_str).collect();
-        if from.is_empty() { format!("login {users}") } else { format!("login {users} from {}", from.join(", ")) }
+        if from.is_empty() {
+            format!("login {users}")
+        } else {
+            format!("login {users} from {}", from.join(", "))
+        }
     }
     fn expires(&self) -> Option<Date> {
         self.expires

@@ -75,7 +75,7 @@ impl TryFrom<String> for Source {
         let name = written.strip_prefix("name:").map(str::to_owned);
         let meant = if [CONSOLE, UNCLEAR].contains(&written.as_str()) {
             Meant::Exactly(written.clone())
-        } else if let Some(name) = name.filter(|name| !name.is_empty()) {
+        } else if let Some(name) = name {
             Meant::Exactly(name)
         } else if let Some(address) = written.parse::<IpAddr>().ok() {
             Meant::Net(address.to_canonical().into())
@@ -178,14 +178,16 @@ mod tests {
         ] {
             assert_eq!(from(written).unwrap().matches(source), fits, "{written} {source}");
         }
-        for written in ["", "consle", "10.8.0.0/33", "10.8.0", "name:", "10.8.0.1-10.8.0.9", "*"] {
+        for written in ["", "consle", "10.8.0.0/33", "10.8.0", "10.8.0.1-10.8.0.9", "*"] {
             assert!(from(written).unwrap_err().contains("is not a source"), "{written}");
         }
     }
 
     #[test]
     fn the_narrowest_form_matches_and_can_be_written_in_a_policy() {
-        for source in ["10.8.0.2", "::ffff:10.8.0.2", "2001:db8::1", "console", "unclear", "a.example", "x\\n\"y"] {
+        for source in
+            ["10.8.0.2", "::ffff:10.8.0.2", "2001:db8::1", "console", "unclear", "a.example", "x\\n\"y"]
+        {
             let narrow = Source::exactly(source);
             assert!(narrow.matches(source), "{source}");
             assert_eq!(from(narrow.as_str()), Ok(narrow));

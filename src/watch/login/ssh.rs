@@ -29,23 +29,33 @@ pub struct Connection<'a> {
 #[must_use]
 pub fn connections(listing: &Listing) -> Vec<Connection<'_>> {
     let sshds: HashMap<u32, &Process> =
-        listing.processes.iter().filter(|process| is_sshd(process)).map(|p| (p.pid, p.as_ref())).collect();
-    let carries = |process: &Process| title(process).is_some_and(|title| !title.contains(" [") && !title.starts_with('['));
+        listing.processes.iter().filter(|process| is_sshd(process)).map(|p| (p.pid, p)).collect();
+    let carries = |process: &Process| {
+        title(process).is_some_and(|title| !title.contains(" [") && !title.starts_with('['))
+    };
     let parent = |process: &Process| sshds.get(&process.parent).copied();
     let is_carrier = |process: &&Process| carries(process) && !parent(process).is_some_and(carries);
-    let mut found: Vec<Connection<'_>> = sshds.values().copied().filter(is_carrier).map(|carrier| {
-        let title = title(carrier).unwrap_or_default();
-        let (account, terminal) = split_title(&title);
-        let monitor = parent(carrier).filter(|parent| self::title(parent).is_some_and(|t| t.ends_with("[priv]")));
-        Connection {
-            account: Text::cut(account.as_bytes(), 128),
-            carrier,
-            monitor: monitor.unwrap_or(carrier),
-            terminal: terminal.filter(|t| !["notty", "internal-sftp"].contains(t) && !t.contains(',')).map(Text::from),
-            leaders: Vec::new(),
-            internal_sftp: Vec::new(),
-        }
-    }).collect();
+    let mut found: Vec<Connection<'_>> = sshds
+        .values()
+        .copied()
+        .filter(is_carrier)
+        .map(|carrier| {
+            let title = title(carrier).unwrap_or_default();
+            let (account, terminal) = split_title(&title);
+            let monitor =
+                parent(carrier).filter(|parent| self::title(parent).is_some_and(|t| t.ends_with("[priv]")));
+            Connection {
+                account: Text::cut(account.as_bytes(), 128),
+                carrier,
+                monitor: monitor.unwrap_or(carrier),
+                terminal: terminal
+                    .filter(|t| !["notty", "internal-sftp"].contains(t) && !t.contains(','))
+                    .map(Text::from),
+                leaders: Vec::new(),
+                internal_sftp: Vec::new(),
+            }
+        })
+        .collect();
     found.sort_by_key(|connection| connection.carrier.pid);
     let index: HashMap<u32, usize> = found.iter().enumerate().map(|(at, c)| (c.carrier.pid, at)).collect();
     for process in &listing.processes {
@@ -127,7 +137,10 @@ mod tests {
             let terminal = c.terminal.as_deref().unwrap_or("-");
             format!(
                 "{} {terminal} monitor {} leaders {:?} sftp {:?}",
-                c.account, c.monitor.pid, pids(&c.leaders), pids(&c.internal_sftp)
+                c.account,
+                c.monitor.pid,
+                pids(&c.leaders),
+                pids(&c.internal_sftp)
             )
         };
         found.iter().map(show).collect()

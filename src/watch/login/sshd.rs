@@ -140,9 +140,7 @@ fn attempt(rest: &[u8], method: Option<Text>) -> Try {
     let chosen = match (account, readings.as_slice()) {
         (_, [only]) => Some(only),
         (Account::Known, [first, ..]) => Some(first),
-        (Account::Unknown, [.., last]) => {
-            (last.2.is_empty() || plain_key(last.2)).then_some(last)
-        }
+        (Account::Unknown, [.., last]) => (last.2.is_empty() || plain_key(last.2)).then_some(last),
         (_, []) => None,
     };
     let (user, from) = match chosen {

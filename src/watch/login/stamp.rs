@@ -71,7 +71,11 @@ fn repeated(line: Line<'_>) -> Line<'_> {
         let rest = line.message.strip_prefix(b"message repeated ")?;
         let (times, rest) = cut(rest, b" times: [")?;
         let message = rest.strip_suffix(b"]")?;
-        Some(Line { message: message.strip_prefix(b" ").unwrap_or(message), times: number(times)?.into(), ..line })
+        Some(Line {
+            message: message.strip_prefix(b" ").unwrap_or(message),
+            times: number(times)?.into(),
+            ..line
+        })
     };
     inner().unwrap_or(line)
 }
@@ -156,7 +160,10 @@ mod tests {
         let now = "2026-11-22T05:00:00Z";
         for (line, read) in [
             ("Nov 22 04:29:54 web1 sshd[123]: hello", "2026-11-22T04:29:54Z sshd Some(123) ×1 hello"),
-            ("Nov  2 04:29:54 web1 sshd-session[1]: a: b", "2026-11-02T04:29:54Z sshd-session Some(1) ×1 a: b"),
+            (
+                "Nov  2 04:29:54 web1 sshd-session[1]: a: b",
+                "2026-11-02T04:29:54Z sshd-session Some(1) ×1 a: b",
+            ),
             ("Jul 22 04:29:54 web1 sudo: x", "2026-07-22T03:29:54Z sudo None ×1 x"),
             ("2026-11-22T04:29:54.5+01:00 web1 sshd[7]: x", "2026-11-22T03:29:54.5Z sshd Some(7) ×1 x"),
             ("2026-11-22T04:29:54 web1 sshd[7]: x", "2026-11-22T04:29:54Z sshd Some(7) ×1 x"),
@@ -182,7 +189,9 @@ mod tests {
         ] {
             assert_eq!(parse_stamp(stamp.as_bytes(), &clock(now)).unwrap().to_string(), moment);
         }
-        for stamp in ["", "Nov", "Nov 32 00:00:00", "Nov 22 24:00:00", "Foo 22 01:00:00", "Nov 22 01:00", "9999"] {
+        for stamp in
+            ["", "Nov", "Nov 32 00:00:00", "Nov 22 24:00:00", "Foo 22 01:00:00", "Nov 22 01:00", "9999"]
+        {
             assert_eq!(parse_stamp(stamp.as_bytes(), &clock("2026-11-22T05:00:00Z")), None, "{stamp}");
         }
     }
@@ -193,14 +202,14 @@ mod tests {
             let now = jiff::civil::date(year, 2, 28).at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp();
             let clock = Clock { zone: TimeZone::UTC, now };
             if let Some(parsed) = parse_line(&line) {
-                parse_stamp(parsed.stamp, &clock);
+                let _ = parse_stamp(parsed.stamp, &clock);
             }
-            parse_stamp(&line, &clock);
+            let _ = parse_stamp(&line, &clock);
         }
 
         #[test]
         fn any_text_like_a_line_is_read_or_not(text in "(<[0-9]{1,3}>1 )?[A-Z0-9][a-z0-9: +T-]{0,20} [a-z]{0,3} [a-z\\[\\]0-9]{0,9}:? .{0,20}") {
-            parse_line(text.as_bytes());
+            let _ = parse_line(text.as_bytes());
         }
     }
 }

@@ -39,9 +39,10 @@ impl Fixture {
     fn pass(&mut self) -> (String, Option<String>) {
         let mut read = Vec::new();
         let since = Timestamp::from_second(self.since).unwrap();
-        let followed = follow(&self.host, "/log", self.place.as_ref(), since, &Lines(time), &mut |bytes, _| {
-            read.extend_from_slice(bytes);
-        });
+        let followed =
+            follow(&self.host, "/log", self.place.as_ref(), since, &Lines(time), &mut |bytes, _| {
+                read.extend_from_slice(bytes);
+            });
         let followed = followed.unwrap();
         // What is remembered goes through the store.
         let stored = serde_json::to_string(&followed.place).unwrap();
@@ -219,7 +220,8 @@ fn records_are_read_whole() {
     let mut read = Vec::new();
     let grain = Records(4, |_: &[u8]| None);
     let zero = Timestamp::UNIX_EPOCH;
-    let place = follow(&log.host, "/log", None, zero, &grain, &mut |b, _| read.extend_from_slice(b)).unwrap().place;
+    let place =
+        follow(&log.host, "/log", None, zero, &grain, &mut |b, _| read.extend_from_slice(b)).unwrap().place;
     log.append("ccd");
     follow(&log.host, "/log", Some(&place), zero, &grain, &mut |b, _| read.extend_from_slice(b)).unwrap();
     assert_eq!(read, b"aaaabbbbcccc");
