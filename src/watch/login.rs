@@ -4,13 +4,14 @@
 //! wtmpdb. The log knows best about SSH; records tell of the console, and of logins that a log kept silent about.
 
 mod check;
-mod follow;
 mod gather;
 mod hours;
 pub mod journal;
 mod learn;
 mod linux;
+mod log;
 mod policy;
+mod record_file;
 pub mod records;
 mod source;
 pub mod ssh;

@@ -166,7 +166,11 @@ impl Watch for ResourceWatch {
         let mut words = Vec::new();
         words.extend(facts.cpu.map(|cpu| format!("cpu {:.0}%", cpu.used)));
         words.extend(facts.memory.map(|memory| format!("memory {:.0}%", memory.used())));
-        words.push(if facts.disks.len() == 1 { "1 disk".to_owned() } else { format!("{} disks", facts.disks.len()) });
+        words.push(if facts.disks.len() == 1 {
+            "1 disk".to_owned()
+        } else {
+            format!("{} disks", facts.disks.len())
+        });
         words.join(", ")
     }
 }

@@ -1,12 +1,12 @@
 //! Reading the sources of logins that a Linux host has.
 
-use super::follow::{self, Lines, Records, follow};
 use super::gather::{Gather, Open};
-use super::sshd::{Accepted, Message, parse_message, speaks_of_logins};
-use super::stamp::{Clock, first_stamp, parse_line, parse_stamp};
-use super::{LoginFacts, Reading, Rules, Zone, journal, records, ssh};
+use super::sshd::{Accepted, Message};
+use super::stamp::Clock;
+use super::{LoginFacts, Reading, Rules, Zone, journal, log, record_file, records, ssh};
 use crate::coverage::Gap;
 use crate::host::Host;
+use crate::tail::Followed;
 use crate::text::Text;
 use crate::watch::{Look, Seen};
 use jiff::tz::TimeZone;
@@ -31,9 +31,12 @@ const SETTLED: SignedDuration = SignedDuration::from_secs(120);
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 struct Remembered {
-    files: BTreeMap<String, follow::Place>,
+    logs: BTreeMap<String, Followed>,
+    records: BTreeMap<String, record_file::Place>,
     journal: Option<journal::Place>,
     wtmpdb: Option<i64>,
+    /// The time of the last line of the log that is of logins.
+    last: Option<Timestamp>,
     /// The moment of the last pass.
     until: Option<Timestamp>,
     /// From when on the log is known without a gap.
@@ -155,62 +158,36 @@ impl Pass<'_> {
     fn log_file(&mut self, path: &str, written: Timestamp) -> Option<Text> {
         self.tried += 1;
         let name = Text::from(path);
-        let (mut first, mut last) = (None, None);
-        let place = self.remembered.files.get(path);
-        let (clock, gather) = (&self.clock, &mut self.gather);
-        let followed = follow(
-            self.host,
-            path,
-            place,
-            self.since,
-            &Lines(|b: &[u8]| first_stamp(b, clock)),
-            &mut |bytes, from| {
-                if first.is_none() {
-                    first = first_stamp(bytes, clock);
-                }
-                for line in bytes.split(|b| *b == b'\n').filter_map(parse_line) {
-                    if !speaks_of_logins(line.program) {
-                        continue;
-                    }
-                    let Some(at) = parse_stamp(line.stamp, clock) else { continue };
-                    last = Some(at).max(last);
-                    if let Some(message) = parse_message(line.program, line.message).filter(|_| at >= from) {
-                        gather.message(at, line.pid, line.times, message, &name);
-                    }
-                }
-            },
-        );
-        let mut followed = match followed {
-            Ok(followed) => followed,
+        let before = self.remembered.logs.get(path);
+        let gather = &mut self.gather;
+        let since = before.and(self.remembered.last).unwrap_or(self.since);
+        let read = log::read(self.host, path, before, since, &self.clock, |at, pid, times, message| {
+            gather.message(at, pid, times, message, &name);
+        });
+        let read = match read {
+            Ok(read) => read,
             Err(error) => {
                 self.trouble(path, &error);
                 return None;
             }
         };
-        let told_since = self.remembered.told_since.filter(|_| followed.lost.is_none());
-        let told_since = told_since.or(first.map(|first| first.max(self.since))).unwrap_or(written);
+        let told_since = self.remembered.told_since.filter(|_| read.lost.is_none());
+        let told_since = told_since.or(read.first.map(|first| first.max(self.since))).unwrap_or(written);
         self.remembered.told_since = Some(told_since);
-        followed.place.last = last.or(place.and_then(|place| place.last));
-        self.followed(path, followed);
+        self.remembered.last = read.last.max(self.remembered.last);
+        self.lost(path, read.lost);
+        if let Some(why) = read.short {
+            self.gap("login-history", read.bytes, read.bytes + 1, format!("{path}: {why}"));
+        }
+        self.sources.push(Reading { name: name.clone(), read: read.bytes, last: self.remembered.last });
+        self.remembered.logs.insert(path.to_owned(), read.followed);
         Some(name)
     }
 
-    fn followed(&mut self, path: &str, followed: follow::Followed) {
-        if let Some(why) = followed.lost {
-            self.gap("login-log-cut", 0, 1, why);
+    fn lost(&mut self, path: &str, why: Option<String>) {
+        if let Some(why) = why {
+            self.gap("login-log-cut", 0, 1, format!("{path}: {why}"));
         }
-        if followed.shortened {
-            let why = format!(
-                "{path} holds more than is looked back at when nothing is remembered: its end was read"
-            );
-            self.gap("login-history", followed.bytes, followed.bytes + 1, why);
-        }
-        self.sources.push(Reading {
-            name: Text::from(path),
-            read: followed.bytes,
-            last: followed.place.last,
-        });
-        self.remembered.files.insert(path.to_owned(), followed.place);
     }
 
     fn journal(&mut self, folder: &str) -> Option<Text> {
@@ -254,24 +231,27 @@ impl Pass<'_> {
     ) -> Vec<records::Record> {
         self.tried += 1;
         let now = self.now;
-        let place = self.remembered.files.get(path);
-        let (mut found, mut torn, mut last) = (Vec::new(), 0, place.and_then(|place| place.last));
-        let grain = Records(records::LENGTH, |bytes: &[u8]| records::first_time(bytes, now));
-        let followed = follow(self.host, path, place, self.since, &grain, &mut |bytes, from| {
+        let (mut found, mut torn) = (records::Records::default(), 0);
+        let place = self.remembered.records.get(path);
+        let read = record_file::read(&self.host.path(path), place, self.since, now, |bytes| {
             let part = parse(bytes, now);
             torn += part.torn;
-            last = part.records.iter().map(|record| record.at).max().max(last);
-            found.extend(part.records.into_iter().filter(|record| record.at >= from));
+            found.records.extend(part.records);
         });
-        match followed {
-            Ok(mut followed) => {
-                followed.place.last = last;
-                self.torn(path, torn, found.len() as u64);
-                self.followed(path, followed);
+        match read {
+            Ok(read) => {
+                if read.begun {
+                    found.records.retain(|record| record.at >= self.since);
+                }
+                let last = found.records.iter().map(|record| record.at).max();
+                self.sources.push(Reading { name: Text::from(path), read: read.bytes, last });
+                self.torn(path, torn, found.records.len() as u64);
+                self.lost(path, read.lost);
+                self.remembered.records.insert(path.to_owned(), read.place);
             }
             Err(error) => self.trouble(path, &error),
         }
-        found
+        found.records
     }
 
     fn wtmpdb(&mut self) -> Vec<records::Record> {
@@ -334,7 +314,7 @@ impl Pass<'_> {
 
 /// The log file of logins that was written last, and when.
 fn newest_log(host: &Host) -> Option<(&'static str, Timestamp)> {
-    let written = |path: &&'static str| Some((*path, follow::written(host, path)?));
+    let written = |path: &&'static str| Some((*path, log::written(&host.path(path))?));
     LOGS.iter().filter_map(written).max_by_key(|(_, at)| *at)
 }
 
@@ -368,22 +348,8 @@ pub fn accepted_by(host: &Host, wanted: &[(u32, Timestamp)], now: Timestamp) -> 
     let journal = journal::folder(host);
     match (file, journal) {
         (Some((path, at)), journal) if journal.is_none() || now.duration_since(at) <= STALE => {
-            let grain = Lines(|bytes: &[u8]| first_stamp(bytes, &clock));
             // What cannot be read is told by the watch of logins.
-            let _ = follow(host, path, None, since, &grain, &mut |bytes, _| {
-                for line in bytes.split(|b| *b == b'\n').filter_map(parse_line) {
-                    if !speaks_of_logins(line.program)
-                        || !line.message.starts_with(b"Accepted ") && !line.message.starts_with(b"Partial ")
-                    {
-                        continue;
-                    }
-                    if let (Some(at), Some(message)) =
-                        (parse_stamp(line.stamp, &clock), parse_message(line.program, line.message))
-                    {
-                        take(line.pid, at, message);
-                    }
-                }
-            });
+            let _ = log::read(host, path, None, since, &clock, |at, pid, _, message| take(pid, at, message));
         }
         (_, Some(folder)) => {
             let read = journal::read(host, folder, None, since, now).unwrap_or_default();

@@ -29,7 +29,7 @@ pub struct Connection<'a> {
 #[must_use]
 pub fn connections(listing: &Listing) -> Vec<Connection<'_>> {
     let sshds: HashMap<u32, &Process> =
-        listing.processes.iter().filter(|process| is_sshd(process)).map(|p| (p.pid, p)).collect();
+        listing.processes.iter().filter(|process| is_sshd(process)).map(|p| (p.pid, p.as_ref())).collect();
     let carries = |process: &Process| {
         title(process).is_some_and(|title| !title.contains(" [") && !title.starts_with('['))
     };

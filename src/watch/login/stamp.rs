@@ -112,13 +112,6 @@ fn without_year(text: &str, clock: &Clock) -> Option<Timestamp> {
     })
 }
 
-/// The moment of the first line in `bytes` that has one.
-#[must_use]
-pub fn first_stamp(bytes: &[u8], clock: &Clock) -> Option<Timestamp> {
-    let mut lines = bytes.split(|b| *b == b'\n').take(100);
-    lines.find_map(|line| parse_stamp(parse_line(line)?.stamp, clock))
-}
-
 /// What stands before and after the first `separator`.
 pub(super) fn cut<'a>(bytes: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let at = memchr::memmem::find(bytes, separator)?;

@@ -31,7 +31,8 @@ pub fn check(facts: &ResourceFacts, rules: &Rules, now: Timestamp, memory: &mut 
             findings.extend(measures(facts, &placed.rule).into_iter().filter_map(|measure| {
                 let is_over = measure.used.is_some_and(|used| used > measure.max);
                 let since = sustained.since(measure.name, is_over, now)?;
-                (now.duration_since(since) >= measure.span.signed()).then(|| measure.finding(placed, facts, since))
+                (now.duration_since(since) >= measure.span.signed())
+                    .then(|| measure.finding(placed, facts, since))
             }));
         }
     }
@@ -130,7 +131,11 @@ impl Measure {
         let (max, unit) = (self.max, self.unit);
         let title = match self.span.as_secs() {
             0 => format!("{}, more than {max}{unit}", (self.title)(used)),
-            _ => format!("{}, and it has been over {max}{unit} for {} or longer", (self.title)(used), self.span),
+            _ => format!(
+                "{}, and it has been over {max}{unit} for {} or longer",
+                (self.title)(used),
+                self.span
+            ),
         };
         let mut changed = placed.rule.clone();
         (self.raised)(&mut changed, used);
@@ -146,7 +151,8 @@ impl Measure {
         };
         let is_busy = matches!(self.code, Code::HighCpu | Code::HighLoad);
         let cpu = facts.cpu.filter(|_| is_busy);
-        let load = facts.load.filter(|_| is_busy).map(|[one, five, fifteen]| format!("{one} {five} {fifteen}"));
+        let load =
+            facts.load.filter(|_| is_busy).map(|[one, five, fifteen]| format!("{one} {five} {fifteen}"));
         let pressure = facts.pressure.map(|pressure| {
             format!("cpu {}%, memory {}%, disks {}%", pressure.cpu, pressure.memory, pressure.io)
         });
@@ -157,15 +163,25 @@ impl Measure {
             .with("left", of.map(|room| format!("{} of {}", bytes(room.available), bytes(room.total))))
             .with(who, consumers.iter().map(called).collect::<Vec<_>>())
             .with("processors", is_busy.then_some(facts.processors))
-            .with("waiting for disks", cpu.filter(|cpu| cpu.waiting > 0.0).map(|cpu| format!("{}%", cpu.waiting)))
-            .with("taken by other machines", cpu.filter(|cpu| cpu.stolen > 0.0).map(|cpu| format!("{}%", cpu.stolen)))
+            .with(
+                "waiting for disks",
+                cpu.filter(|cpu| cpu.waiting > 0.0).map(|cpu| format!("{}%", cpu.waiting)),
+            )
+            .with(
+                "taken by other machines",
+                cpu.filter(|cpu| cpu.stolen > 0.0).map(|cpu| format!("{}%", cpu.stolen)),
+            )
             .with("load over 1, 5 and 15 minutes", load)
             .with("stood still in the last minute for want of", pressure)
             .nearest(Some(Nearest {
                 rule: format!("resources ({})", placed.origin),
                 why_not: format!("{} may be at most {max}{unit}", self.name),
             }))
-            .suggest(format!("# instead of the table at {}\n{}", placed.origin, to_toml("[resources]", &changed)))
+            .suggest(format!(
+                "# instead of the table at {}\n{}",
+                placed.origin,
+                to_toml("[resources]", &changed)
+            ))
     }
 }
 
@@ -199,7 +215,9 @@ const ASPECTS: [Aspect; 2] = [
         name: "space",
         room: |disk| disk.space,
         max: |rule| rule.max,
-        title: |disk, room| format!("disk {} is {:.0}% full, {} left", disk.mount, room.used().floor(), bytes(room.available)),
+        title: |disk, room| {
+            format!("disk {} is {:.0}% full, {} left", disk.mount, room.used().floor(), bytes(room.available))
+        },
         suggest: |mount, max| rule(mount, Some(max), None),
     },
     Aspect {
@@ -207,7 +225,12 @@ const ASPECTS: [Aspect; 2] = [
         room: |disk| disk.inodes,
         max: |rule| rule.inodes,
         title: |disk, room| {
-            format!("disk {} has used {:.0}% of its inodes, {} left", disk.mount, room.used().floor(), room.available)
+            format!(
+                "disk {} has used {:.0}% of its inodes, {} left",
+                disk.mount,
+                room.used().floor(),
+                room.available
+            )
         },
         suggest: |mount, max| rule(mount, None, Some(max)),
     },
@@ -219,7 +242,8 @@ fn rule(mount: Pattern, max: Option<Percent>, inodes: Option<Percent>) -> DiskRu
 
 fn check_disk(disk: &Disk, rules: &Rules, now: Timestamp) -> Vec<Finding> {
     let is_named = |comparison: &mut Comparison, rule: &DiskRule| {
-        comparison.condition(rule.mount.matches_path(&disk.mount), || format!("it is for {}", rule.mount.as_str()));
+        comparison
+            .condition(rule.mount.matches_path(&disk.mount), || format!("it is for {}", rule.mount.as_str()));
     };
     let named = rule::ask(&rules.disk, now, |rule| {
         let mut comparison = Comparison::default();
@@ -230,7 +254,8 @@ fn check_disk(disk: &Disk, rules: &Rules, now: Timestamp) -> Vec<Finding> {
         return unwatched(disk, nearest).into_iter().collect();
     }
     let holds = |placed: &&Placed<DiskRule>| {
-        placed.rule.mount.matches_path(&disk.mount) && placed.rule.expires.is_none_or(|last| last >= rule::today(now))
+        placed.rule.mount.matches_path(&disk.mount)
+            && placed.rule.expires.is_none_or(|last| last >= rule::today(now))
     };
     let mut findings = Vec::new();
     for aspect in &ASPECTS {
@@ -256,14 +281,18 @@ fn check_disk(disk: &Disk, rules: &Rules, now: Timestamp) -> Vec<Finding> {
                 _ => format!("{} of {}", room.available, room.total),
             };
             findings.push(
-                Finding::new(Code::FullDisk, format!("{} {}", disk.mount, aspect.name), (aspect.title)(disk, room))
-                    .severity(severity)
-                    .with("used", format!("{:.1}%", room.used()))
-                    .with("left", left)
-                    .with("mounted", &disk.device)
-                    .with("kind", &disk.kind)
-                    .nearest(nearest)
-                    .suggest(to_toml("[[disk]]", &suggest)),
+                Finding::new(
+                    Code::FullDisk,
+                    format!("{} {}", disk.mount, aspect.name),
+                    (aspect.title)(disk, room),
+                )
+                .severity(severity)
+                .with("used", format!("{:.1}%", room.used()))
+                .with("left", left)
+                .with("mounted", &disk.device)
+                .with("kind", &disk.kind)
+                .nearest(nearest)
+                .suggest(to_toml("[[disk]]", &suggest)),
             );
         }
     }

@@ -9,7 +9,10 @@ const LASTING: &[&str] = &["/", "/dev/shm", "/run", "/run/lock", "/tmp", "/var/t
 /// The `[resources]` and `[[disk]]` sections.
 #[must_use]
 pub fn learn(facts: &ResourceFacts, by: &str) -> String {
-    let usual = |least: f64, used: Option<f64>, minutes| Limit { max: with_headroom(least, used), r#for: Span::minutes(minutes) };
+    let usual = |least: f64, used: Option<f64>, minutes| Limit {
+        max: with_headroom(least, used),
+        r#for: Span::minutes(minutes),
+    };
     let load = facts.load_per_processor().unwrap_or_default();
     let resources = Resources {
         cpu: Some(usual(90.0, facts.cpu.map(|cpu| cpu.used), 10)),
@@ -68,7 +71,15 @@ mod tests {
 
     #[test]
     fn a_limit_leaves_headroom_and_is_never_all() {
-        for (used, limit) in [(0.0, 85.0), (85.0, 85.0), (85.2, 91.0), (95.0, 98.0), (99.0, 99.5), (99.85, 99.9), (100.0, 99.9)] {
+        for (used, limit) in [
+            (0.0, 85.0),
+            (85.0, 85.0),
+            (85.2, 91.0),
+            (95.0, 98.0),
+            (99.0, 99.5),
+            (99.85, 99.9),
+            (100.0, 99.9),
+        ] {
             assert_eq!(with_headroom(85.0, Some(used)), Percent::new(limit), "{used}");
         }
     }

@@ -47,7 +47,8 @@ pub fn look(look: &mut Look<Rules>, asking: &mut disk::Asking) -> Seen<ResourceF
     }
     // Kernels without it are many, and it is evidence only.
     let pressure = |what| read(look, &format!("/proc/pressure/{what}"), parse::parse_pressure).ok();
-    facts.pressure = (|| Some(Pressure { cpu: pressure("cpu")?, memory: pressure("memory")?, io: pressure("io")? }))();
+    facts.pressure =
+        (|| Some(Pressure { cpu: pressure("cpu")?, memory: pressure("memory")?, io: pressure("io")? }))();
     match disk::read_disks(look.host, &look.rules.disk, asking, look.gaps) {
         Ok(disks) => facts.disks = disks,
         Err(error) => missing.push(format!("/proc/self/mountinfo: {error}")),
@@ -76,9 +77,13 @@ fn read_cpu(look: &mut Look<Rules>) -> io::Result<(u32, Option<Cpu>)> {
     let before: Before = look.memory.recall();
     let boot = look.host.boot_id();
     let (mut ticks, processors) = read(look, "/proc/stat", parse::parse_stat)?;
-    let share = |from: Ticks, to: Ticks| parse::cpu_between(from, to, processors, rustix::param::clock_ticks_per_second());
+    let share = |from: Ticks, to: Ticks| {
+        parse::cpu_between(from, to, processors, rustix::param::clock_ticks_per_second())
+    };
     let since_before = before.ticks.filter(|_| before.boot == boot).and_then(|before| share(before, ticks));
-    let cpu = if let Some(cpu) = since_before { Some(cpu) } else {
+    let cpu = if let Some(cpu) = since_before {
+        Some(cpu)
+    } else {
         let first = ticks;
         std::thread::sleep(MOMENT);
         ticks = read(look, "/proc/stat", parse::parse_stat)?.0;

@@ -60,9 +60,15 @@ const CPU: &str = "[resources]\ncpu = { max = \"90%\", for = \"10m\" }\n";
 #[test]
 fn ten_minutes_means_ten_minutes_and_not_one_sample() {
     let every_minute = |from: i64, to: i64, used: f64| (from..=to).map(move |minute| (minute, used));
-    let long: Vec<_> = every_minute(0, 12, 97.0).chain(every_minute(13, 13, 20.0)).chain(every_minute(14, 24, 97.0)).collect();
+    let long: Vec<_> = every_minute(0, 12, 97.0)
+        .chain(every_minute(13, 13, 20.0))
+        .chain(every_minute(14, 24, 97.0))
+        .collect();
     assert_eq!(reported(CPU, &long), [10, 11, 12, 24]);
-    let short: Vec<_> = every_minute(0, 9, 97.0).chain(every_minute(10, 10, 90.0)).chain(every_minute(11, 20, 97.0)).collect();
+    let short: Vec<_> = every_minute(0, 9, 97.0)
+        .chain(every_minute(10, 10, 90.0))
+        .chain(every_minute(11, 20, 97.0))
+        .collect();
     assert_eq!(reported(CPU, &short), [0; 0]);
     assert_eq!(reported(CPU, &[(0, 97.0)]), [0; 0]);
     assert_eq!(reported(&CPU.replace("10m", "0s"), &[(0, 97.0), (1, 90.0)]), [0]);
@@ -94,8 +100,10 @@ fn a_pass_that_could_not_read_it_breaks_the_row() {
 fn busy_processors_are_reported_with_who_it_is() {
     let mut facts = busy(97.2);
     facts.load = Some([7.5, 3.0, 2.0]);
-    facts.busiest = vec![Consumer { pid: 42, executable: "/usr/bin/xmrig".into(), user: "www-data".into(), share: 95.1 }];
-    let (rules, mut memory) = (rules(&format!("{CPU}load = {{ max = 3, for = \"5m\" }}\n")), Memory::default());
+    facts.busiest =
+        vec![Consumer { pid: 42, executable: "/usr/bin/xmrig".into(), user: "www-data".into(), share: 95.1 }];
+    let (rules, mut memory) =
+        (rules(&format!("{CPU}load = {{ max = 3, for = \"5m\" }}\n")), Memory::default());
     let pass = |minute| check(&facts, &rules, start() + SignedDuration::from_mins(minute), &mut memory);
     let found = (0..=10).map(pass).last().unwrap();
     expect![[r##"
@@ -151,8 +159,12 @@ fn busy_processors_are_reported_with_who_it_is() {
 #[test]
 fn memory_and_swap_are_reported() {
     let facts = ResourceFacts { memory: Some(room(96)), swap: Some(room(81)), ..ResourceFacts::default() };
-    let policy = "[resources]\nmemory = { max = \"95%\", for = \"0s\" }\nswap = { max = \"80%\", for = \"0s\" }\n";
-    assert_eq!(titles(&facts, policy), ["96% of the memory is in use, more than 95%", "81% of the swap is in use, more than 80%"]);
+    let policy =
+        "[resources]\nmemory = { max = \"95%\", for = \"0s\" }\nswap = { max = \"80%\", for = \"0s\" }\n";
+    assert_eq!(
+        titles(&facts, policy),
+        ["96% of the memory is in use, more than 95%", "81% of the swap is in use, more than 80%"]
+    );
     assert_eq!(once(&facts, policy)[0].evidence["left"], "4.0 GiB of 100.0 GiB");
     assert_eq!(titles(&ResourceFacts::default(), policy), [""; 0]);
 }
@@ -218,7 +230,8 @@ fn a_disk_that_no_rule_names_is_a_gap_unless_it_lives_in_memory() {
     let mut memory = disk("/tmp", 99, 1);
     memory.kind = "tmpfs".into();
     let found = once(&disks(vec![disk("/data", 20, 1), memory]), "[[disk]]\nmount = \"/*/x\"\n");
-    let told: Vec<_> = found.iter().map(|f| (f.code, f.severity, f.subject.as_str(), f.title.as_str())).collect();
+    let told: Vec<_> =
+        found.iter().map(|f| (f.code, f.severity, f.subject.as_str(), f.title.as_str())).collect();
     assert_eq!(
         told,
         [(
@@ -237,7 +250,10 @@ fn a_disk_that_no_rule_names_is_a_gap_unless_it_lives_in_memory() {
 fn a_disk_that_a_rule_names_must_be_mounted() {
     let policy = "[[disk]]\nmount = \"/\"\n[[disk]]\nmount = \"/backup\"\nwhy = \"nightly\"\n[[disk]]\nmount = \"/media/*\"\n";
     let found = once(&disks(vec![disk("/", 20, 1)]), policy);
-    assert_eq!((found.len(), found[0].code, found[0].title.as_str()), (1, Code::MissingDisk, "no disk is mounted at /backup"));
+    assert_eq!(
+        (found.len(), found[0].code, found[0].title.as_str()),
+        (1, Code::MissingDisk, "no disk is mounted at /backup")
+    );
     assert_eq!(found[0].evidence["rule"], "policy.toml:4");
     // One that hangs is mounted all the same.
     let mut hanging = disk("/backup", 0, 0);
@@ -250,13 +266,21 @@ fn a_disk_that_a_rule_names_must_be_mounted() {
 #[test]
 fn limits_that_expired_are_not_silence() {
     let policy = format!("{CPU}expires = \"2026-02-28\"\n");
-    assert_eq!(titles(&busy(97.0), &policy), ["the limits of processors and memory have expired, and nothing holds in their place"]);
-    assert_eq!(titles(&busy(97.0), &CPU.replace("for", "expires = 1, for").replace("expires = 1, ", "")), [""; 0]);
+    assert_eq!(
+        titles(&busy(97.0), &policy),
+        ["the limits of processors and memory have expired, and nothing holds in their place"]
+    );
+    assert_eq!(
+        titles(&busy(97.0), &CPU.replace("for", "expires = 1, for").replace("expires = 1, ", "")),
+        [""; 0]
+    );
 }
 
 #[test]
 fn a_wrong_value_gets_a_message_with_a_caret() {
-    let wrong = |text: &str| Policy::from_text("policy.toml", &format!("schema = 1\n{text}\n")).unwrap_err().to_string();
+    let wrong = |text: &str| {
+        Policy::from_text("policy.toml", &format!("schema = 1\n{text}\n")).unwrap_err().to_string()
+    };
     expect![[r#"
         policy.toml:3:16: "90" is not a share: write a number from 0 to 100 and %, like "90%"
           |
@@ -315,7 +339,8 @@ fn what_is_learned_reads_well() {
 }
 
 fn any_facts() -> impl Strategy<Value = ResourceFacts> {
-    let share = || prop::option::of((0_u64..=1000).prop_map(|used| Room { total: 1000, available: 1000 - used }));
+    let share =
+        || prop::option::of((0_u64..=1000).prop_map(|used| Room { total: 1000, available: 1000 - used }));
     let mounts = prop::sample::select(vec!["/", "/data", "/mnt/a*b", "/mnt/\n", "/tmp"]);
     let one = (mounts, share(), share(), any::<bool>()).prop_map(|(mount, space, inodes, in_memory)| Disk {
         mount: mount.into(),
@@ -333,7 +358,12 @@ fn any_facts() -> impl Strategy<Value = ResourceFacts> {
     (prop::option::of(0_u32..=1000), share(), share(), prop::option::of(0_u32..9000), disks).prop_map(
         |(cpu, memory, swap, load, disks)| ResourceFacts {
             processors: 4,
-            cpu: cpu.map(|used| Cpu { used: f64::from(used) / 10.0, waiting: 0.0, stolen: 0.0, seconds: 1.0 }),
+            cpu: cpu.map(|used| Cpu {
+                used: f64::from(used) / 10.0,
+                waiting: 0.0,
+                stolen: 0.0,
+                seconds: 1.0,
+            }),
             memory,
             swap,
             load: load.map(|load| [f64::from(load) / 100.0; 3]),

@@ -12,12 +12,14 @@ use std::collections::HashMap;
 const NAMED: usize = 3;
 
 /// Those that used most processor time in a moment, as shares of all processors.
-#[must_use] 
+#[must_use]
 pub fn busiest(host: &Host, listing: &Listing, processors: u32) -> Vec<Consumer> {
-    let read = || -> HashMap<u32, u64> { read_all(host, listing, "stat", parse::parse_process_ticks).collect() };
+    let read =
+        || -> HashMap<u32, u64> { read_all(host, listing, "stat", parse::parse_process_ticks).collect() };
     let before = read();
     std::thread::sleep(MOMENT);
-    let used = read().into_iter().filter_map(|(pid, ticks)| Some((pid, ticks.checked_sub(*before.get(&pid)?)?)));
+    let used =
+        read().into_iter().filter_map(|(pid, ticks)| Some((pid, ticks.checked_sub(*before.get(&pid)?)?)));
     let per_second = rustix::param::clock_ticks_per_second().max(1) as f64 * f64::from(processors.max(1));
     most(listing, used.collect(), per_second * MOMENT.as_secs_f64())
 }

@@ -19,15 +19,59 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Kinds that hold no files of anybody: views of the kernel, and images that are always full.
 const NO_DISKS: &[&str] = &[
-    "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cramfs", "debugfs", "devpts", "devtmpfs",
-    "efivarfs", "erofs", "fusectl", "hugetlbfs", "iso9660", "mqueue", "nfsd", "nsfs", "proc", "pstore", "ramfs",
-    "rpc_pipefs", "securityfs", "selinuxfs", "smackfs", "squashfs", "sysfs", "tracefs", "udf",
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "cramfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "erofs",
+    "fusectl",
+    "hugetlbfs",
+    "iso9660",
+    "mqueue",
+    "nfsd",
+    "nsfs",
+    "proc",
+    "pstore",
+    "ramfs",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "smackfs",
+    "squashfs",
+    "sysfs",
+    "tracefs",
+    "udf",
 ];
 
 /// Kinds that need somebody else to answer: a server, or a program of some user.
 const SLOW: &[&str] = &[
-    "9p", "afs", "autofs", "beegfs", "ceph", "cifs", "coda", "fuse", "fuseblk", "gfs2", "glusterfs", "lustre", "ncpfs",
-    "nfs", "nfs4", "ocfs2", "orangefs", "smb3", "smbfs", "virtiofs",
+    "9p",
+    "afs",
+    "autofs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "fuse",
+    "fuseblk",
+    "gfs2",
+    "glusterfs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "orangefs",
+    "smb3",
+    "smbfs",
+    "virtiofs",
 ];
 
 /// File systems in memory that come and go with sessions, services and containers, or are the kernel's.
@@ -72,7 +116,8 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((first, after)) = rest.split_first() {
-        let digits = after.first_chunk::<3>().filter(|digits| digits.iter().all(|b| (b'0'..=b'7').contains(b)));
+        let digits =
+            after.first_chunk::<3>().filter(|digits| digits.iter().all(|b| (b'0'..=b'7').contains(b)));
         if let Some([a, b, c]) = digits.filter(|_| *first == b'\\') {
             out.push(((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'));
             rest = after.get(3..).unwrap_or_default();
@@ -89,7 +134,8 @@ fn unescape(field: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn choose(mounts: Vec<Mount>, is_named: impl Fn(&Text) -> bool) -> Vec<Mount> {
     // The last one at a place hides those before it.
-    let visible: BTreeMap<Vec<u8>, Mount> = mounts.into_iter().map(|mount| (mount.point.clone(), mount)).collect();
+    let visible: BTreeMap<Vec<u8>, Mount> =
+        mounts.into_iter().map(|mount| (mount.point.clone(), mount)).collect();
     let (named, others): (Vec<Mount>, Vec<Mount>) =
         visible.into_values().partition(|mount| is_named(&Text::new(&mount.point)));
     let mut chosen: BTreeMap<Vec<u8>, Mount> = BTreeMap::new();
@@ -139,15 +185,20 @@ impl Asking {
     /// Asks in a thread of its own, unless that still hangs from an earlier pass.
     fn ask(&mut self, path: PathBuf) {
         // A late answer to an earlier question is old news.
-        if self.0.get(&path).is_some_and(|question| matches!(question.answer.try_recv(), Err(TryRecvError::Empty))) {
+        if self
+            .0
+            .get(&path)
+            .is_some_and(|question| matches!(question.answer.try_recv(), Err(TryRecvError::Empty)))
+        {
             return;
         }
         let (tell, answer) = sync_channel(1);
         let question = path.clone();
-        let asked = std::thread::Builder::new().name("statvfs".to_owned()).stack_size(64 * 1024).spawn(move || {
-            // Nobody waits for it any more if that fails.
-            let _ = tell.send(statvfs(&question).map_err(io::Error::from));
-        });
+        let asked =
+            std::thread::Builder::new().name("statvfs".to_owned()).stack_size(64 * 1024).spawn(move || {
+                // Nobody waits for it any more if that fails.
+                let _ = tell.send(statvfs(&question).map_err(io::Error::from));
+            });
         if asked.is_ok() {
             self.0.insert(path, Question { asked: Instant::now(), answer });
         }
@@ -188,7 +239,9 @@ pub fn read_disks(
     let path = |mount: &Mount| {
         let point = OsStr::from_bytes(&mount.point);
         match process {
-            "1" => host.path("/proc/1/root").join(OsStr::from_bytes(mount.point.get(1..).unwrap_or_default())),
+            "1" => {
+                host.path("/proc/1/root").join(OsStr::from_bytes(mount.point.get(1..).unwrap_or_default()))
+            }
             _ => host.path(point),
         }
     };
@@ -231,7 +284,8 @@ pub fn read_disks(
 }
 
 fn has_own_mounts(host: &Host) -> bool {
-    let namespace = |process: &str| rustix::fs::readlink(host.path(format!("/proc/{process}/ns/mnt")), Vec::new());
+    let namespace =
+        |process: &str| rustix::fs::readlink(host.path(format!("/proc/{process}/ns/mnt")), Vec::new());
     match (namespace("self"), namespace("1")) {
         (Ok(own), Ok(first)) => own != first,
         _ => false,
@@ -242,7 +296,8 @@ fn has_own_mounts(host: &Host) -> bool {
 fn rooms(answer: &StatVfs) -> (Option<Room>, Option<Room>) {
     let used = answer.f_blocks.saturating_sub(answer.f_bfree);
     let bytes = |blocks: u64| blocks.saturating_mul(answer.f_frsize);
-    let space = Room { total: bytes(used.saturating_add(answer.f_bavail)), available: bytes(answer.f_bavail) };
+    let space =
+        Room { total: bytes(used.saturating_add(answer.f_bavail)), available: bytes(answer.f_bavail) };
     let inodes = Room { total: answer.f_files, available: answer.f_ffree.min(answer.f_files) };
     ((answer.f_blocks > 0).then_some(space), (answer.f_files > 0).then_some(inodes))
 }
@@ -292,9 +347,15 @@ mod tests {
     #[test]
     fn names_are_any_bytes() {
         let mount = parse_mount(b"1 2 3:4 / /mnt/\xff\\012\\9 rw - nfs4 srv:/x\\011 rw").unwrap();
-        assert_eq!((mount.point.as_slice(), mount.source.as_slice()), (&b"/mnt/\xff\n\\9"[..], &b"srv:/x\t"[..]));
+        assert_eq!(
+            (mount.point.as_slice(), mount.source.as_slice()),
+            (&b"/mnt/\xff\n\\9"[..], &b"srv:/x\t"[..])
+        );
         assert!(is_slow(&mount));
-        assert_eq!(parse_mountinfo(b"1 2 3:4 / relative rw - ext4 a rw\n1 2 3\n1 2 3:4 / /x rw ext4 a rw\n"), []);
+        assert_eq!(
+            parse_mountinfo(b"1 2 3:4 / relative rw - ext4 a rw\n1 2 3\n1 2 3:4 / /x rw ext4 a rw\n"),
+            []
+        );
     }
 
     #[test]

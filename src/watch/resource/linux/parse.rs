@@ -21,8 +21,12 @@ pub struct Ticks {
 pub fn parse_stat(stat: &[u8]) -> Option<(Ticks, u32)> {
     let text = std::str::from_utf8(stat).ok()?;
     let mut lines = text.lines();
-    let numbers: Option<Vec<u64>> =
-        lines.next()?.strip_prefix("cpu ")?.split_ascii_whitespace().map(|number| number.parse().ok()).collect();
+    let numbers: Option<Vec<u64>> = lines
+        .next()?
+        .strip_prefix("cpu ")?
+        .split_ascii_whitespace()
+        .map(|number| number.parse().ok())
+        .collect();
     let numbers = numbers?;
     let at = |index: usize| numbers.get(index).copied().unwrap_or(0);
     if numbers.len() < 4 {
@@ -82,9 +86,10 @@ pub fn parse_meminfo(meminfo: &[u8]) -> Option<(Room, Option<Room>)> {
 /// Parses `/proc/loadavg`: over one, five and fifteen minutes.
 #[must_use]
 pub fn parse_loadavg(loadavg: &[u8]) -> Option<[f64; 3]> {
-    let mut numbers = std::str::from_utf8(loadavg).ok()?.split_ascii_whitespace().map(|number| {
-        number.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)
-    });
+    let mut numbers = std::str::from_utf8(loadavg)
+        .ok()?
+        .split_ascii_whitespace()
+        .map(|number| number.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0));
     Some([numbers.next()??, numbers.next()??, numbers.next()??])
 }
 
@@ -129,7 +134,8 @@ mod tests {
 
     #[test]
     fn processor_time_is_the_difference_of_two_readings() {
-        let (from, processors) = parse_stat(b"cpu  100 0 100 700 100 0 0 0 50 0\ncpu0 1 2 3 4\ncpu1 1 2 3 4\nintr 5\n").unwrap();
+        let (from, processors) =
+            parse_stat(b"cpu  100 0 100 700 100 0 0 0 50 0\ncpu0 1 2 3 4\ncpu1 1 2 3 4\nintr 5\n").unwrap();
         assert_eq!((from, processors), (Ticks { total: 1000, idle: 700, waiting: 100, stolen: 0 }, 2));
         let (to, _) = parse_stat(b"cpu  200 0 150 720 120 0 0 10 50 0\ncpu0 1 2 3 4\n").unwrap();
         assert_eq!(
@@ -144,7 +150,8 @@ mod tests {
 
     #[test]
     fn what_is_not_processor_time_is_refused() {
-        for stat in ["", "cpu 1 2 3\n", "cpu0 1 2 3 4\n", "cpu 1 2 3 x\n", "cpu 18446744073709551615 1 1 1\n"] {
+        for stat in ["", "cpu 1 2 3\n", "cpu0 1 2 3 4\n", "cpu 1 2 3 x\n", "cpu 18446744073709551615 1 1 1\n"]
+        {
             assert_eq!(parse_stat(stat.as_bytes()), None, "{stat}");
         }
     }
