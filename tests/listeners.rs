@@ -267,8 +267,8 @@ fn a_socket_in_another_network_namespace_is_seen_and_told_apart() {
     let ours =
         seen.iter().find(|listener| listener.owners.iter().any(|owner| owner.pid == child.id())).unwrap();
     assert_eq!((ours.port, ours.address), (4747, IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-    let link = std::fs::read_link(format!("/proc/{}/ns/net", child.id())).unwrap();
-    assert_eq!(link.to_str().unwrap(), format!("net:[{}]", ours.namespace.unwrap()));
+    let namespace = std::fs::read_link(format!("/proc/{}/ns/net", child.id())).unwrap();
+    assert_eq!(namespace.to_str().unwrap(), format!("net:[{}]", ours.namespace.unwrap()));
 
     let found = eyes.finding(Code::NewListener, "tcp port 4747 ").unwrap();
     assert!(found.title.ends_with(" in a network namespace of its own"), "{}", found.title);

@@ -145,6 +145,7 @@ libc.umount2(point.encode(), 2)
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
         .unwrap();
     if line != "ready\n" {
+        child.wait().unwrap();
         println!("skipped: cannot mount here, {line}");
         return;
     }
@@ -169,9 +170,9 @@ libc.umount2(point.encode(), 2)
 fn this_machine_tells_what_it_uses() {
     let mut eyes = Eyes::new();
     let (facts, _) = eyes.check("");
-    let room = facts.memory.unwrap();
+    let memory = facts.memory.unwrap();
     assert!(facts.processors as usize >= std::thread::available_parallelism().unwrap().get());
-    assert!(facts.cpu.is_some() && facts.load.is_some() && room.total > 1 << 20 && room.available > 0);
+    assert!(facts.cpu.is_some() && facts.load.is_some() && memory.total > 1 << 20 && memory.available > 0);
     let root = facts.disks.iter().find(|disk| disk.mount == "/").unwrap();
 
     // df counts the same, but for what changes meanwhile, and rounds up.

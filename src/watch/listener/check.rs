@@ -7,6 +7,7 @@ use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
 use crate::text::Text;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// So many sockets or processes of one finding are named.
@@ -53,12 +54,17 @@ impl<'a> Door<'a> {
     fn subject(&self) -> String {
         let mut subject = format!("{} {} {}", self.protocol, self.bind, self.ports);
         match (&self.exe, self.user) {
-            (Some(exe), _) => subject += &format!(" exe={exe}"),
-            (None, Some(user)) => subject += &format!(" user={user}"),
+            (Some(exe), _) => {
+                // Writing to a String cannot fail.
+                let _ = write!(subject, " exe={exe}");
+            }
+            (None, Some(user)) => {
+                let _ = write!(subject, " user={user}");
+            }
             (None, None) => {}
         }
         if let Some(script) = self.script {
-            subject += &format!(" script={script}");
+            let _ = write!(subject, " script={script}");
         }
         if self.outside {
             subject += " outside";
@@ -254,18 +260,18 @@ fn title(door: &Door, owner: Option<&Process>, count: usize, facts: &ListenerFac
     let mut title = format!("{what} on {place} {verb} ");
     match (&door.exe, owner) {
         (Some(exe), Some(owner)) => {
-            title += &format!("opened by {exe}");
+            let _ = write!(title, "opened by {exe}");
             if let Some(code_from) = code_from(owner) {
-                title += &format!(" ({code_from})");
+                let _ = write!(title, " ({code_from})");
             }
             if let Some(script) = door.script {
-                title += &format!(" running {}", short(script));
+                let _ = write!(title, " running {}", short(script));
             }
-            title += &format!(" run by {}", owner.user);
+            let _ = write!(title, " run by {}", owner.user);
         }
         _ if !facts.sees_all => title += "open; only root can see whose it is",
         (_, Some(owner)) => {
-            title += &format!("opened by a process of {} that hides what it runs", owner.user);
+            let _ = write!(title, "opened by a process of {} that hides what it runs", owner.user);
         }
         (_, None) => title += "open, and no process was found that holds it",
     }
@@ -282,7 +288,7 @@ fn note(door: &Door, facts: &ListenerFacts) -> Option<&'static str> {
         return Some("the system chose the port: often a client that waits for its answer");
     }
     (door.exe.is_none() && facts.sees_all).then_some(
-        "it is the kernel's own (WireGuard, NFS and the like), or its process is hidden from this host",
+        "it is the kernel's own (WireGuard, NFS and the like), or of a process that hides what it has open",
     )
 }
 
@@ -298,7 +304,7 @@ fn code_from(process: &Process) -> Option<&'static str> {
 fn called(process: &Process) -> String {
     let mut words = name(process).unwrap_or_else(|| "a process that hides what it runs".to_owned());
     if let Some(script) = &process.script {
-        words += &format!(" running {}", short(script));
+        let _ = write!(words, " running {}", short(script));
     }
     format!("{words} ({}, {})", process.pid, process.user)
 }

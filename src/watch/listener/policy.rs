@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use jiff::civil::Date;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 /// What a policy says of it.
@@ -56,7 +56,8 @@ impl Rule for ListenerRule {
     fn describe(&self) -> String {
         let mut words = format!("listener {} {} {}", self.protocol, self.bind, self.port);
         if let Some(exe) = &self.exe {
-            words += &format!(" {}", exe.as_str());
+            // Writing to a String cannot fail.
+            let _ = write!(words, " {}", exe.as_str());
         }
         if self.container {
             words += " (container)";

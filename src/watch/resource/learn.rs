@@ -2,6 +2,7 @@
 
 use super::{Disk, DiskRule, Limit, Load, LoadLimit, ResourceFacts, Resources};
 use crate::rule::{Pattern, Percent, Span, to_toml};
+use std::fmt::Write as _;
 
 /// File systems in memory that belong to every host; others come and go, and are limited only by hand.
 const LASTING: &[&str] = &["/", "/dev/shm", "/run", "/run/lock", "/tmp", "/var/tmp"];
@@ -35,7 +36,8 @@ pub fn learn(facts: &ResourceFacts, by: &str) -> String {
     }
     for disk in disks {
         let why = "a usual limit, above what was in use when this policy was learned";
-        out += &format!("\n{}", to_toml("[[disk]]", &rule_for(disk, why, Some(by))));
+        // Writing to a String cannot fail.
+        let _ = write!(out, "\n{}", to_toml("[[disk]]", &rule_for(disk, why, Some(by))));
     }
     out
 }
