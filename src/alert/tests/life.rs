@@ -49,6 +49,19 @@ fn with_rare_looks_the_end_needs_two_of_them() {
 }
 
 #[test]
+fn even_without_any_wait_one_look_that_misses_it_ends_nothing() {
+    let limits = Limits { resolve_after: Span::seconds(0), gather: Span::seconds(0), ..limits() };
+    check(
+        &limits,
+        minutes(0..9, |m| only(m < 1 || m == 2, "process x")),
+        expect![[r#"
+        0d00:00 opened process x
+        0d00:04 ended process x x1
+    "#]],
+    );
+}
+
+#[test]
 fn news_that_is_not_urgent_waits_for_more() {
     let seen = |m| {
         [(0, "cpu a"), (2, "cpu b"), (4, "cpu c")]
