@@ -127,3 +127,6 @@ fn placed<R>(spanned: toml::Spanned<R>, file: &std::sync::Arc<str>, text: &str) 
     let line = line_of(text, spanned.span().start);
     Placed { origin: Origin { file: std::sync::Arc::clone(file), line }, rule: spanned.into_inner() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -238,8 +238,10 @@ impl Archive {
     fn files(&self, suite: &str, package: &str) -> Vec<String> {
         let Some(deb) = self.deb(suite, package) else { return Vec::new() };
         let listing = output(Command::new("dpkg-deb").arg("-c").arg(deb));
-        let path =
-            |line: &str| line.find(" ./").map(|at| merged(line[at + 2..].split(" -> ").next().unwrap()));
+        let path = |line: &str| {
+            let path = &line[line.find(" ./")? + 2..];
+            Some(merged(path.split(" -> ").next()?.split(" link to ").next()?))
+        };
         listing.lines().filter_map(path).collect()
     }
 

@@ -1,0 +1,348 @@
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them so")]
+
+use super::*;
+use expect_test::{Expect, expect};
+use std::fs;
+
+/// What is said of a policy with this text in `policy.toml`.
+fn error(text: &str, expected: &Expect) {
+    let error = Policy::from_text("policy.toml", text).map(|_| "no error").unwrap_err();
+    expected.assert_eq(&format!("{error}\n"));
+}
+
+#[test]
+fn a_wrong_key_is_shown_at_every_level() {
+    for (text, expected) in [
+        (
+            "schema = 1\ninclud = []",
+            expect![[r#"
+            policy.toml:2:1: unknown field `includ`, expected one of `schema`, `include`, `process`, `listener`, `logins`, `login`, `sessions`, `keyholder`, `updates`, `resources`, `disk`, `requests`, `coverage`
+              |
+            2 | includ = []
+              | ^^^^^^
+        "#]],
+        ),
+        (
+            "schema = 1\n[[proces]]\nexe = \"/x\"",
+            expect![[r#"
+            policy.toml:2:3: unknown field `proces`, expected one of `schema`, `include`, `process`, `listener`, `logins`, `login`, `sessions`, `keyholder`, `updates`, `resources`, `disk`, `requests`, `coverage`
+              |
+            2 | [[proces]]
+              |   ^^^^^^
+        "#]],
+        ),
+        (
+            "schema = 1\n\n[[process]]\nexe = \"/x\"\nuser = [\"root\"]",
+            expect![[r#"
+            policy.toml:5:1: unknown field `user`, expected one of `exe`, `script`, `package`, `users`, `unit`, `count`, `deleted`, `container`, `why`, `by`, `expires`
+              |
+            5 | user = ["root"]
+              | ^^^^
+        "#]],
+        ),
+        (
+            "schema = 1\n[updates]\nmax_age = \"3d\"",
+            expect![[r#"
+            policy.toml:3:1: unknown field `max_age`, expected one of `max-age`, `security-max-age`, `lists-max-age`, `reboot-max-age`, `why`, `by`, `expires`
+              |
+            3 | max_age = "3d"
+              | ^^^^^^^
+        "#]],
+        ),
+        (
+            "schema = 1\n[resources]\ncpu = { max = \"90%\", fro = \"10m\" }",
+            expect![[r#"
+            policy.toml:3:22: unknown field `fro`, expected `max` or `for`
+              |
+            3 | cpu = { max = "90%", fro = "10m" }
+              |                      ^^^
+        "#]],
+        ),
+        (
+            "schema = 1\n[[requests]]\nlog = \"/l\"\n[requests.limit]\nper = \"client\"\nmax = 1\nwithin = \"1h\"",
+            expect![[r#"
+                policy.toml:7:1: unknown field `within`, expected one of `per`, `max`, `in`, `only`, `except`
+                  |
+                7 | within = "1h"
+                  | ^^^^^^
+            "#]],
+        ),
+        (
+            "schema = 1\nprocess = [{ exe = \"/x\" }, { exe = \"/y\", wy = \"z\" }]",
+            expect![[r#"
+            policy.toml:2:42: unknown field `wy`, expected one of `exe`, `script`, `package`, `users`, `unit`, `count`, `deleted`, `container`, `why`, `by`, `expires`
+              |
+            2 | process = [{ exe = "/x" }, { exe = "/y", wy = "z" }]
+              |                                          ^^
+        "#]],
+        ),
+    ] {
+        error(text, &expected);
+    }
+}
+
+#[test]
+fn a_wrong_value_is_shown_at_every_level() {
+    for (text, expected) in [
+        (
+            "schema = 2",
+            expect![[r#"
+            policy.toml:1:10: schema 2 is not known to this version, which reads schema 1
+              |
+            1 | schema = 2
+              |          ^
+        "#]],
+        ),
+        (
+            "schema = \"1\"",
+            expect![[r#"
+            policy.toml:1:10: invalid type: string "1", expected u64
+              |
+            1 | schema = "1"
+              |          ^^^
+        "#]],
+        ),
+        (
+            "schema = 1\ninclude = [\"nginks\"]",
+            expect![[r#"
+            policy.toml:2:12: there is no ready-made policy "nginks"; there are: apache, debian-base, mariadb, nginx, openssh, postfix (a file is named with its ending, "nginks.toml")
+              |
+            2 | include = ["nginks"]
+              |            ^^^^^^^^
+        "#]],
+        ),
+        (
+            "schema = 1\ninclude = [7]",
+            expect![[r#"
+            policy.toml:2:12: invalid type: integer `7`, expected a string
+              |
+            2 | include = [7]
+              |            ^
+        "#]],
+        ),
+        (
+            "schema = 1\n[updates]\nmax-age = \"3 days\"",
+            expect![[r#"
+            policy.toml:3:11: "3 days" is not a length of time: write a whole number and s, m, h, d or w, like "10m"
+              |
+            3 | max-age = "3 days"
+              |           ^^^^^^^^
+        "#]],
+        ),
+        (
+            "schema = 1\n[resources]\ncpu = { max = \"900%\", for = \"10m\" }",
+            expect![[r#"
+            policy.toml:3:15: "900%" is not a share: write a number from 0 to 100 and %, like "90%"
+              |
+            3 | cpu = { max = "900%", for = "10m" }
+              |               ^^^^^^
+        "#]],
+        ),
+        (
+            "schema = 1\n[[process]]\nexe = \"/x\"\ncount = \"4..2\"",
+            expect![[r#"
+            policy.toml:4:9: "4..2" is not an amount: write "1..", "..3", "2..4" or "2"
+              |
+            4 | count = "4..2"
+              |         ^^^^^^
+        "#]],
+        ),
+        (
+            "schema = 1\n[[process]]\nexe = \"/x\"\nexpires = \"2026-02-30\"",
+            expect![[r#"
+            policy.toml:4:11: parsed date is not valid: parameter 'day' for `2026-02` is invalid, must be in range `1..=28`
+              |
+            4 | expires = "2026-02-30"
+              |           ^^^^^^^^^^^^
+        "#]],
+        ),
+        (
+            "schema = 1\n[[process]]\nwhy = \"no exe\"",
+            expect![[r#"
+            policy.toml:2:1: missing field `exe`
+              |
+            2 | [[process]]
+              | ^^^^^^^^^^^
+        "#]],
+        ),
+        (
+            "[[process]]\nexe = \"/x\"",
+            expect![[r#"
+            policy.toml:1:1: missing field `schema`
+              |
+            1 | [[process]]
+              | ^
+        "#]],
+        ),
+        (
+            "schema = 1\nschema = 1",
+            expect![[r#"
+            policy.toml:2:1: duplicate key
+              |
+            2 | schema = 1
+              | ^^^^^^
+        "#]],
+        ),
+        (
+            "schema = 1\n[[process]\nexe = 1",
+            expect![[r#"
+            policy.toml:2:11: unclosed array table, expected `]`
+              |
+            2 | [[process]
+              |           ^
+        "#]],
+        ),
+        (
+            "schema = 1\n[updates]\nwhy = \"a\u{1b}[2Jb\"",
+            expect![[r#"
+            policy.toml:3:9: invalid basic string, expected non-double-quote visible characters, `\`
+              |
+            3 | why = "a\x1b[2Jb"
+              |         ^
+        "#]],
+        ),
+    ] {
+        error(text, &expected);
+    }
+}
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+/// The executables that a policy allows, and where each is allowed; or what is wrong, without the folder's name.
+fn load(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
+    let folder = folder(files);
+    let short = |text: String| text.replace(&format!("{}/", folder.path().display()), "");
+    let policy =
+        Policy::load(&folder.path().join("policy.toml")).map_err(|error| short(error.to_string()))?;
+    let rules = policy.process.process.iter();
+    Ok(rules.map(|placed| short(format!("{} {}", placed.rule.exe.as_str(), placed.origin))).collect())
+}
+
+fn process(exe: &str) -> String {
+    format!("[[process]]\nexe = \"{exe}\"\n")
+}
+
+#[test]
+fn files_are_united() {
+    let main = format!("schema = 1\ninclude = [\"roles/web.toml\"]\n\n{}", process("/main"));
+    let web = format!("schema = 1\ninclude = [\"../base.toml\"]\n{}", process("/web"));
+    let base = format!("schema = 1\n{}", process("/base"));
+    let part = |exe: &str| format!("schema = 1\n{}", process(exe));
+    let found = load(&[
+        ("policy.toml", &main),
+        ("roles/web.toml", &web),
+        ("base.toml", &base),
+        ("policy.d/b.toml", &part("/b")),
+        ("policy.d/a.toml", &part("/a")),
+        ("policy.d/note.txt", "not a policy"),
+        ("policy.d/a.toml.bak", "not a policy"),
+    ]);
+    assert_eq!(
+        found.unwrap(),
+        [
+            "/main policy.toml:4",
+            "/web roles/web.toml:3",
+            "/base roles/../base.toml:2",
+            "/a policy.d/a.toml:2",
+            "/b policy.d/b.toml:2"
+        ]
+    );
+}
+
+#[test]
+fn files_that_include_each_other_are_read_once() {
+    let one = format!("schema = 1\ninclude = [\"two.toml\", \"policy.toml\"]\n{}", process("/one"));
+    let two = format!("schema = 1\ninclude = [\"./policy.toml\", \"nginx\", \"nginx\"]\n{}", process("/two"));
+    let found = load(&[
+        ("policy.toml", &one),
+        ("two.toml", &two),
+        ("policy.d/x.toml", "schema = 1\ninclude = [\"nginx\", \"../two.toml\"]"),
+    ]);
+    let found = found.unwrap();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(&found[..2], ["/one policy.toml:3", "/two two.toml:3"]);
+    assert!(found[2].starts_with("/usr/sbin/nginx policies/nginx.toml:"), "{found:?}");
+}
+
+#[test]
+fn what_is_wrong_in_another_file_is_shown_there() {
+    let found = load(&[
+        ("policy.toml", "schema = 1\ninclude = [\"two.toml\"]"),
+        ("two.toml", "schema = 1\n[[process]]\nexe = \"/x\"\nuzers = []"),
+    ]);
+    expect![[r#"
+        two.toml:4:1: unknown field `uzers`, expected one of `exe`, `script`, `package`, `users`, `unit`, `count`, `deleted`, `container`, `why`, `by`, `expires`
+          |
+        4 | uzers = []
+          | ^^^^^"#]].assert_eq(&found.unwrap_err());
+    let found = load(&[("policy.toml", "schema = 1"), ("policy.d/x.toml", "schema = 1\n[update]")]);
+    expect![[r#"
+        policy.d/x.toml:2:2: unknown field `update`, expected one of `schema`, `include`, `process`, `listener`, `logins`, `login`, `sessions`, `keyholder`, `updates`, `resources`, `disk`, `requests`, `coverage`
+          |
+        2 | [update]
+          |  ^^^^^^"#]].assert_eq(&found.unwrap_err());
+    let found = load(&[
+        ("policy.toml", "schema = 1\ninclude = [\"two.toml\", \"gone.toml\"]"),
+        ("two.toml", "schema = 1"),
+    ]);
+    expect![[r#"
+        policy.toml:2:24: there is no file gone.toml
+          |
+        2 | include = ["two.toml", "gone.toml"]
+          |                        ^^^^^^^^^^^"#]]
+    .assert_eq(&found.unwrap_err());
+    assert_eq!(load(&[]).unwrap_err(), "cannot read policy.toml: No such file or directory (os error 2)");
+    let bytes = folder(&[]);
+    fs::write(bytes.path().join("policy.toml"), b"schema = 1\n# \xff").unwrap();
+    let error = Policy::load(&bytes.path().join("policy.toml")).unwrap_err().to_string();
+    assert!(error.ends_with("policy.toml: stream did not contain valid UTF-8"), "{error}");
+}
+
+#[test]
+fn a_table_for_the_whole_host_may_stand_only_once() {
+    let table = "schema = 1\n\n[updates]\nmax-age = \"3d\"\n";
+    let found = load(&[("policy.toml", table), ("policy.d/own.toml", table)]);
+    expect![[r#"
+        policy.d/own.toml:3:1: this table stands already in policy.toml:3, and only one can hold
+          |
+        3 | [updates]
+          | ^^^^^^^^^"#]]
+    .assert_eq(&found.unwrap_err());
+    error(
+        "schema = 1\n[updates]\n[updates]",
+        &expect![[r#"
+        policy.toml:3:2: duplicate key
+          |
+        3 | [updates]
+          |  ^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn the_digest_tells_one_policy_from_another() {
+    let digest = |text: &str| Policy::from_text("policy.toml", text).unwrap().digest;
+    assert_eq!(digest("schema = 1"), digest("schema = 1"));
+    assert_ne!(digest("schema = 1"), digest("schema = 1 "));
+    assert_ne!(digest("schema = 1"), digest("schema = 1\ninclude = [\"nginx\"]"));
+    assert_eq!(digest("schema = 1").len(), 64);
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_taken(text: String, start in 0_usize..50, length in 0_usize..50) {
+        let _ = Policy::from_text("policy.toml", &text);
+        let _ = Policy::from_text("policy.toml", &format!("schema = 1\n[updates]\nmax-age = \"{text}\""));
+        let error = PolicyError::at("f", &text, start..start + length, &text).to_string();
+        proptest::prop_assert!(!error.contains(|c: char| c.is_control() && c != '\n'));
+    }
+}
