@@ -163,7 +163,7 @@ fn tables(refuse: &dyn Fn(&str) -> String) -> BTreeMap<String, Vec<String>> {
     let mut tables = BTreeMap::new();
     let top = keys(refuse, "no-such-key = 1").expect("the top refuses what it does not know");
     for key in &top {
-        for header in [format!("[[{key}]]"), format!("[{key}]")] {
+        for header in [format!("[{key}]"), format!("[[{key}]]")] {
             let Some(own) = keys(refuse, &format!("{header}\nno-such-key = 1")) else { continue };
             for inner in &own {
                 let inline = format!("{header}\n{inner} = {{ no-such-key = 1 }}");
