@@ -5,7 +5,14 @@
 #![allow(dead_code, reason = "not every bench uses all of it")]
 #![allow(clippy::unwrap_used, reason = "a bench that cannot measure has nothing better to do than to stop")]
 
-use host_watchdog::pass::{self, Watching};
+use host_watchdog::finding::Finding;
+use host_watchdog::host::Host;
+use host_watchdog::learn;
+use host_watchdog::pass::{self, At, Memories, Watching};
+use host_watchdog::policy::Policy;
+use host_watchdog::processes::Processes;
+use host_watchdog::snapshot::Snapshot;
+use jiff::{SignedDuration, Timestamp};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{BufRead, BufReader};
@@ -97,7 +104,53 @@ pub fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
 }
 
-/// The watch of that name, as it is right after a start.
-pub fn watch(name: &str) -> Box<dyn Watching> {
-    pass::watches().into_iter().find(|watch| watch.name() == name).unwrap()
+/// One watch, from pass to pass, a minute apart as in the service.
+pub struct Passes {
+    watches: Vec<Box<dyn Watching>>,
+    processes: Processes,
+    memory: Memories,
+    moment: Timestamp,
+}
+
+impl Passes {
+    /// The watch of that name, as it is right after a start.
+    pub fn of(name: &str) -> Self {
+        let watches: Vec<_> = pass::watches().into_iter().filter(|watch| watch.name() == name).collect();
+        assert_eq!(watches.len(), 1, "there is no watch {name}");
+        let moment = Host::this().now();
+        Self { watches, processes: Processes::default(), memory: Memories::default(), moment }
+    }
+
+    /// Lets a minute pass.
+    pub fn next(&mut self) {
+        self.moment += SignedDuration::from_mins(1);
+    }
+
+    /// Reads the processes, as another watch of the same pass does.
+    pub fn read_processes(&self) {
+        self.processes.now(&self.host()).unwrap();
+    }
+
+    /// Looks and compares.
+    pub fn look(&mut self, policy: &Policy) -> Vec<Finding> {
+        let snapshot = self.snapshot(policy);
+        pass::check_all(&self.watches, &snapshot, policy, &mut self.memory)
+    }
+
+    fn snapshot(&mut self, policy: &Policy) -> Snapshot {
+        let host = self.host();
+        let at = At { host: &host, processes: &self.processes, now: self.moment };
+        pass::look_all(&mut self.watches, &at, policy, &mut self.memory)
+    }
+
+    fn host(&self) -> Host {
+        Host::this().at_moment(self.moment)
+    }
+}
+
+/// A policy that allows what the watch of that name sees now.
+pub fn learned(name: &str) -> Policy {
+    let mut passes = Passes::of(name);
+    let snapshot = passes.snapshot(&Policy::default());
+    Policy::from_text("learned", &learn::policy(&passes.watches, &snapshot)).unwrap()
 }
