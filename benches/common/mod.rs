@@ -134,10 +134,16 @@ impl Passes {
     /// Looks and compares.
     pub fn look(&mut self, policy: &Policy) -> Vec<Finding> {
         let snapshot = self.snapshot(policy);
-        pass::check_all(&self.watches, &snapshot, policy, &mut self.memory)
+        self.check(&snapshot, policy)
     }
 
-    fn snapshot(&mut self, policy: &Policy) -> Snapshot {
+    /// Compares.
+    pub fn check(&mut self, snapshot: &Snapshot, policy: &Policy) -> Vec<Finding> {
+        pass::check_all(&self.watches, snapshot, policy, &mut self.memory)
+    }
+
+    /// Looks.
+    pub fn snapshot(&mut self, policy: &Policy) -> Snapshot {
         let host = self.host();
         let at = At { host: &host, processes: &self.processes, now: self.moment };
         pass::look_all(&mut self.watches, &at, policy, &mut self.memory)
