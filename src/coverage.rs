@@ -1,9 +1,8 @@
 //! Coverage: what the watchdog could not see, as numbers, and which of it a policy accepts.
 
 use crate::finding::{Code, Finding};
-use crate::rule::{self, Comparison, Placed, Rule, Verdict};
+use crate::rule::{Comparison, Day, Placed, Rule, Verdict, self};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 /// Something the watchdog could not see.
@@ -33,14 +32,14 @@ pub struct CoverageRule {
     pub by: Option<String>,
     /// The last day on which it is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 impl Rule for CoverageRule {
     fn describe(&self) -> String {
         format!("coverage {}", self.gap)
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }

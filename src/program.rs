@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -60,7 +61,8 @@ fn start(
     most: usize,
 ) -> io::Result<Output> {
     let started = Instant::now();
-    let mut command = Command::new(program);
+    // What reads for us is of no use without us; what was given something to do, like a mailer, finishes it.
+    let mut command = if input.is_none() { tied(program)? } else { Command::new(program) };
     command
         .args(args)
         .env_clear()
@@ -87,6 +89,31 @@ fn start(
         return collected.map(|output| Output { status, ..output });
     }
     collected
+}
+
+/// A command that the kernel ends when we end, even if we are killed: else what we left behind would be found as
+/// an unknown process after a restart. `setpriv` of util-linux can ask for that without unsafe code here; where it
+/// is missing or too old, the command runs as it is.
+#[expect(clippy::disallowed_methods, reason = "the one place where programs are run")]
+fn tied(program: &Path) -> io::Result<Command> {
+    const SETPRIV: &str = "/usr/bin/setpriv";
+    static CAN: OnceLock<bool> = OnceLock::new();
+    let can = || {
+        let mut probe = Command::new(SETPRIV);
+        probe.args(["--pdeathsig", "KILL", "true"]).env_clear().env("PATH", PATH);
+        probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        probe.status().is_ok_and(|status| status.success())
+    };
+    let is_there = |program: &Path| PATH.split(':').any(|folder| Path::new(folder).join(program).exists());
+    if !is_there(program) {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    if !*CAN.get_or_init(can) {
+        return Ok(Command::new(program));
+    }
+    let mut command = Command::new(SETPRIV);
+    command.args(["--pdeathsig", "KILL"]).arg(program);
+    Ok(command)
 }
 
 #[derive(Clone, Copy)]

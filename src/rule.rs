@@ -1,13 +1,15 @@
 //! What all rules of a policy share: where they stand, why, by whom and until when, and how near one came.
 
+mod day;
 mod glob;
 mod value;
 
+pub use day::Day;
 pub use glob::Pattern;
 pub use value::{Amount, Percent, Span};
 
 use crate::finding::Nearest;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
@@ -41,7 +43,7 @@ pub trait Rule {
     /// The rule in a few words, for a person: `process /usr/sbin/nginx`.
     fn describe(&self) -> String;
     /// The last day on which it allows anything.
-    fn expires(&self) -> Option<Date>;
+    fn expires(&self) -> Option<Day>;
 }
 
 /// How well one rule fits one fact: which of its conditions hold, and in words which do not.
@@ -107,8 +109,8 @@ pub fn ask<'a, R: Rule>(
 /// The day on which `now` falls in UTC, so that every host reads a policy alike: a rule holds to the end of the
 /// day it names.
 #[must_use]
-pub fn today(now: Timestamp) -> Date {
-    now.to_zoned(TimeZone::UTC).date()
+pub fn today(now: Timestamp) -> Day {
+    now.to_zoned(TimeZone::UTC).date().into()
 }
 
 /// One rule as a TOML table: `header` is `[[process]]` or `[logins]`, keys keep the order of the struct.

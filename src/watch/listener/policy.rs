@@ -1,8 +1,7 @@
 //! What a policy says of listening sockets: `[[listener]]`.
 
-use crate::rule::{Pattern, Placed, Rule};
+use crate::rule::{Day, Pattern, Placed, Rule};
 use ipnet::IpNet;
-use jiff::civil::Date;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt::{self, Write as _};
@@ -49,7 +48,7 @@ pub struct ListenerRule {
     pub by: Option<String>,
     /// The last day on which it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 impl Rule for ListenerRule {
@@ -64,7 +63,7 @@ impl Rule for ListenerRule {
         }
         words
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }

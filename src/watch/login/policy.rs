@@ -2,8 +2,7 @@
 
 use super::hours::{Hours, Zone};
 use super::source::{Method, Source};
-use crate::rule::{Placed, Rule, Span};
-use jiff::civil::Date;
+use crate::rule::{Day, Placed, Rule, Span};
 use serde::{Deserialize, Serialize};
 
 /// What a policy says of it.
@@ -44,7 +43,7 @@ pub struct Logins {
     pub by: Option<String>,
     /// The last day on which it holds; after it the hours allow nothing and no failure is tolerated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 /// The time in which failures are counted.
@@ -89,7 +88,7 @@ impl Rule for Logins {
     fn describe(&self) -> String {
         "logins".to_owned()
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }
@@ -118,7 +117,7 @@ pub struct LoginRule {
     pub by: Option<String>,
     /// The last day on which it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 impl Rule for LoginRule {
@@ -131,7 +130,7 @@ impl Rule for LoginRule {
             format!("login {users} from {}", from.join(", "))
         }
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }

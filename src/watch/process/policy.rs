@@ -1,7 +1,6 @@
 //! What a policy says of processes: `[[process]]`.
 
-use crate::rule::{Amount, Pattern, Placed, Rule};
-use jiff::civil::Date;
+use crate::rule::{Amount, Day, Pattern, Placed, Rule};
 use serde::{Deserialize, Serialize};
 
 /// What a policy says of it.
@@ -47,14 +46,14 @@ pub struct ProcessRule {
     pub by: Option<String>,
     /// The last day on which it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 impl Rule for ProcessRule {
     fn describe(&self) -> String {
         format!("process {}", self.exe.as_str())
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }

@@ -179,7 +179,7 @@ fn a_required_process_that_does_not_run_is_missed() {
 
 #[test]
 fn an_expired_rule_allows_nothing_and_says_so() {
-    let policy = "[[process]]\nexe = \"/usr/bin/rsync\"\nexpires = \"2026-01-31\"";
+    let policy = "[[process]]\nexe = \"/usr/bin/rsync\"\nexpires = 2026-01-31";
     says(
         &facts(vec![process(10, "/usr/bin/rsync", "root")]),
         policy,

@@ -9,9 +9,8 @@ mod value;
 
 pub use value::{Factor, LogPath, Method, Name, Within};
 
-use crate::rule::{self, Placed, Rule, Span};
+use crate::rule::{Day, Placed, Rule, Span, self};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 /// What a policy says of it.
@@ -132,7 +131,7 @@ pub struct RequestRule {
     pub by: Option<String>,
     /// The last day on which it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 impl RequestRule {
@@ -156,7 +155,7 @@ impl Rule for RequestRule {
     fn describe(&self) -> String {
         format!("requests {}", self.log.as_str())
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }

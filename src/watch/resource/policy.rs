@@ -1,7 +1,6 @@
 //! What a policy says of processors, memory and disks: `[resources]` and `[[disk]]`.
 
-use crate::rule::{Pattern, Percent, Placed, Rule, Span};
-use jiff::civil::Date;
+use crate::rule::{Day, Pattern, Percent, Placed, Rule, Span};
 use serde::{Deserialize, Serialize};
 
 /// What a policy says of it.
@@ -92,14 +91,14 @@ pub struct Resources {
     pub by: Option<String>,
     /// The last day on which it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 impl Rule for Resources {
     fn describe(&self) -> String {
         "resources".to_owned()
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }
@@ -126,14 +125,14 @@ pub struct DiskRule {
     pub by: Option<String>,
     /// The last day on which it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 impl Rule for DiskRule {
     fn describe(&self) -> String {
         format!("disk {}", self.mount.as_str())
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }

@@ -21,7 +21,7 @@ pub fn learn(facts: &SessionFacts, by: &str, now: Timestamp) -> String {
         "# What every SSH session must have. A [[keyholder]] with name, keys and accounts for each person makes it a proof.\n\n{}",
         rule::to_toml("[sessions]", &sessions)
     );
-    for rule in exceptions(facts, by, rule::today(now)) {
+    for rule in exceptions(facts, by, rule::today(now).date()) {
         out.push('\n');
         out.push_str(&rule::to_toml("[[session]]", &rule));
     }
@@ -42,7 +42,7 @@ fn exceptions(facts: &SessionFacts, by: &str, today: Date) -> Vec<SessionRule> {
         from: from.into_iter().collect(),
         why: Some(format!("had no {} when this policy was learned; remove this rule", facts.variable)),
         by: Some(by.to_owned()),
-        expires: today.checked_add(jiff::Span::new().days(7)).ok(),
+        expires: today.checked_add(jiff::Span::new().days(7)).ok().map(Into::into),
     };
     lacking.into_iter().map(rule).collect()
 }

@@ -1,8 +1,7 @@
 //! What a policy says of SSH sessions: `[sessions]`, `[[session]]` and `[[keyholder]]`.
 
-use crate::rule::{Placed, Rule};
+use crate::rule::{Day, Placed, Rule};
 use crate::watch::login::Source;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 /// What a policy says of it.
@@ -34,7 +33,7 @@ pub struct Sessions {
     pub by: Option<String>,
     /// The last day on which it is limited to `accounts`; after it the variable is required of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 /// The name of an environment variable.
@@ -74,7 +73,7 @@ impl Rule for Sessions {
     fn describe(&self) -> String {
         "sessions".to_owned()
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }
@@ -97,7 +96,7 @@ pub struct SessionRule {
     pub by: Option<String>,
     /// The last day on which it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 impl Rule for SessionRule {
@@ -105,7 +104,7 @@ impl Rule for SessionRule {
         let accounts = if self.accounts.is_empty() { "anybody".to_owned() } else { self.accounts.join(", ") };
         format!("session of {accounts}")
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }
@@ -130,7 +129,7 @@ pub struct Keyholder {
     pub by: Option<String>,
     /// The last day on which it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 /// The fingerprint of a key, as `ssh-keygen -l` prints it; `none` stands for a login without a key.
@@ -179,7 +178,7 @@ impl Rule for Keyholder {
     fn describe(&self) -> String {
         format!("keyholder {}", self.name)
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }

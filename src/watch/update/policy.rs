@@ -1,7 +1,6 @@
 //! What a policy says of package updates: `[updates]`.
 
-use crate::rule::{Placed, Rule, Span};
-use jiff::civil::Date;
+use crate::rule::{Day, Placed, Rule, Span};
 use serde::{Deserialize, Serialize};
 
 /// What a policy says of it.
@@ -35,14 +34,14 @@ pub struct Updates {
     pub by: Option<String>,
     /// The last day on which it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Date>,
+    pub expires: Option<Day>,
 }
 
 impl Rule for Updates {
     fn describe(&self) -> String {
         "updates".to_owned()
     }
-    fn expires(&self) -> Option<Date> {
+    fn expires(&self) -> Option<Day> {
         self.expires
     }
 }
