@@ -181,7 +181,7 @@ impl Reader {
     /// What the watches remembered after the last step.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn memories(&self) -> Result<Memories, StoreError> {
         let rows =
             self.rows("SELECT name, memory FROM memories", [], |row| Ok((row.get(0)?, json(row, 1)?)))?;
