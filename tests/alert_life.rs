@@ -3,6 +3,8 @@
 //! The test starts itself as the process to kill. That process makes passes, each of which finds something new,
 //! stores it, and puts the mails into an outbox folder, as the service does.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
 use host_watchdog::alert::{About, Limits, Looked, Pass, digest, step};
 use host_watchdog::finding::{Code, Finding};
 use host_watchdog::pass::Memories;
