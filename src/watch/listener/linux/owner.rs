@@ -129,6 +129,113 @@ fn parse_socket(link: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::processes::Process;
+    use std::os::unix::fs::symlink;
+
+    /// A `/proc` of our own, in which processes hold what the test says.
+    struct Fixture {
+        root: tempfile::TempDir,
+        owners: Owners,
+        pids: BTreeSet<u32>,
+        minute: i64,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            Self { root, owners: Owners::default(), pids: BTreeSet::new(), minute: 0 }
+        }
+
+        fn opens(&mut self, pid: u32, fd: u32, inode: u64) {
+            let folder = self.root.path().join(format!("proc/{pid}/fd"));
+            std::fs::create_dir_all(&folder).unwrap();
+            symlink(format!("socket:[{inode}]"), folder.join(fd.to_string())).unwrap();
+            self.pids.insert(pid);
+        }
+
+        fn closes(&self, pid: u32, fd: u32) {
+            std::fs::remove_file(self.root.path().join(format!("proc/{pid}/fd/{fd}"))).unwrap();
+        }
+
+        /// A pass after so many minutes: who holds each of these sockets.
+        fn pass(&mut self, minutes: i64, inodes: &[u64]) -> Vec<Vec<u32>> {
+            self.minute += minutes;
+            let now = Timestamp::from_second(self.minute * 60).unwrap();
+            let process = |pid: &u32| Process {
+                pid: *pid,
+                start: 1,
+                since: now,
+                parent: 0,
+                exe: Executable::Path("/bin/x".into()),
+                script: None,
+                name: "x".into(),
+                args: Vec::new(),
+                uid: 0,
+                user: "root".into(),
+                unit: None,
+                container: false,
+            };
+            let listing = Listing::new(now, self.pids.iter().map(process));
+            self.owners.find(&Host::at(self.root.path()), &listing, &inodes.iter().copied().collect(), now);
+            inodes.iter().map(|inode| self.owners.holders(*inode).into_iter().collect()).collect()
+        }
+    }
+
+    #[test]
+    fn holders_are_found_and_forgotten_when_they_close() {
+        let mut host = Fixture::new();
+        host.opens(10, 3, 4711);
+        host.opens(11, 3, 4711);
+        host.opens(12, 7, 4712);
+        assert_eq!(host.pass(0, &[4711, 4712]), [vec![10, 11], vec![12]]);
+        host.closes(10, 3);
+        assert_eq!(host.pass(1, &[4711, 4712]), [vec![11], vec![12]]);
+        assert_eq!(host.pass(1, &[4712]), [[12]]);
+    }
+
+    #[test]
+    fn a_new_process_is_asked_what_it_holds() {
+        let mut host = Fixture::new();
+        host.opens(10, 3, 4711);
+        assert_eq!(host.pass(0, &[4711]), [[10]]);
+        host.opens(11, 3, 4711);
+        assert_eq!(host.pass(1, &[4711]), [[10, 11]]);
+    }
+
+    #[test]
+    fn a_new_socket_of_an_old_process_is_searched_for() {
+        let mut host = Fixture::new();
+        host.opens(10, 3, 4711);
+        host.opens(11, 3, 1);
+        assert_eq!(host.pass(0, &[4711]), [[10]]);
+        host.opens(11, 4, 4712);
+        host.opens(10, 4, 4713);
+        assert_eq!(host.pass(1, &[4711, 4712, 4713]), [[10], [11], [10]]);
+    }
+
+    #[test]
+    fn a_known_socket_handed_to_an_old_process_is_found_within_the_hour() {
+        let mut host = Fixture::new();
+        host.opens(10, 3, 4711);
+        host.opens(11, 3, 1);
+        assert_eq!(host.pass(0, &[4711]), [[10]]);
+        host.opens(11, 4, 4711);
+        // Nothing new appeared: nothing but the known link is read.
+        assert_eq!(host.pass(1, &[4711]), [[10]]);
+        assert_eq!(host.pass(60, &[4711]), [vec![10, 11]]);
+    }
+
+    #[test]
+    fn a_socket_of_nobody_is_not_searched_for_in_every_pass() {
+        let mut host = Fixture::new();
+        host.opens(10, 3, 1);
+        for _ in 0..SEARCHES {
+            assert_eq!(host.pass(1, &[4711]), [Vec::<u32>::new()]);
+        }
+        host.opens(10, 4, 4711);
+        assert_eq!(host.pass(1, &[4711]), [Vec::<u32>::new()]);
+        assert_eq!(host.pass(60, &[4711]), [[10]]);
+    }
 
     #[test]
     fn the_number_of_a_socket() {
