@@ -158,20 +158,17 @@ fn decide(current: Option<Open>, siblings: Siblings, before: &Followed, now: i64
     let mut copied: Vec<&Place> = Vec::new();
     for place in &before.places {
         let same_inode = files.iter().position(|open| place.is_inode_of(open) && place.is_in(open));
-        match same_inode.or_else(|| files.iter().position(|open| place.is_in(open))) {
-            Some(at) => {
-                let open = files.remove(at);
-                if !place.is_inode_of(&open) || Some((open.device, open.inode)) == current_at {
-                    copied.push(place);
-                }
-                let place = Place { device: open.device, inode: open.inode, ..place.clone() };
-                out.steps.push(Step { open, place });
-            }
-            None => {
-                copied.push(place);
-                out.lost.extend(lost(place, &files, &packed));
-            }
+        let Some(at) = same_inode.or_else(|| files.iter().position(|open| place.is_in(open))) else {
+            copied.push(place);
+            out.lost.extend(lost(place, &files, &packed));
+            continue;
+        };
+        let open = files.remove(at);
+        if !place.is_inode_of(&open) || Some((open.device, open.inode)) == current_at {
+            copied.push(place);
         }
+        let place = Place { device: open.device, inode: open.inode, ..place.clone() };
+        out.steps.push(Step { open, place });
     }
 
     // What is left is new (and read from its beginning), long done with, or a copy of what was followed.

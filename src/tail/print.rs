@@ -22,8 +22,9 @@ impl Print {
     /// The fingerprint of `stretch`.
     #[must_use]
     pub fn of(stretch: &[u8]) -> Self {
-        let digest = Sha256::digest(stretch).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Self { bytes: stretch.len() as u64, digest }
+        let digest = Sha256::digest(stretch);
+        let half = digest.iter().take(16).fold(0u128, |half, byte| half << 8 | u128::from(*byte));
+        Self { bytes: stretch.len() as u64, digest: format!("{half:032x}") }
     }
 
     /// True if these bytes stand at `offset`. A file that cannot be read holds nothing.
@@ -70,9 +71,12 @@ impl Open {
             io::ErrorKind::NotFound => Ok(None),
             _ => Err(error),
         };
-        let check = |metadata: &Metadata| match metadata.is_file() {
-            true => Ok(()),
-            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+        let check = |metadata: &Metadata| {
+            if metadata.is_file() {
+                Ok(())
+            } else {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
+            }
         };
         match std::fs::metadata(path) {
             Ok(metadata) => check(&metadata)?,

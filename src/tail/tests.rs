@@ -281,8 +281,8 @@ fn lines_from(bed: &Bed, since: i64) -> (Vec<i64>, Begun) {
 #[test]
 fn reading_back_goes_just_as_far_as_the_time_reaches() {
     let bed = Bed::new();
-    let text: String = (0..200_000).map(|second| format!("{second} {}\n", "x".repeat(50))).collect();
-    bed.write("log", &text);
+    let lines: Vec<String> = (0..200_000).map(|second| format!("{second} {}\n", "x".repeat(50))).collect();
+    bed.write("log", &lines.concat());
     let (times, begun) = lines_from(&bed, 190_000);
     assert_eq!(times, (times[0]..200_000).collect::<Vec<i64>>());
     assert!(times[0] <= 190_000 && times[0] > 185_000, "{}", times[0]);
@@ -296,7 +296,8 @@ fn reading_back_goes_on_in_rotated_files_but_not_past_the_time() {
     for (name, from, modified) in
         [("log.3", 0, 1), ("log.2", 10_000, 2), ("log.1", 20_000, 3), ("log", 30_000, 4)]
     {
-        bed.write(name, &(from..from + 10_000).map(|second| format!("{second}\n")).collect::<String>());
+        let lines: Vec<String> = (from..from + 10_000).map(|second| format!("{second}\n")).collect();
+        bed.write(name, &lines.concat());
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(modified);
         fs::File::open(bed.path(name)).unwrap().set_modified(time).unwrap();
     }

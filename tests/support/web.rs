@@ -1,4 +1,5 @@
 //! Real web servers on loopback, started by the test in a folder of their own that stands for a host.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 use rustix::net::{AddressFamily, SocketAddrV4, SocketType};
 use rustix::process::{Pid, Signal, kill_process};
@@ -98,10 +99,9 @@ fn try_start(kind: Kind) -> Result<Server, String> {
 }
 
 fn nginx_settings(folder: &str, port: u16) -> String {
-    let temp: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
+    let temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("    {name}_temp_path {folder}/{name};\n"))
-        .collect();
+        .concat();
     let [combined, common, vhost] = Kind::Nginx.forms();
     format!(
         r#"

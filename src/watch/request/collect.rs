@@ -232,32 +232,29 @@ impl One<'_> {
         let mut facts = LogFacts { log: self.log.clone(), fresh: before.is_none(), ..LogFacts::default() };
         let (steps, known, floor);
         let mut there = before.as_ref().map_or(now, |before| before.there);
-        match before {
-            Some(before) => {
-                let resumed = tail::resume(self.path, &before.followed, seconds)?;
-                for lost in &resumed.lost {
-                    let bytes = lost.bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string());
-                    let why = format!("lines of {} are lost (bytes: {bytes}): {}", self.log, lost.why);
-                    self.gaps.add("request-log-rotated", 0, 1, &why);
-                }
-                facts.lost = resumed.lost.len() as u64;
-                (facts.since, facts.last, facts.rotations) = (before.since, before.last, resumed.rotations);
-                floor = minute_of(before.read).min(reached).saturating_sub(LATE);
-                (steps, known) = resumed.into_steps();
+        if let Some(before) = before {
+            let resumed = tail::resume(self.path, &before.followed, seconds)?;
+            for lost in &resumed.lost {
+                let bytes = lost.bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string());
+                let why = format!("lines of {} are lost (bytes: {bytes}): {}", self.log, lost.why);
+                self.gaps.add("request-log-rotated", 0, 1, &why);
             }
-            None => {
-                floor = reached;
-                facts.since = moment_of(reached);
-                let since = facts.since.as_second();
-                let begun = tail::begin(self.path, since, self.most, seconds, &stamp)?;
-                if let Some(short) = begun.short.filter(|_| self.most == u64::MAX) {
-                    let why = format!("{} does not reach back to {}: {short}", self.log, facts.since);
-                    self.gaps.add("request-log-rotated", 0, 1, &why);
-                }
-                facts.bytes = begun.bytes;
-                facts.last = begun.last.and_then(|last| Timestamp::from_second(last.min(seconds)).ok());
-                (steps, known) = (begun.steps, begun.known);
+            facts.lost = resumed.lost.len() as u64;
+            (facts.since, facts.last, facts.rotations) = (before.since, before.last, resumed.rotations);
+            floor = minute_of(before.read).min(reached).saturating_sub(LATE);
+            (steps, known) = resumed.into_steps();
+        } else {
+            floor = reached;
+            facts.since = moment_of(reached);
+            let since = facts.since.as_second();
+            let begun = tail::begin(self.path, since, self.most, seconds, &stamp)?;
+            if let Some(short) = begun.short.filter(|_| self.most == u64::MAX) {
+                let why = format!("{} does not reach back to {}: {short}", self.log, facts.since);
+                self.gaps.add("request-log-rotated", 0, 1, &why);
             }
+            facts.bytes = begun.bytes;
+            facts.last = begun.last.and_then(|last| Timestamp::from_second(last.min(seconds)).ok());
+            (steps, known) = (begun.steps, begun.known);
         }
         if steps.last().is_some_and(|step| step.open.path == self.path) {
             there = now;

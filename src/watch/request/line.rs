@@ -59,9 +59,11 @@ pub fn parse_line(line: &[u8]) -> Option<Request<'_>> {
     Some(Request { vhost, client, user, stamp, method, request, status })
 }
 
-/// `client ident user` or `vhost client ident user`. The ident is `-` nearly everywhere, which tells the two
+type Who<'a> = (Option<&'a [u8]>, &'a [u8], Option<&'a [u8]>);
+
+/// The virtual host, the client and the user of `client ident user` or `vhost client ident user`. The ident is `-` nearly everywhere, which tells the two
 /// apart; only the user may hold spaces.
-fn parse_who(who: &[u8]) -> Option<(Option<&[u8]>, &[u8], Option<&[u8]>)> {
+fn parse_who(who: &[u8]) -> Option<Who<'_>> {
     let (first, rest) = word(who)?;
     let (second, after) = word(rest)?;
     let is_address =

@@ -3,6 +3,7 @@
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Minutes since 1970 and how many requests came in each, in the order of time.
 pub type Series = Vec<(u32, u32)>;
@@ -20,6 +21,13 @@ pub fn add(series: &mut Series, minute: u32, count: u32) {
             Err(at) => series.insert(at, (minute, count)),
         },
         _ => series.push((minute, count)),
+    }
+}
+
+/// Adds all of another series.
+pub fn add_all(into: &mut Series, series: &Series) {
+    for (minute, count) in series {
+        add(into, *minute, *count);
     }
 }
 
@@ -75,9 +83,9 @@ impl Counts {
     /// Adds those of `other`, from `floor` on.
     pub fn merge(&mut self, other: &Self, floor: u32) {
         let fresh = |series: &Series, into: &mut Series| {
-            series.iter().filter(|(minute, _)| *minute >= floor).for_each(|(minute, count)| {
+            for (minute, count) in series.iter().filter(|(minute, _)| *minute >= floor) {
                 add(into, *minute, *count);
-            });
+            }
         };
         for (name, series) in &other.by {
             if series.last().is_some_and(|(last, _)| *last >= floor) {
@@ -111,7 +119,7 @@ impl Counts {
             if at < names && needs <= room {
                 room -= needs;
             } else if let Some(series) = self.by.remove(name) {
-                series.iter().for_each(|(minute, count)| add(&mut self.rest, *minute, *count));
+                add_all(&mut self.rest, &series);
             }
         }
     }
@@ -119,15 +127,16 @@ impl Counts {
     /// A compact text: it is remembered for each of many thousand clients.
     #[must_use]
     pub fn pack(&self) -> String {
+        // Writing to a String cannot fail.
         let mut out = String::new();
         let base =
             self.by.values().chain([&self.rest]).filter_map(|s| s.first()).map(|e| e.0).min().unwrap_or(0);
-        out.push_str(&format!("{base}\n"));
+        let _ = writeln!(out, "{base}");
         let mut line = |series: &Series, name: &str| {
             for (minute, count) in series {
-                out.push_str(&format!("{}:{count} ", minute - base));
+                let _ = write!(out, "{}:{count} ", minute - base);
             }
-            out.push_str(&format!("={name}\n"));
+            let _ = writeln!(out, "={name}");
         };
         line(&self.rest, "");
         for (name, series) in &self.by {
@@ -213,10 +222,10 @@ mod tests {
         #[test]
         fn adding_in_any_order_gives_the_same(mut entries in prop::collection::vec((0u32..9, 1u32..5), 0..20)) {
             let mut series = Series::new();
-            entries.iter().for_each(|(minute, count)| add(&mut series, *minute, *count));
+            add_all(&mut series, &entries);
             entries.sort_unstable();
             let mut sorted = Series::new();
-            entries.iter().for_each(|(minute, count)| add(&mut sorted, *minute, *count));
+            add_all(&mut sorted, &entries);
             prop_assert_eq!(&series, &sorted);
             prop_assert!(series.windows(2).all(|pair| pair[0].0 < pair[1].0));
         }
@@ -226,7 +235,7 @@ mod tests {
             entries in prop::collection::vec((0u32..40, 1u32..5), 0..20), width in 1u32..12
         ) {
             let mut series = Series::new();
-            entries.iter().for_each(|(minute, count)| add(&mut series, *minute, *count));
+            add_all(&mut series, &entries);
             let within = |start: u32| series.iter()
                 .filter(|(minute, _)| (start..start + width).contains(minute)).map(|(_, n)| u64::from(*n)).sum::<u64>();
             prop_assert_eq!(fullest(&series, width).count, (0..40).map(within).max().unwrap_or(0));

@@ -14,6 +14,7 @@ use crate::text::Text;
 use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 /// The hours of a week.
 const WEEK: u32 = 168;
@@ -78,7 +79,8 @@ impl From<Slot> for String {
     fn from(slot: Slot) -> Self {
         let mut out = slot.weeks.to_string();
         for (who, usual) in &slot.by {
-            out.push_str(&format!("\n{usual:.2} {who}"));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\n{usual:.2} {who}");
         }
         out
     }
@@ -110,7 +112,9 @@ fn slot_of(hour: u32) -> u32 {
 fn hourly(counts: &Counts, utc_offset: i32) -> Counts {
     let hours = |series: &Series| {
         let mut hours = Series::new();
-        series.iter().for_each(|(minute, count)| add(&mut hours, hour_of(*minute, utc_offset), *count));
+        for (minute, count) in series {
+            add(&mut hours, hour_of(*minute, utc_offset), *count);
+        }
         hours
     };
     let by = counts.by.iter().map(|(who, series)| (who.clone(), hours(series))).collect();
@@ -174,7 +178,9 @@ fn look(checked: &Checked, per: Per, hours: &mut Hours) -> Vec<Risen> {
         .collect();
     let mut by_hour: BTreeMap<u32, Vec<(&Text, u32)>> = BTreeMap::new();
     for (who, series) in &open.by {
-        series.iter().for_each(|(hour, count)| by_hour.entry(*hour).or_default().push((who, *count)));
+        for (hour, count) in series {
+            by_hour.entry(*hour).or_default().push((who, *count));
+        }
     }
     let mut risen = Vec::new();
     // Each hour is compared with those before it, and then, if it is over, counts as one of them.

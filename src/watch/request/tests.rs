@@ -236,11 +236,11 @@ limit = { per = "client", max = 35, in = "1h" }
     bed.send(NGINX, 0, 2, "10.1.1.2", "alice", "GET / HTTP/1.1");
     bed.send(NGINX, 0, 30, "10.1.1.1", "backup", "GET / HTTP/1.1");
     bed.send(NGINX, 0, 21, "2001:db8::1", "-", "GET / HTTP/1.1");
-    expect![[r#"
+    expect![[r"
         request-limit 2001:db8::1 sent 21 requests within 1m, 20 are allowed (/var/log/nginx/access.log)
         request-limit 10.1.1.1 sent 39 requests within 1h, 35 are allowed (/var/log/nginx/access.log)
         request-limit user alice sent 11 requests within 5m, 10 are allowed (/var/log/nginx/access.log)
-        request-limit all clients together sent 62 requests within 1h, 50 are allowed (/var/log/nginx/access.log)"#]].assert_eq(&titles(&bed.pass(rules)));
+        request-limit all clients together sent 62 requests within 1h, 50 are allowed (/var/log/nginx/access.log)"]].assert_eq(&titles(&bed.pass(rules)));
     (bed.look, bed.check) = Default::default();
     suggestions_hold(&mut bed, rules);
 }
@@ -447,7 +447,7 @@ fn a_longer_time_in_a_new_policy_is_counted_from_the_log_at_once() {
 fn hostile_lines_are_counted_and_shown_harmless() {
     let mut bed = Bed::new();
     bed.get(1, "203.0.113.9");
-    bed.append(NGINX, &[b'x'; 1_200_000]);
+    bed.append(NGINX, &vec![b'x'; 1_200_000]);
     bed.append(NGINX, b"\n\0\0\0\n\xff\xfe\x1b[2J \xe2\x80\xae \"] \"\n");
     bed.get(1, "203.0.113.9");
     let facts = bed.facts(&load(LIMIT));
@@ -561,7 +561,7 @@ fn without_rules_the_web_logs_are_found_and_a_policy_learned_that_finds_nothing(
     bed.append("/var/log/httpd/access_log", b"");
     let facts = bed.facts(&Policy::default());
     let learned = RequestWatch::learn(&facts, "watchdog snapshot", bed.now);
-    expect![[r##"
+    expect![[r#"
         # What web logs may show.
 
         [[requests]]
@@ -591,7 +591,7 @@ fn without_rules_the_web_logs_are_found_and_a_policy_learned_that_finds_nothing(
         limit   = { per = "client", max = 600, in = "1h" }
         why     = "3 requests from 2026-11-22T11:00:00Z to 2026-11-22T12:00:30Z, the busiest client 203.0.113.7 with 3 in an hour"
         by      = "watchdog snapshot"
-    "##]].assert_eq(&learned);
+    "#]].assert_eq(&learned);
     assert_eq!(RequestWatch::summary(&facts), "423 web requests in 4 logs");
     let policy = load(&learned);
     assert_eq!(bed.checked(&facts, &policy), []);

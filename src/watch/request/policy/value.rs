@@ -137,7 +137,7 @@ impl TryFrom<Span> for Within {
     type Error = String;
     fn try_from(span: Span) -> Result<Self, String> {
         let seconds = span.as_secs();
-        if seconds < 60 || seconds % 60 != 0 || seconds > 31 * 86_400 {
+        if seconds < 60 || !seconds.is_multiple_of(60) || seconds > 31 * 86_400 {
             return Err(format!(
                 "\"{span}\" cannot be counted: requests are counted by whole minutes, up to 31 days"
             ));
