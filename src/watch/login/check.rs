@@ -68,9 +68,7 @@ impl<'a> Asked<'a> {
         if rule.hours.is_empty() {
             comparison.condition(self.in_hours(login.at), || self.outside(login.at));
         } else {
-            comparison.condition(self.within(&rule.hours, login.at), || {
-                format!("it was {}, the rule's hours are {}", self.shown(login.at), join(&rule.hours))
-            });
+            comparison.condition(self.within(&rule.hours, login.at), || self.outside_of(rule, login.at));
         }
         comparison
     }
@@ -93,6 +91,10 @@ impl<'a> Asked<'a> {
         comparison
     }
 
+    fn outside_of(&self, rule: &LoginRule, at: Timestamp) -> String {
+        format!("it was {}, the rule's hours are {}", self.shown(at), join(&rule.hours))
+    }
+
     fn outside(&self, at: Timestamp) -> String {
         if self.expired {
             return "the hours of [logins] have expired".to_owned();
@@ -111,39 +113,51 @@ fn join(hours: &[Hours]) -> String {
     hours.iter().map(Hours::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// What is refused of one user and source.
 #[derive(Default)]
 struct Refused<'a> {
-    logins: Vec<&'a Login>,
-    nearest: Option<Nearest>,
+    all: Vec<&'a Login>,
+    unknown: Vec<&'a Login>,
+    unknown_nearest: Option<Nearest>,
+    off_hours: Vec<&'a Login>,
+    off_hours_nearest: Option<Nearest>,
 }
 
 /// One finding per user and source, of each code.
 fn successes(facts: &LoginFacts, asked: &Asked) -> Vec<Finding> {
-    let mut unknown: BTreeMap<(&Text, &Text), Refused> = BTreeMap::new();
-    let mut off_hours: BTreeMap<(&Text, &Text), Refused> = BTreeMap::new();
+    let mut refused: BTreeMap<(&Text, &Text), Refused> = BTreeMap::new();
     for login in &facts.logins {
         let verdict = rule::ask(&asked.rules.login, asked.now, |rule| asked.compare(rule, login));
         let Verdict::Refused(nearest) = verdict else { continue };
-        let ask_known =
-            || rule::ask(&asked.rules.login, asked.now, |rule| asked.compare_but_hours(rule, login));
-        let known = matches!(ask_known(), Verdict::Allowed(_));
-        if !known {
-            let refused = unknown.entry((&login.user, &login.from)).or_default();
-            refused.logins.push(login);
-            refused.nearest = refused.nearest.take().or_else(|| nearest.clone());
+        let group = refused.entry((&login.user, &login.from)).or_default();
+        group.all.push(login);
+        let but_hours = rule::ask(&asked.rules.login, asked.now, |rule| asked.compare_but_hours(rule, login));
+        let known = match but_hours {
+            Verdict::Allowed(placed) => Some(placed),
+            Verdict::Refused(_) => None,
+        };
+        if known.is_none() {
+            group.unknown.push(login);
+            group.unknown_nearest = group.unknown_nearest.take().or(nearest);
         }
-        if known || !asked.in_hours(login.at) {
-            let refused = off_hours.entry((&login.user, &login.from)).or_default();
-            refused.logins.push(login);
-            let all_hours = || hours_rule(asked, login.at);
-            refused.nearest = refused.nearest.take().or(if known { nearest } else { all_hours() });
+        if known.is_some() || !asked.in_hours(login.at) {
+            group.off_hours.push(login);
+            let nearest = || match known.filter(|placed| !placed.rule.hours.is_empty()) {
+                Some(placed) => {
+                    let why_not = asked.outside_of(&placed.rule, login.at);
+                    Some(Nearest { rule: describe(placed), why_not })
+                }
+                None => hours_rule(asked, login.at),
+            };
+            group.off_hours_nearest = group.off_hours_nearest.take().or_else(nearest);
         }
     }
-    let unknown =
-        unknown.into_iter().map(|((user, from), refused)| unknown_login(user, from, &refused, asked));
-    let off_hours =
-        off_hours.into_iter().map(|((user, from), refused)| off_hours_login(user, from, &refused, asked));
-    unknown.chain(off_hours).collect()
+    let both = refused.into_iter().flat_map(|((user, from), refused)| {
+        let unknown = (!refused.unknown.is_empty()).then(|| unknown_login(user, from, &refused, asked));
+        let off_hours = (!refused.off_hours.is_empty()).then(|| off_hours_login(user, from, &refused, asked));
+        unknown.into_iter().chain(off_hours)
+    });
+    both.collect()
 }
 
 /// `[logins]` as the rule that refuses a moment.
@@ -158,23 +172,26 @@ fn describe<R: Rule>(placed: &Placed<R>) -> String {
 
 fn unknown_login(user: &Text, from: &Text, refused: &Refused, asked: &Asked) -> Finding {
     let subject = format!("{user} from {from}");
-    let methods = methods(&refused.logins);
-    let title = format!("{user} logged in from {from} by {}{}", methods.join(", "), times(&refused.logins));
+    let logins = &refused.unknown;
+    let methods = methods(logins);
+    let title = format!("{user} logged in from {from} by {}{}", methods.join(", "), times(logins));
     let rule = LoginRule { methods: named(&methods), ..narrow(user, from) };
-    evidence(Finding::new(Code::UnknownLogin, subject, title), &refused.logins, asked)
-        .nearest(refused.nearest.clone())
+    evidence(Finding::new(Code::UnknownLogin, subject, title), logins, asked)
+        .nearest(refused.unknown_nearest.clone())
         .suggest(rule::to_toml("[[login]]", &rule))
 }
 
 fn off_hours_login(user: &Text, from: &Text, refused: &Refused, asked: &Asked) -> Finding {
     let subject = format!("{user} from {from}");
-    let last = refused.logins.last().map(|login| asked.shown(login.at)).unwrap_or_default();
-    let title = format!("{user} logged in from {from} outside the hours, {last}{}", times(&refused.logins));
-    let walls = refused.logins.iter().map(|login| asked.zone.wall(login.at).datetime());
-    let methods = methods(&refused.logins);
-    let rule = LoginRule { methods: named(&methods), hours: Hours::covering(walls), ..narrow(user, from) };
-    evidence(Finding::new(Code::OffHoursLogin, subject, title), &refused.logins, asked)
-        .nearest(refused.nearest.clone())
+    let logins = &refused.off_hours;
+    let last = logins.last().map(|login| asked.shown(login.at)).unwrap_or_default();
+    let title = format!("{user} logged in from {from} outside the hours, {last}{}", times(logins));
+    // A rule for this user and source makes all that was refused of them a matter of hours, so it covers all.
+    let walls = refused.all.iter().map(|login| asked.zone.wall(login.at).datetime());
+    let methods = named(&methods(&refused.all));
+    let rule = LoginRule { methods, hours: Hours::covering(walls), ..narrow(user, from) };
+    evidence(Finding::new(Code::OffHoursLogin, subject, title), logins, asked)
+        .nearest(refused.off_hours_nearest.clone())
         .suggest(rule::to_toml("[[login]]", &rule))
 }
 

@@ -66,7 +66,7 @@ pub fn read(
             let from = current.as_ref().map_or(Ok(0), |open| reach(open, since, now))?;
             if from == 0 {
                 let newest = older(path).into_iter().max_by_key(|open| open.modified);
-                if let Some(open) = newest.filter(|open| open.modified >= since.as_second()) {
+                if let Some(open) = newest {
                     let from = reach(&open, since, now)?;
                     files.push((open, from));
                 }
