@@ -32,17 +32,18 @@ pub fn is_entered(test: &str) -> bool {
     false
 }
 
-/// A loopback interface, a name, and logs of its own.
+/// A loopback interface, a name, logs, state and devices of its own.
 fn prepare() {
-    for command in [
-        "ip link set lo up",
-        "hostname web1",
-        "mount -t tmpfs -o mode=755 tmpfs /var/log",
-        "mount -t tmpfs -o mode=755 tmpfs /run",
-        "mkdir /run/sshd /var/log/nginx /var/log/apache2",
-    ] {
-        let mut words = command.split(' ');
-        let status = Command::new(words.next().unwrap()).args(words).status().expect("the command is there");
-        assert!(status.success(), "{command}");
-    }
+    let script = "set -e
+        ip link set lo up
+        hostname web1
+        mount -t tmpfs -o mode=755 tmpfs /run
+        mount -t tmpfs -o mode=755 tmpfs /var/log
+        mkdir -p /run/sshd /run/dev/pts /run/dev/shm /var/log/nginx /var/log/apache2
+        cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /dev/ptmx /run/dev/
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts /run/dev/pts
+        ln -sf pts/ptmx /run/dev/ptmx
+        mount --bind /run/dev /dev";
+    let output = Command::new("sh").args(["-c", script]).output().expect("sh runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
