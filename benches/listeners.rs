@@ -14,7 +14,9 @@ fn main() {
     if !common::wanted() {
         return;
     }
-    println!("processor time of a pass over all listening sockets (look, compare with a learned policy), medians");
+    println!(
+        "processor time of a pass over all listening sockets (look, compare with a learned policy), medians"
+    );
     println!("{:>9}  {:>14}  {:>14}", "", "first / ss", "steady / ss");
     for count in [10, 1_000] {
         let _listening = common::Running::start("listeners", count);
@@ -29,7 +31,9 @@ fn main() {
             passes.next();
             passes.read_processes();
             let (steady, ()) = of_work(|| look(&mut passes, &policy));
-            rows.iter_mut().zip([ratio(first, ss), ratio(steady, ss)]).for_each(|(row, figure)| row.push(figure));
+            rows.iter_mut()
+                .zip([ratio(first, ss), ratio(steady, ss)])
+                .for_each(|(row, figure)| row.push(figure));
         }
         let [first, steady] = rows.map(median);
         println!("{count:>9}  {first:>14.2}  {steady:>14.3}");

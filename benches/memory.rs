@@ -16,11 +16,15 @@ fn main() {
         return;
     }
     println!("resident memory of `watchdog run` with a learned policy, in MB, and how much of it is its own");
-    println!("{:>9}  {:>12}  {:>12}  {:>12}  {:>8}", "processes", "first pass", "second pass", "at its peak", "budget");
+    println!(
+        "{:>9}  {:>12}  {:>12}  {:>12}  {:>8}",
+        "processes", "first pass", "second pass", "at its peak", "budget"
+    );
     for (count, budget) in BUDGETS {
-        let others = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
-            entry.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit())
-        });
+        let others = std::fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()));
         let _sleepers = common::Running::start("sleepers", count.saturating_sub(others.count()));
         let folder = std::env::temp_dir().join(format!("watchdog-bench-{}", std::process::id()));
         let mut service = start(&folder);

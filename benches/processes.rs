@@ -16,7 +16,10 @@ fn main() {
     }
     let reader = common::helper("reader");
     println!("processor time of a pass over all processes (look, compare with a learned policy), medians");
-    println!("{:>9}  {:>14}  {:>15}  {:>14}  {:>14}", "", "first / reader", "steady / reader", "first / ps", "steady / ps");
+    println!(
+        "{:>9}  {:>14}  {:>15}  {:>14}  {:>14}",
+        "", "first / reader", "steady / reader", "first / ps", "steady / ps"
+    );
     for count in [200, 2_000, 10_000] {
         let _sleepers = common::Running::start("sleepers", count);
         let policy = common::learned("process");
@@ -29,7 +32,8 @@ fn main() {
             let ps = of_program("ps", &["auxww"]);
             passes.next();
             let (steady, ()) = of_work(|| look(&mut passes, &policy));
-            let figures = [ratio(first, yardstick), ratio(steady, yardstick), ratio(first, ps), ratio(steady, ps)];
+            let figures =
+                [ratio(first, yardstick), ratio(steady, yardstick), ratio(first, ps), ratio(steady, ps)];
             rows.iter_mut().zip(figures).for_each(|(row, figure)| row.push(figure));
         }
         let [first, steady, first_ps, steady_ps] = rows.map(median);

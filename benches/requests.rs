@@ -23,7 +23,10 @@ fn main() {
     }
     let log = std::env::temp_dir().join(format!("watchdog-bench-{}.log", std::process::id()));
     println!("processor time for {LINES} lines of an access log (read, parse, count, compare), medians");
-    println!("{:>9}  {:>14}  {:>10}  {:>10}  {:>10}", "clients", "lines a second", "/ grep -c", "/ awk", "/ wc -l");
+    println!(
+        "{:>9}  {:>14}  {:>10}  {:>10}  {:>10}",
+        "clients", "lines a second", "/ grep -c", "/ awk", "/ wc -l"
+    );
     for clients in [100, 10_000] {
         std::fs::write(&log, lines(clients)).unwrap();
         let name = log.to_str().unwrap();
@@ -32,7 +35,10 @@ fn main() {
         for _ in 0..5 {
             let grep = of_program("grep", &["-c", "\" 404 ", name]);
             let (ours, ()) = of_work(|| look(&policy, &log));
-            let awk = of_program("awk", &["{ count[$1]++ } END { for (who in count) print who, count[who] }", name]);
+            let awk = of_program(
+                "awk",
+                &["{ count[$1]++ } END { for (who in count) print who, count[who] }", name],
+            );
             let wc = of_program("wc", &["-l", name]);
             let speed = LINES as f64 / ours.as_secs_f64();
             let figures = [speed, ratio(ours, grep), ratio(ours, awk), ratio(ours, wc)];
@@ -51,7 +57,8 @@ fn look(policy: &Policy, log: &Path) {
     let snapshot = passes.snapshot(policy);
     let findings = passes.check(&snapshot, policy);
     let facts = snapshot.requests.as_ref().unwrap().facts().unwrap();
-    let seen: u64 = facts.logs.iter().filter(|facts| facts.log == *log.to_str().unwrap()).map(|facts| facts.lines).sum();
+    let seen: u64 =
+        facts.logs.iter().filter(|facts| facts.log == *log.to_str().unwrap()).map(|facts| facts.lines).sum();
     assert_eq!(seen, LINES as u64, "lines were passed over");
     assert!(findings.iter().all(|finding| !finding.title.contains("requests")), "{findings:#?}");
 }

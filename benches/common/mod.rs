@@ -38,8 +38,10 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 /// Compiles `benches/NAME.c`.
 pub fn helper(name: &str) -> PathBuf {
     let source = format!("{}/benches/{name}.c", env!("CARGO_MANIFEST_DIR"));
-    let program = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{name}-{}", std::process::id()));
-    let done = command("cc").args(["-O2", "-Wall", "-Werror", "-o"]).arg(&program).arg(source).status().unwrap();
+    let program =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{name}-{}", std::process::id()));
+    let done =
+        command("cc").args(["-O2", "-Wall", "-Werror", "-o"]).arg(&program).arg(source).status().unwrap();
     assert!(done.success(), "cc could not compile {name}.c");
     program
 }
