@@ -1,8 +1,13 @@
 //! What is written down beside the code must be what the code does: man pages, completions, and the documents.
 
-#![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "a test says what is wrong by failing"
+)]
 
-#[path = "../examples/manual.rs"]
+#[path = "../examples/manual/main.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
 mod manual;
 
@@ -47,7 +52,7 @@ fn man_pages_and_completions_are_those_of_the_command_line() {
         let committed = fs::read_to_string(root().join(file)).unwrap_or_default();
         assert!(
             *content == committed,
-            "{} is not what src/cli.rs makes: run `cargo run --example manual` and commit it",
+            "{} is not what src/cli.rs or docs/ make: run `cargo run --example manual` and commit it",
             file.display()
         );
     }
@@ -122,7 +127,7 @@ fn blocks(document: &str) -> Vec<(String, usize, String)> {
     for (at, line) in document.lines().enumerate() {
         match (&mut open, line.strip_prefix("```")) {
             (Some(_), Some("")) => blocks.extend(open.take()),
-            (Some((_, _, text)), _) => *text += &format!("{line}\n"),
+            (Some((_, _, text)), _) => text.extend([line, "\n"]),
             (None, Some(tag)) => open = Some((tag.to_owned(), at + 1, String::new())),
             (None, None) => {}
         }
@@ -193,16 +198,16 @@ fn tables(refuse: &dyn Fn(&str) -> String) -> BTreeMap<String, Vec<String>> {
 /// common stands under a heading with `every`, if there is one.
 fn unsaid(document: &str, tables: &BTreeMap<String, Vec<String>>, every: Option<&str>) -> Vec<String> {
     let sections: Vec<&str> = document.split("\n## ").collect();
-    let headed = |words: &str| {
+    let section_of = |words: &str| {
         let found =
             sections.iter().find(|section| section.lines().next().unwrap_or_default().contains(words));
         found.copied().unwrap_or_default()
     };
-    let common = every.map(headed).unwrap_or_default();
+    let common = every.map(section_of).unwrap_or_default();
     let mut unsaid = Vec::new();
     for (table, keys) in tables {
         let header = table.split('.').next().unwrap_or_default();
-        let section = if header.is_empty() { document } else { headed(&format!("`{header}`")) };
+        let section = if header.is_empty() { document } else { section_of(&format!("`{header}`")) };
         if section.is_empty() {
             unsaid.push(format!("there is no section for {header}"));
         }

@@ -92,7 +92,7 @@ pub fn of_work<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let before = clock_gettime(ClockId::ProcessCPUTime);
     let made = work();
     let after = clock_gettime(ClockId::ProcessCPUTime);
-    ((Duration::try_from(after).unwrap() - Duration::try_from(before).unwrap()), made)
+    (Duration::try_from(after - before).unwrap(), made)
 }
 
 /// The middle one.

@@ -1,7 +1,9 @@
-//! Writes the man pages and the shell completions from the definitions of the command line:
-//! `cargo run --example manual`. A test compares them with what is committed.
+//! Writes the man pages and the shell completions from the definitions of the command line, and the man pages of the
+//! policy and the settings from their documents: `cargo run --example manual`. A test compares them with what is committed.
 
 #![allow(clippy::expect_used, missing_docs, reason = "a tool of the developers, run by hand")]
+
+mod markdown;
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
@@ -13,7 +15,13 @@ use std::path::{Path, PathBuf};
 /// The package also puts this link beside the program, because Debian has another package called watchdog.
 const LINK: &str = "host-watchdog";
 
+/// The pages made from documents.
+const PAGES_5: [&str; 2] = ["watchdog.toml", "watchdog-policy"];
+
+const SOURCE: &str = concat!("host-watchdog ", env!("CARGO_PKG_VERSION"));
+
 /// Every generated file: its path within the repository and its content.
+#[must_use]
 pub fn files() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     let mut cli = Cli::command().disable_help_subcommand(true);
@@ -21,6 +29,15 @@ pub fn files() -> Vec<(PathBuf, String)> {
     pages(&cli, None, &mut files);
     let link = format!(".so man1/{}.1\n", cli.get_name());
     files.push((PathBuf::from(format!("packaging/man/{LINK}.1")), link));
+    let [settings, policy] = PAGES_5;
+    for (name, what, document) in [
+        (settings, "how Host Watchdog runs", include_str!("../../docs/settings.md")),
+        (policy, "what Host Watchdog allows on a host", include_str!("../../docs/policy.md")),
+    ] {
+        let first = format!("{name} - {what}");
+        let page = markdown::page(&name.to_uppercase(), "5", &first, SOURCE, document);
+        files.push((PathBuf::from(format!("packaging/man/{name}.5")), text(page.into_bytes())));
+    }
     for name in [cli.get_name().to_owned(), LINK.to_owned()] {
         for (shell, file) in [
             (Shell::Bash, format!("{name}.bash")),
@@ -41,7 +58,7 @@ fn pages(command: &Command, parent: Option<&str>, files: &mut Vec<(PathBuf, Stri
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     // No date, and the version of the package: the same definitions always make the same pages.
     let man = Man::new(command.clone()).date("").manual("Host Watchdog").title(name.to_uppercase());
-    let man = man.source(format!("host-watchdog {}", env!("CARGO_PKG_VERSION")));
+    let man = man.source(SOURCE);
     let mut bytes = Vec::new();
     let mut sections = || {
         man.render_title(&mut bytes)?;
@@ -100,12 +117,14 @@ fn after(parent: Option<&str>, name: &str) -> Roff {
     }
     let top = Cli::command();
     let others = top.get_subcommands().map(|command| format!("watchdog-{}", command.get_name()));
-    let others = if parent.is_none() { others.collect() } else { vec!["watchdog".to_owned()] };
+    let others: Vec<String> = if parent.is_none() { others.collect() } else { vec!["watchdog".to_owned()] };
+    let others = [others, PAGES_5.map(str::to_owned).to_vec()].concat();
     roff.control("SH", ["SEE ALSO"]);
     let last = others.len();
     for (at, other) in others.iter().enumerate() {
+        let section = if PAGES_5.contains(&other.as_str()) { 5 } else { 1 };
         let comma = if at + 1 < last { "," } else { "" };
-        roff.control("BR", [other.as_str(), &format!("(1){comma}")]);
+        roff.control("BR", [other.as_str(), &format!("({section}){comma}")]);
     }
     roff
 }
