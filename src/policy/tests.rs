@@ -7,7 +7,16 @@ use std::fs;
 /// What is said of a policy with this text in `policy.toml`.
 fn error(text: &str, expected: &Expect) {
     let error = Policy::from_text("policy.toml", text).map(|_| "no error").unwrap_err();
-    expected.assert_eq(&format!("{error}\n"));
+    expected.assert_eq(&format!("{}\n", without_keys(&error.to_string())));
+}
+
+/// An error without the list of the keys there are, so that a new key changes no test.
+fn without_keys(error: &str) -> String {
+    let short = |line: &str| match line.split_once(", expected one of") {
+        Some((before, _)) => format!("{before}, expected one of …"),
+        None => line.to_owned(),
+    };
+    error.lines().map(short).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -16,38 +25,38 @@ fn a_wrong_key_is_shown_at_every_level() {
         (
             "schema = 1\ninclud = []",
             expect![[r#"
-            policy.toml:2:1: unknown field `includ`, expected one of `schema`, `include`, `process`, `listener`, `logins`, `login`, `sessions`, `keyholder`, `updates`, `resources`, `disk`, `requests`, `coverage`
-              |
-            2 | includ = []
-              | ^^^^^^
-        "#]],
+                policy.toml:2:1: unknown field `includ`, expected one of …
+                  |
+                2 | includ = []
+                  | ^^^^^^
+            "#]],
         ),
         (
             "schema = 1\n[[proces]]\nexe = \"/x\"",
             expect![[r#"
-            policy.toml:2:3: unknown field `proces`, expected one of `schema`, `include`, `process`, `listener`, `logins`, `login`, `sessions`, `keyholder`, `updates`, `resources`, `disk`, `requests`, `coverage`
-              |
-            2 | [[proces]]
-              |   ^^^^^^
-        "#]],
+                policy.toml:2:3: unknown field `proces`, expected one of …
+                  |
+                2 | [[proces]]
+                  |   ^^^^^^
+            "#]],
         ),
         (
             "schema = 1\n\n[[process]]\nexe = \"/x\"\nuser = [\"root\"]",
             expect![[r#"
-            policy.toml:5:1: unknown field `user`, expected one of `exe`, `script`, `package`, `users`, `unit`, `count`, `deleted`, `container`, `why`, `by`, `expires`
-              |
-            5 | user = ["root"]
-              | ^^^^
-        "#]],
+                policy.toml:5:1: unknown field `user`, expected one of …
+                  |
+                5 | user = ["root"]
+                  | ^^^^
+            "#]],
         ),
         (
             "schema = 1\n[updates]\nmax_age = \"3d\"",
             expect![[r#"
-            policy.toml:3:1: unknown field `max_age`, expected one of `max-age`, `security-max-age`, `lists-max-age`, `reboot-max-age`, `why`, `by`, `expires`
-              |
-            3 | max_age = "3d"
-              | ^^^^^^^
-        "#]],
+                policy.toml:3:1: unknown field `max_age`, expected one of …
+                  |
+                3 | max_age = "3d"
+                  | ^^^^^^^
+            "#]],
         ),
         (
             "schema = 1\n[resources]\ncpu = { max = \"90%\", fro = \"10m\" }",
@@ -61,7 +70,7 @@ fn a_wrong_key_is_shown_at_every_level() {
         (
             "schema = 1\n[[requests]]\nlog = \"/l\"\n[requests.limit]\nper = \"client\"\nmax = 1\nwithin = \"1h\"",
             expect![[r#"
-                policy.toml:7:1: unknown field `within`, expected one of `per`, `max`, `in`, `only`, `except`
+                policy.toml:7:1: unknown field `within`, expected one of …
                   |
                 7 | within = "1h"
                   | ^^^^^^
@@ -70,11 +79,11 @@ fn a_wrong_key_is_shown_at_every_level() {
         (
             "schema = 1\nprocess = [{ exe = \"/x\" }, { exe = \"/y\", wy = \"z\" }]",
             expect![[r#"
-            policy.toml:2:42: unknown field `wy`, expected one of `exe`, `script`, `package`, `users`, `unit`, `count`, `deleted`, `container`, `why`, `by`, `expires`
-              |
-            2 | process = [{ exe = "/x" }, { exe = "/y", wy = "z" }]
-              |                                          ^^
-        "#]],
+                policy.toml:2:42: unknown field `wy`, expected one of …
+                  |
+                2 | process = [{ exe = "/x" }, { exe = "/y", wy = "z" }]
+                  |                                          ^^
+            "#]],
         ),
     ] {
         error(text, &expected);
@@ -280,16 +289,18 @@ fn what_is_wrong_in_another_file_is_shown_there() {
         ("two.toml", "schema = 1\n[[process]]\nexe = \"/x\"\nuzers = []"),
     ]);
     expect![[r#"
-        two.toml:4:1: unknown field `uzers`, expected one of `exe`, `script`, `package`, `users`, `unit`, `count`, `deleted`, `container`, `why`, `by`, `expires`
+        two.toml:4:1: unknown field `uzers`, expected one of …
           |
         4 | uzers = []
-          | ^^^^^"#]].assert_eq(&found.unwrap_err());
+          | ^^^^^"#]]
+    .assert_eq(&without_keys(&found.unwrap_err()));
     let found = load(&[("policy.toml", "schema = 1"), ("policy.d/x.toml", "schema = 1\n[update]")]);
     expect![[r#"
-        policy.d/x.toml:2:2: unknown field `update`, expected one of `schema`, `include`, `process`, `listener`, `logins`, `login`, `sessions`, `keyholder`, `updates`, `resources`, `disk`, `requests`, `coverage`
+        policy.d/x.toml:2:2: unknown field `update`, expected one of …
           |
         2 | [update]
-          |  ^^^^^^"#]].assert_eq(&found.unwrap_err());
+          |  ^^^^^^"#]]
+    .assert_eq(&without_keys(&found.unwrap_err()));
     let found = load(&[
         ("policy.toml", "schema = 1\ninclude = [\"two.toml\", \"gone.toml\"]"),
         ("two.toml", "schema = 1"),
@@ -299,7 +310,7 @@ fn what_is_wrong_in_another_file_is_shown_there() {
           |
         2 | include = ["two.toml", "gone.toml"]
           |                        ^^^^^^^^^^^"#]]
-    .assert_eq(&found.unwrap_err());
+    .assert_eq(&without_keys(&found.unwrap_err()));
     assert_eq!(load(&[]).unwrap_err(), "cannot read policy.toml: No such file or directory (os error 2)");
     let bytes = folder(&[]);
     fs::write(bytes.path().join("policy.toml"), b"schema = 1\n# \xff").unwrap();
@@ -316,7 +327,7 @@ fn a_table_for_the_whole_host_may_stand_only_once() {
           |
         3 | [updates]
           | ^^^^^^^^^"#]]
-    .assert_eq(&found.unwrap_err());
+    .assert_eq(&without_keys(&found.unwrap_err()));
     error(
         "schema = 1\n[updates]\n[updates]",
         &expect![[r#"
