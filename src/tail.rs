@@ -86,12 +86,13 @@ pub struct Known {
 }
 
 impl Known {
-    fn of(open: &Open) -> Option<Self> {
-        Some(Self { device: open.device, inode: open.inode, head: open.head()? })
+    fn of(open: &Open) -> Self {
+        Self { device: open.device, inode: open.inode, head: open.head().unwrap_or_default() }
     }
 
     fn is(&self, open: &Open) -> bool {
-        (self.device, self.inode) == (open.device, open.inode) && self.head.is_at(open, 0)
+        let same = if self.head.bytes == 0 { open.len == 0 } else { self.head.is_at(open, 0) };
+        (self.device, self.inode) == (open.device, open.inode) && same
     }
 }
 
@@ -176,12 +177,13 @@ fn decide(current: Option<Open>, siblings: Siblings, before: &Followed, now: i64
         let is_current = Some((open.device, open.inode)) == current_at;
         let done = before.known.iter().any(|known| known.is(&open))
             || copied.iter().any(|place| place.offset > 0 && place.head.is_at(&open, 0));
-        if is_current || !(open.len == 0 || done) {
-            out.rotations += 1;
+        // An empty one is followed too: the server may write on to it.
+        if is_current || !done {
+            out.rotations += u64::from(is_current || open.len > 0);
             let place = Place::start(&open, now);
             out.steps.push(Step { open, place });
         } else {
-            out.known.extend(Known::of(&open));
+            out.known.push(Known::of(&open));
         }
     }
     let order = |step: &Step| (Some((step.open.device, step.open.inode)) == current_at, step.open.modified);
@@ -222,7 +224,7 @@ pub fn settle(steps: Vec<Step>, mut known: Vec<Known>, now: i64) -> Followed {
         if at == last || now.saturating_sub(step.place.grew) < QUIET {
             places.push(step.place);
         } else {
-            known.extend(Known::of(&step.open));
+            known.push(Known::of(&step.open));
         }
     }
     known.sort();

@@ -62,11 +62,11 @@ pub fn begin(
         begun.steps.push(Step { open, place });
     }
     let Siblings { mut plain, packed } = siblings::list(path)?;
-    plain.retain(|open| open.len > 0 && Some((open.device, open.inode)) != current_at);
+    plain.retain(|open| Some((open.device, open.inode)) != current_at);
     plain.sort_by_key(|open| std::cmp::Reverse(open.modified));
     let mut oldest = i64::MAX;
     for open in plain {
-        if going_back {
+        if going_back && open.len > 0 {
             // A rotated file that cannot be read is left out; that the time is not covered is said below.
             let last = search.last(&open).unwrap_or_default();
             begun.last = begun.last.or(last);
@@ -80,7 +80,7 @@ pub fn begin(
             }
             going_back = false;
         }
-        begun.known.extend(Known::of(&open));
+        begun.known.push(Known::of(&open));
     }
     begun.steps.reverse();
     let reached = |packed: &&siblings::Packed| packed.modified >= since && packed.modified <= oldest;

@@ -145,6 +145,32 @@ fn a_copy_that_is_still_being_made_is_not_read_twice() {
 }
 
 #[test]
+fn a_rotated_log_that_was_empty_is_followed_when_the_server_writes_on() {
+    let mut bed = Bed::new();
+    bed.write("log", "a\n");
+    assert_eq!(bed.read(), "a");
+    bed.rename("log", "log.2");
+    bed.write("log.1", "");
+    bed.write("log", "b\n");
+    assert_eq!(bed.read(), "b");
+    bed.write("log.1", "c\n");
+    assert_eq!(bed.read(), "c");
+}
+
+#[test]
+fn what_is_written_while_it_is_read_waits_for_the_next_time() {
+    let mut bed = Bed::new();
+    bed.write("log", "a\n");
+    let (mut steps, known) = resume(&bed.path("log"), &bed.followed, bed.now).unwrap().into_steps();
+    bed.write("log", "b\n");
+    let mut lines = Vec::new();
+    read_lines(&mut steps[0], bed.now, &mut Vec::new(), |line, at| lines.push((line.to_vec(), at))).unwrap();
+    assert_eq!(lines, [(b"a".to_vec(), 0)]);
+    bed.followed = settle(steps, known, bed.now);
+    assert_eq!(bed.read(), "b");
+}
+
+#[test]
 fn logs_that_begin_alike_are_told_apart() {
     let mut bed = Bed::new();
     let same = "the same line in the same second\n".repeat(30);
