@@ -45,7 +45,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Alerts { json } => alerts::list(&setup()?, json),
         Command::Show { id, json } => alerts::show(&setup()?, &id, json),
         Command::Status { json } => status::run(&setup()?, json),
-        Command::Mail { command: MailCommand::Test } => mail_test::run(&setup()?),
+        Command::Mail { command: MailCommand::Test } => Ok(mail_test::run(&setup()?)),
     }
 }
 

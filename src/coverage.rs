@@ -1,7 +1,7 @@
 //! Coverage: what the watchdog could not see, as numbers, and which of it a policy accepts.
 
 use crate::finding::{Code, Finding};
-use crate::rule::{Comparison, Day, Placed, Rule, Verdict, self};
+use crate::rule::{self, Comparison, Day, Placed, Rule, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -39,7 +39,7 @@ use timing::{Clock, Jump};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// So long the watches may take in a single pass asked for by a person.
-const ONCE: Duration = Duration::from_secs(600);
+const ONCE: Duration = Duration::from_mins(10);
 
 /// Shorter times without watching are not worth a word: a restart, a reboot.
 pub const UNWATCHED: Span = Span::minutes(3);
@@ -176,7 +176,7 @@ impl Service {
             Looker::start(watch, schedule, Arc::clone(&host), Arc::clone(&processes), sender.clone())
         });
         let lookers = lookers.collect::<std::io::Result<Vec<_>>>().context("cannot start a thread")?;
-        let mailer = Mailer::start(Arc::clone(&outbox), Arc::clone(&host), setup.mail_settings())?;
+        let mailer = Mailer::start(Arc::clone(&outbox), Arc::clone(&host), &setup.mail_settings())?;
         Ok(Self {
             book: store.book()?,
             clock: Clock::starting(now, host.machine_id().as_str()),
@@ -233,7 +233,7 @@ impl Service {
 
     /// Waits for the next thing to happen: an answer, a signal, or the time of the next look.
     fn next_event(&mut self, now: Timestamp) -> Option<Event> {
-        let due = self.lookers.iter().filter_map(|looker| looker.due()).min();
+        let due = self.lookers.iter().filter_map(looker::Looker::due).min();
         // In slices of a minute, so that a clock that is set or a host that slept is noticed.
         let wait = due.map_or(SignedDuration::from_secs(60), |due| due.duration_since(now));
         let wait = wait.clamp(SignedDuration::from_millis(1), SignedDuration::from_secs(60));
@@ -326,7 +326,7 @@ impl Service {
         match read {
             Ok((setup, policy)) => {
                 let digest = policy.digest.get(..12).unwrap_or_default().to_owned();
-                self.mailer.change(setup.mail_settings());
+                self.mailer.change(&setup.mail_settings());
                 for looker in &mut self.lookers {
                     looker.change_schedule(setup.settings.schedule_named(looker.name()));
                 }

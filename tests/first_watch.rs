@@ -1,5 +1,6 @@
 //! The whole main job, with real parts: from a bare host to a mail in root's mailbox, for each of the five alarms.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
 
 #[path = "support/mail_server.rs"]
@@ -30,7 +31,7 @@ impl Server {
         let mail = MailServer::start_at(25)?;
         write_syslog_to("/var/log/auth.log");
         let running = vec![start_sshd(folder.path()), start_nginx(folder.path())];
-        let settings = format!("state-dir = {:?}\n", folder.path().join("state"));
+        let settings = format!("state-dir = \"{}\"\n", folder.path().join("state").display());
         std::fs::write(folder.path().join("watchdog.toml"), settings).unwrap();
         Some(Self { folder, mail, _running: running, told: 0 })
     }
@@ -42,7 +43,8 @@ impl Server {
     fn watchdog(&self, args: &[&str]) -> String {
         let config = self.path("watchdog.toml");
         let output = watchdog(&[args, &["--config", config.to_str().unwrap()]].concat());
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
         said
     }
@@ -65,13 +67,20 @@ impl Server {
         let [mail] = &mails[..] else { panic!("{} mails", mails.len()) };
         let text = mail.body_text(0).unwrap();
         let found = mail.subject().unwrap();
-        assert!(found.starts_with("web1: ") && found.contains(subject), "{found:?} lacks {subject:?}\n{text}");
+        assert!(
+            found.starts_with("web1: ") && found.contains(subject),
+            "{found:?} lacks {subject:?}\n{text}"
+        );
         for words in body {
             assert!(text.contains(words), "lacks {words:?}:\n{text}");
         }
         assert_eq!(mail.to().unwrap().first().unwrap().address().unwrap(), "root@web1");
         let again = self.pass();
-        assert!(again.is_empty(), "mailed again: {:?}", again.iter().map(Message::subject).collect::<Vec<_>>());
+        assert!(
+            again.is_empty(),
+            "mailed again: {:?}",
+            again.iter().map(Message::subject).collect::<Vec<_>>()
+        );
     }
 
     fn change_policy(&self, from: &str, to: &str) {
@@ -86,7 +95,12 @@ impl Server {
         let before = accepted();
         let mut command = Command::new("/usr/bin/ssh");
         command.args(["-F", "none", "-i"]).arg(self.path("id")).args([
-            "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "LogLevel=ERROR",
         ]);
         command.args(options).args(["root@127.0.0.1", "sleep 600"]);
         let running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::null()));
@@ -96,7 +110,7 @@ impl Server {
         running
     }
 
-    fn request(&self) {
+    fn request() {
         let mut stream = TcpStream::connect("127.0.0.1:80").unwrap();
         stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
         stream.read_to_end(&mut Vec::new()).unwrap();
@@ -126,7 +140,8 @@ fn write_syslog_to(path: &'static str) {
 fn start_sshd(folder: &Path) -> Running {
     let key = |name: &str| {
         let path = folder.join(name);
-        let status = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path).status();
+        let status =
+            Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path).status();
         assert!(status.unwrap().success());
         path
     };
@@ -168,7 +183,7 @@ fn each_alarm_arrives_as_one_mail_in_roots_mailbox() {
     }
     let Some(mut server) = Server::start() else { return };
     let holder = server.ssh(&["-o", "SetEnv=KEYHOLDER=alice"]);
-    server.request();
+    Server::request();
 
     // A policy is learned from the running host; it is valid, and right after it nothing differs.
     server.watchdog(&["snapshot", "-o", server.path("policy.toml").to_str().unwrap()]);
@@ -216,13 +231,15 @@ fn each_alarm_arrives_as_one_mail_in_roots_mailbox() {
         .unwrap();
     assert!(!output.status.success());
     wait_for("the failure in the log", || {
-        std::fs::read_to_string("/var/log/auth.log").unwrap().contains("Failed password for root from 127.0.0.1")
+        std::fs::read_to_string("/var/log/auth.log")
+            .unwrap()
+            .contains("Failed password for root from 127.0.0.1")
     });
     server.arrives_once("failed", &["failed-logins", "127.0.0.1", "root"]);
 
     // A burst of requests.
     for _ in 0..700 {
-        server.request();
+        Server::request();
     }
     server.arrives_once("requests", &["request-limit", "/var/log/nginx/access.log", "127.0.0.1"]);
     drop((holder, evil, off_hours, nobody));

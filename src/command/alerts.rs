@@ -32,7 +32,9 @@ pub fn show(setup: &Setup, id: &str, json: bool) -> Result<ExitCode> {
         [alert] => alert,
         several => {
             eprintln!("{id} is the beginning of several:");
-            several.iter().for_each(|alert| eprintln!("  {}  {}", alert.id, alert.finding.title));
+            for alert in several {
+                eprintln!("  {}  {}", alert.id, alert.finding.title);
+            }
             return Ok(ExitCode::from(COULD_NOT));
         }
     };

@@ -17,7 +17,7 @@ pub fn run(read: impl Fn() -> Result<Setup>, once: bool) -> Result<ExitCode> {
     }
     let policy = load_policy(&setup.policy)?;
     let show = if setup.file.is_some() { Show::Nothing } else { Show::Terminal };
-    say_what_comes(&setup, &policy, show);
+    say_what_comes(&setup, &policy);
     if once {
         service::run_once(setup, policy, show)?;
     } else {
@@ -31,21 +31,16 @@ pub fn run(read: impl Fn() -> Result<Setup>, once: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn say_what_comes(setup: &Setup, policy: &Policy, show: Show) {
+fn say_what_comes(setup: &Setup, policy: &Policy) {
     let digest = policy.digest.get(..12).unwrap_or_default();
     tracing::info!(
         "policy {digest}, {} rules from {}",
         policy.rules(),
         text::clean(&policy.files.join(", "))
     );
-    match &setup.file {
-        Some(file) => tracing::info!("settings from {}", file.display()),
-        None => tracing::info!(
-            "no settings: each mail is shown here and kept in {}",
-            setup.mail_folder().display()
-        ),
-    }
-    if show == Show::Terminal {
-        tracing::info!("looking every minute; Ctrl-C ends it");
+    if let Some(file) = &setup.file {
+        tracing::info!("settings from {}", file.display());
+    } else {
+        tracing::info!("no settings: each mail is shown here and kept in {}", setup.mail_folder().display());
     }
 }

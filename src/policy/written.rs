@@ -65,6 +65,9 @@ pub fn parse_policy(file: &str, text: &str) -> Result<Written, PolicyError> {
 impl Written {
     /// Adds what this file says to `policy`. Lists are united; a table that holds for the whole host may stand
     /// only once in all files, as nobody could say which of two holds.
+    ///
+    /// # Errors
+    /// A table that stands in another file already.
     pub fn add_to(self, policy: &mut Policy, file: &Arc<str>, text: &str) -> Result<(), PolicyError> {
         fn all<R>(into: &mut Vec<Placed<R>>, from: Vec<Spanned<R>>, file: &Arc<str>, text: &str) {
             into.extend(from.into_iter().map(|rule| placed(rule, file, text)));

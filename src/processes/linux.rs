@@ -44,6 +44,15 @@ struct Pass<'a> {
     files: HashMap<Vec<u8>, Option<(u64, u64)>>,
 }
 
+/// What is known already of a process that is read for the first time.
+struct Started<'a> {
+    pid: u32,
+    uid: u32,
+    exe: Executable,
+    stat: &'a Stat,
+    link: &'a [u8],
+}
+
 /// It ended while we read it.
 struct Gone;
 
@@ -123,23 +132,17 @@ impl Reader {
             }
             return Ok(Some(Arc::clone(&known.process)));
         }
-        let process = Arc::new(self.fresh(pass, &folder, pid, &stat, exe, &link, uid));
+        let process =
+            Arc::new(self.fresh(pass, &folder, Started { pid, uid, exe, stat: &stat, link: &link }));
         // The folder handle already ties all of this to one process; that it still is there says that it is whole.
         read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(|_| Gone)?;
         self.known.insert(pid, Known { stat, link, process: Arc::clone(&process), pass: number });
         Ok(Some(process))
     }
 
-    fn fresh(
-        &mut self,
-        pass: &mut Pass,
-        folder: &OwnedFd,
-        pid: u32,
-        stat: &Stat,
-        exe: Executable,
-        link: &[u8],
-        uid: u32,
-    ) -> Process {
+    /// A process that is new, or runs a new program: what it was started with is read.
+    fn fresh(&mut self, pass: &mut Pass, folder: &OwnedFd, started: Started) -> Process {
+        let Started { pid, uid, exe, stat, link } = started;
         let mut raw = Vec::new();
         let mut unit = None;
         let mut found = None;
@@ -153,8 +156,12 @@ impl Reader {
                 link,
                 &args,
                 &Invocation {
-                    folder: &|| readlinkat(folder, c"cwd", Vec::new()).ok().map(|path| path.into_bytes()),
-                    input: &|| readlinkat(folder, c"fd/0", Vec::new()).ok().map(|path| path.into_bytes()),
+                    folder: &|| {
+                        readlinkat(folder, c"cwd", Vec::new()).ok().map(std::ffi::CString::into_bytes)
+                    },
+                    input: &|| {
+                        readlinkat(folder, c"fd/0", Vec::new()).ok().map(std::ffi::CString::into_bytes)
+                    },
                 },
             );
         }

@@ -115,16 +115,13 @@ pub fn find(exe: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Text>
     let base = exe.rsplit(|b| *b == b'/').next()?;
     let base = base.strip_suffix(b" (deleted)").unwrap_or(base);
     let family = FAMILIES.iter().find(|family| family.names.iter().any(|name| is_version_of(base, name)))?;
-    let args = args.get(1..).unwrap_or_default();
-    if is_multi_call(base) {
-        // busybox knows what to be by the name it is called by.
-        return Some(Text::cut(args.first()?, 256));
+    if base == b"busybox" {
+        return applet(args);
     }
+    let args = args.get(1..).unwrap_or_default();
     match from_arguments(family, args) {
         Named::Text(option, text) => Some(inline(option, text)),
-        Named::Option(option, value) if matches!(option, b"-m" | b"--module") => {
-            Some(Text::cut(&[b"-m ", value].concat(), 256))
-        }
+        Named::Option(b"-m" | b"--module", value) => Some(Text::cut(&[b"-m ", value].concat(), 256)),
         Named::Option(_, path) | Named::Path(path) => Some(absolute(path, invocation)),
         Named::Nothing => from_input(family, invocation),
     }
@@ -248,8 +245,11 @@ fn is_version_of(base: &[u8], name: &str) -> bool {
         .is_some_and(|rest| rest.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-')))
 }
 
-fn is_multi_call(base: &[u8]) -> bool {
-    base == b"busybox"
+/// busybox is what it is called: by a link to it, or by its first argument.
+fn applet(args: &[&[u8]]) -> Option<Text> {
+    let called = args.first()?.rsplit(|b| *b == b'/').next()?;
+    let name = if called.strip_prefix(b"-").unwrap_or(called) == b"busybox" { args.get(1)? } else { called };
+    Some(Text::cut(name, 256))
 }
 
 #[cfg(test)]
@@ -286,11 +286,20 @@ mod tests {
             ("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2|--library-path|/x|/tmp/evil", Some("/tmp/evil")),
             ("/usr/bin/gawk|-f|/x.awk|f", Some("/x.awk")),
             ("/bin/busybox|httpd|-f", Some("httpd")),
+            ("/bin/busybox", None),
             ("/usr/bin/pythonista|x.py", None),
             ("/usr/bin/bash (deleted)|--|/x", Some("/x")),
         ] {
             assert_eq!(script(line, "/dev/pts/0").as_deref(), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn busybox_called_by_a_link_is_what_the_link_is_called() {
+        let nothing = || None;
+        let invocation = Invocation { folder: &nothing, input: &nothing };
+        let found = find(b"/bin/busybox", &[b"/sbin/httpd", b"-f"], &invocation);
+        assert_eq!(found.unwrap(), "httpd");
     }
 
     #[test]

@@ -81,7 +81,9 @@ mod tests {
 
     #[test]
     fn what_is_no_day_is_refused_in_words() {
-        for written in ["\"tomorrow\"", "2026-12-31T10:00:00Z", "10:00:00", "7", "{ day = 1 }", "\"2026-02-30\""] {
+        for written in
+            ["\"tomorrow\"", "2026-12-31T10:00:00Z", "10:00:00", "7", "{ day = 1 }", "\"2026-02-30\""]
+        {
             let error = toml::from_str::<Rule>(&format!("expires = {written}")).unwrap_err();
             assert!(error.message().contains("date like 2026-12-31"), "{written}: {error}");
         }

@@ -21,8 +21,8 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    pub fn start(outbox: Arc<Outbox>, host: Arc<Host>, settings: mail::Settings) -> io::Result<Self> {
-        let route = Route::new(&settings, &host.name());
+    pub fn start(outbox: Arc<Outbox>, host: Arc<Host>, settings: &mail::Settings) -> io::Result<Self> {
+        let route = Route::new(settings, &host.name());
         let envelope = route.envelope().clone();
         let route = Arc::new(Mutex::new(Arc::new(route)));
         let (wake, woken) = mpsc::channel();
@@ -46,8 +46,8 @@ impl Mailer {
     }
 
     /// Takes another route; a mail that is under way ends on the old one.
-    pub fn change(&mut self, settings: mail::Settings) {
-        let route = Route::new(&settings, &self.host.name());
+    pub fn change(&mut self, settings: &mail::Settings) {
+        let route = Route::new(settings, &self.host.name());
         self.envelope = route.envelope().clone();
         *self.route.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(route);
         self.wake();

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the program under test, and children that end with the test.
 
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
 
 pub mod world;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The `[[process]]` section: one rule for each executable and script, with the users it runs as.
 #[must_use]
 pub fn learn(facts: &ProcessFacts, by: &str) -> String {
-    let mut seen: BTreeMap<(&Executable, Option<&Text>, bool), (&Process, BTreeSet<&Text>)> = BTreeMap::new();
+    let mut seen: BTreeMap<_, (&Process, BTreeSet<&Text>)> = BTreeMap::new();
     for process in &facts.processes {
         match &process.exe {
             Executable::Kernel => continue,

@@ -9,7 +9,7 @@ mod value;
 
 pub use value::{Factor, LogPath, Method, Name, Within};
 
-use crate::rule::{Day, Placed, Rule, Span, self};
+use crate::rule::{self, Day, Placed, Rule, Span};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
