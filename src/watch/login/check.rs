@@ -335,8 +335,8 @@ fn of_whom(finding: Finding, burst: &Burst, groups: &[Failures], asked: &Asked) 
         shown.chain((rest > 0).then(|| format!("and {rest} more"))).collect::<Vec<_>>()
     };
     finding
-        .with("from time", asked.shown(burst.from))
-        .with("to time", asked.shown(burst.to.min(asked.now).max(burst.from)))
+        .with("begin", asked.shown(burst.from))
+        .with("end", asked.shown(burst.to.min(asked.now).max(burst.from)))
         .with("sources", most(|group| &group.from))
         .with("names", most(|group| &group.user))
         .with("methods", most(|group| &group.method))

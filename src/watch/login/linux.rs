@@ -64,7 +64,8 @@ pub fn collect(look: &mut Look<Rules>) -> Seen<LoginFacts> {
     let (now, host) = (look.now, look.host);
     let (zone, clock_zone) = time_zone(host);
     let gather = Gather::new(std::mem::take(&mut remembered.open), now);
-    let since = remembered.until.unwrap_or(now - BACK);
+    // A source that was not there before is read from the last pass on; stamps know no parts of a second.
+    let since = remembered.until.map_or(now - BACK, |until| until - SignedDuration::from_secs(2));
     let clock = Clock { zone: clock_zone, now };
     let mut pass = Pass {
         host,
@@ -303,7 +304,7 @@ impl Pass<'_> {
         let told_since = self.remembered.told_since.max(self.gather.forgotten());
         for connection in ssh::connections(&listing) {
             let since = connection.monitor.since;
-            let expected = told_since.is_some_and(|told| since > told + SETTLED)
+            let expected = told_since.is_some_and(|told| since > told + SignedDuration::from_secs(1))
                 && self.now.duration_since(since) > SETTLED;
             if expected {
                 self.gather.connection(connection.monitor.pid, &connection.account, since, log);

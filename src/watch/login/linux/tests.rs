@@ -230,7 +230,7 @@ fn a_record_waits_some_seconds_for_the_line_that_knows_more() {
     let mut host = Fixture::new();
     host.log(&[("01:00", 10, ACCEPTED)]);
     host.facts();
-    host.append("/var/log/wtmp", pts(11, "bob", [10, 8, 0, 3], NOON - 2));
+    host.append("/var/log/wtmp", pts(11, "bob", [10, 8, 0, 3], NOON - 1));
     assert_eq!(host.told(), [""; 0]);
     host.log(&[("59:58", 11, "Accepted password for bob from 10.8.0.3 port 5 ssh2")]);
     host.now += SignedDuration::from_secs(60);
