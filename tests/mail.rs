@@ -65,3 +65,9 @@ fn enqueue(outbox: &Outbox, route: &Route, letter: &Letter) -> Vec<u8> {
     outbox.enqueue(&message).unwrap();
     message.bytes
 }
+
+/// This test program, to run one of its tests in a process of its own.
+fn this_test(name: &str) -> Vec<String> {
+    let program = std::env::current_exe().unwrap().display().to_string();
+    [&program, "--exact", name, "--nocapture", "--ignored"].map(ToOwned::to_owned).to_vec()
+}

@@ -46,6 +46,8 @@ pub struct Failed {
     pub next_try: Option<Timestamp>,
 }
 
+/// How soon it is looked again whether another deliverer has left something.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// How soon it is looked again whether a server that has a mail has answered at last.
 const STILL_HANGS: SignedDuration = SignedDuration::from_mins(1);
 
@@ -98,6 +100,8 @@ fn deliver(outbox: &Outbox, route: &Route, now: Timestamp, which: Which) -> io::
     let mut report = DeliveryReport::default();
     let Some(_lock) = outbox.deliverer()? else {
         report.busy = true;
+        // The other may have begun before the newest mail was put in.
+        report.next_try = Some(now.saturating_add(LOOK_AGAIN).unwrap_or(now));
         return Ok(report);
     };
     let mut round = Round { outbox, route, now, closed: None, report };

@@ -84,22 +84,33 @@ pub fn mails(folder: &Path) -> io::Result<Vec<(String, Timestamp)>> {
     Ok(mails)
 }
 
-/// Takes the lock in this file if it is free. It is given back when the file is closed, by a kill too.
-pub fn try_lock(path: &Path) -> io::Result<Option<File>> {
+/// A lock that is held. It is given back when this is dropped, and when the program is killed.
+#[derive(Debug)]
+pub struct Lock(pub(super) File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close the file is not enough: a program that another thread is just starting has a copy of it.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the lock in this file if it is free.
+pub fn try_lock(path: &Path) -> io::Result<Option<Lock>> {
     let file = private_file(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Lock(file))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
 /// Waits for the lock, but not for ever: its holder may hang.
-pub fn lock_within(path: &Path, patience: Duration) -> io::Result<File> {
+pub fn lock_within(path: &Path, patience: Duration) -> io::Result<Lock> {
     let started = Instant::now();
     loop {
-        if let Some(file) = try_lock(path)? {
-            return Ok(file);
+        if let Some(lock) = try_lock(path)? {
+            return Ok(lock);
         }
         if started.elapsed() > patience {
             let message = "another program has held the outbox's lock for too long";

@@ -13,7 +13,7 @@ use super::message::{Message, digest};
 use super::route::Permanence;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -178,7 +178,7 @@ impl Outbox {
     }
 
     /// The right to deliver; `None` while another thread or program has it.
-    pub(super) fn deliverer(&self) -> io::Result<Option<File>> {
+    pub(super) fn deliverer(&self) -> io::Result<Option<disk::Lock>> {
         disk::try_lock(&self.folder.join("deliver.lock"))
     }
 

@@ -216,6 +216,18 @@ fn a_closed_route_is_tried_once_a_round_and_all_is_delivered_when_it_opens() {
 }
 
 #[test]
+fn a_mail_that_the_server_itself_put_off_waits_its_time_whatever_gets_through() {
+    let fake = Fake::start(&[Act::AnswerMessage("451 greylisted"), Act::Accept]);
+    let (_folder, outbox) = outbox();
+    let route = route(&fake.settings("20s"));
+    enqueue(&outbox, &route, &letter(1, "s", "b"));
+    round(&outbox, &route, 0);
+    enqueue(&outbox, &route, &letter(2, "s", "b"));
+    assert!(round(&outbox, &route, 30).ends_with("FAKE1\n0 put off, 1 wait"));
+    assert_eq!(fake.connections(), 2);
+}
+
+#[test]
 fn a_mail_on_which_the_server_chokes_does_not_hold_up_the_others() {
     // Whoever comes first chokes; the second round begins with one that was not tried yet.
     let fake = Fake::start(&[Act::CloseInMessage, Act::Accept]);

@@ -2,12 +2,12 @@
 //!
 //! It is not `OpenSMTPD`, whose TLS does not work at all as Debian 12 builds it (its issue 1171).
 
+use super::mail_server::free_port;
 use super::{enqueue, host, letter, noon, outbox, route};
 use host_watchdog::mail::{deliver_due, send_test};
 use mail_parser::MessageParser;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -39,8 +39,7 @@ impl SecureServer {
         }
         let folder = tempfile::tempdir().unwrap();
         certificates(folder.path());
-        let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [starttls, tls] = free.map(|listener| listener.local_addr().unwrap().port());
+        let [starttls, tls] = [free_port(), free_port()];
         let mut child = Command::new("/usr/bin/python3")
             .arg("-c")
             .arg(include_str!("secure.py"))
@@ -168,4 +167,35 @@ fn neither_mail_nor_password_goes_to_a_server_that_is_not_the_right_one() {
         assert!(reason.contains(": 530 "), "{security}: {reason}");
     }
     assert!(server.mails().is_empty());
+}
+
+#[test]
+#[ignore = "what the next test does where the system trusts the server's authority"]
+fn with_the_systems_authorities() {
+    let Ok(port) = std::env::var("SECURE_PORT") else { return };
+    let port = port.parse().unwrap();
+    let folder = std::env::var("SECURE_FOLDER").unwrap();
+    let password = format!("{folder}/password");
+    let tried = |ca: &str| send_test(&route(&toml("localhost", "tls", port, ca, &password)), &host(), noon());
+    assert!(tried("").unwrap().reply.starts_with("250 "));
+    // Who names a file trusts that alone.
+    let reason = tried(&format!("ca-file = \"{folder}/other.pem\"\n")).unwrap_err().reason;
+    assert!(reason.contains("certificate"), "{reason}");
+    println!("the system's authorities were asked");
+}
+
+#[test]
+fn without_a_ca_file_the_systems_authorities_count_and_with_one_they_do_not() {
+    let Some(server) = SecureServer::start() else { return };
+    server.file("password", PASSWORD);
+    let command = super::this_test("secure::with_the_systems_authorities");
+    let output = Command::new(&command[0])
+        .args(&command[1..])
+        .env("SECURE_PORT", server.ports[1].1.to_string())
+        .env("SECURE_FOLDER", server.folder.path())
+        .env("SSL_CERT_FILE", server.folder.path().join("ca.pem"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("authorities were asked"), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -14,14 +14,24 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// The number of the user that owns the mailbox.
 const NOBODY: u32 = 65534;
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, nor will: not one of those that the system gives to connections and to listeners
+/// that do not care.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Test programs that run side by side begin far from each other.
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) + std::process::id() * 101;
+        let port = u16::try_from(12_000 + step % 20_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A running server; it ends when this is dropped.

@@ -90,6 +90,15 @@ fn a_letter_that_is_not_plain_is_quoted_and_its_lines_stay_whole() {
 }
 
 #[test]
+fn what_mailboxes_or_servers_would_change_is_quoted() {
+    for body in ["From here\n", "a \n", "é\n"] {
+        let message = composed(&letter("s", body));
+        assert!(message.contains("quoted-printable") && !message.contains("\r\nFrom here"), "{message}");
+        assert_eq!(read(&message).1, body);
+    }
+}
+
+#[test]
 fn no_text_reaches_a_header_but_as_text() {
     let mut letter = letter(
         "a\r\nBcc: eve@example.org\n\n<html>\u{202e}gpj\0\x1b[2J =?utf-8?Q?=0AX-Evil:_1?=\u{2028}b",

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::mail::route::{Failure, Scope};
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 
 fn outbox() -> (tempfile::TempDir, Outbox) {
@@ -40,6 +41,14 @@ fn a_mail_put_in_lies_in_the_queue_and_only_we_can_read_it() {
     let mode = |path: &str| fs::metadata(outbox.folder().join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!([".", "tmp", "queue", "sent"].map(mode), [0o700; 4]);
     assert_eq!(["queue/a@b.eml", "enqueue.lock"].map(mode), [0o600; 2]);
+}
+
+#[test]
+fn a_mail_that_does_not_get_into_the_queue_is_told_and_gone() {
+    let (_folder, outbox) = outbox();
+    fs::remove_dir(outbox.folder().join("queue")).unwrap();
+    assert_eq!(outbox.enqueue(&message("<a@b>")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(files(&outbox, "tmp"), [""; 0]);
 }
 
 #[test]
@@ -102,6 +111,17 @@ fn one_at_a_time_delivers() {
     assert!(first.is_some() && outbox.deliverer().unwrap().is_none());
     drop(first);
     assert!(outbox.deliverer().unwrap().is_some());
+}
+
+#[test]
+fn a_lock_that_was_given_back_is_free_though_a_child_has_a_copy_of_its_file() {
+    let (_folder, outbox) = outbox();
+    let lock = outbox.deliverer().unwrap().unwrap();
+    // The copy shares the lock, as that of a child between fork and exec does.
+    let copy = lock.0.try_clone().unwrap();
+    drop(lock);
+    assert!(outbox.deliverer().unwrap().is_some());
+    drop(copy);
 }
 
 #[test]
