@@ -1,6 +1,7 @@
 //! Reading dpkg's database against dpkg itself, on the machine that runs the test.
 
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod support;
 

@@ -2,6 +2,7 @@
 //! package it names, in Debian 12 or 13. What is not installed here is looked at in the package itself.
 
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod support;
 

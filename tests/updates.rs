@@ -2,6 +2,7 @@
 //! are older. Nothing of the machine's own apt is touched, and nothing is fetched but from a folder.
 
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod support;
 

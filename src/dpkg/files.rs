@@ -6,6 +6,7 @@
 use super::{DIVERSIONS, INFO};
 use crate::host::Host;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasher;
 use std::io;
 
 /// One package that owns a file.
@@ -52,9 +53,9 @@ pub fn parse_diversions(diversions: &[u8]) -> Vec<Diversion> {
 }
 
 /// The lines of `list` that are among `wanted`.
-pub fn lines_wanted<'a, V>(
+pub fn lines_wanted<'a, V, S: BuildHasher>(
     list: &'a [u8],
-    wanted: &'a HashMap<Vec<u8>, V>,
+    wanted: &'a HashMap<Vec<u8>, V, S>,
 ) -> impl Iterator<Item = (&'a [u8], &'a V)> {
     let mut start = 0;
     let ends = memchr::memchr_iter(b'\n', list).chain(std::iter::once(list.len()));
@@ -116,7 +117,9 @@ pub fn owners(host: &Host, paths: &BTreeSet<Vec<u8>>) -> io::Result<Owners> {
             }
         }
     }
-    owners.values_mut().for_each(|list| list.sort());
+    for list in owners.values_mut() {
+        list.sort();
+    }
     Ok(owners)
 }
 

@@ -14,11 +14,11 @@ fn split(version: &[u8]) -> (&[u8], &[u8], &[u8]) {
     let (epoch, rest) =
         match version.iter().position(|b| *b == b':').and_then(|at| version.split_at_checked(at)) {
             Some((epoch, rest)) => (epoch, rest.get(1..).unwrap_or_default()),
-            None => (&version[..0], version),
+            None => (&[][..], version),
         };
     match rest.iter().rposition(|b| *b == b'-').and_then(|at| rest.split_at_checked(at)) {
         Some((upstream, revision)) => (epoch, upstream, revision.get(1..).unwrap_or_default()),
-        None => (epoch, rest, &rest[..0]),
+        None => (epoch, rest, &[]),
     }
 }
 

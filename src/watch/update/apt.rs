@@ -10,11 +10,12 @@ use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
 /// On a small and busy host a simulated upgrade takes long.
-const DEADLINE: Duration = Duration::from_secs(300);
+const DEADLINE: Duration = Duration::from_mins(5);
 /// A simulated upgrade of a whole distribution is a megabyte.
 const MOST: usize = 32 * 1024 * 1024;
 /// A name, version or origin longer than this is not one.
@@ -160,9 +161,14 @@ pub fn key(host: &Host) -> String {
         // The lock and the folder of half fetched files change at every attempt and say nothing.
         files.retain(|file| !file.ends_with("lock") && !file.is_dir());
         files.sort();
-        files.iter().for_each(|file| add(file));
+        for file in &files {
+            add(file);
+        }
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.finalize().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Asks apt which updates wait on `host`.

@@ -22,6 +22,11 @@ const SECURITY: Key = ("security-max-age", |rule| match (rule.security_max_age, 
     (security, any) => security.or(any),
 });
 
+/// What no rule allows.
+struct Refused {
+    nearest: Option<Nearest>,
+}
+
 /// What waits longer than it may. A key that the policy does not have is not looked at.
 pub fn check(facts: &UpdateFacts, rules: &Rules, now: Timestamp) -> Vec<Finding> {
     let Some(placed) = &rules.updates else { return Vec::new() };
@@ -34,8 +39,8 @@ pub fn check(facts: &UpdateFacts, rules: &Rules, now: Timestamp) -> Vec<Finding>
     findings.into_iter().flatten().collect()
 }
 
-/// Why something may not have waited since `since`; none if it may.
-fn refused(placed: &Placed<Updates>, key: Key, since: Timestamp, now: Timestamp) -> Option<Option<Nearest>> {
+/// That something may not have waited since `since`, and what rule came nearest to allowing it; none if it may.
+fn refused(placed: &Placed<Updates>, key: Key, since: Timestamp, now: Timestamp) -> Option<Refused> {
     let limit = key.1(&placed.rule)?;
     let age = age(since, now);
     let compare = |_: &Updates| {
@@ -47,7 +52,7 @@ fn refused(placed: &Placed<Updates>, key: Key, since: Timestamp, now: Timestamp)
     };
     match rule::ask([placed], now, compare) {
         Verdict::Allowed(_) => None,
-        Verdict::Refused(nearest) => Some(nearest),
+        Verdict::Refused(nearest) => Some(Refused { nearest }),
     }
 }
 
@@ -79,7 +84,7 @@ fn overdue(
 ) -> Option<Finding> {
     let mut overdue: Vec<(&Pending, Option<Nearest>)> = Vec::new();
     for update in waiting {
-        overdue.extend(refused(placed, key, update.since, now).map(|nearest| (*update, nearest)));
+        overdue.extend(refused(placed, key, update.since, now).map(|refused| (*update, refused.nearest)));
     }
     overdue.sort_by_key(|(update, _)| update.since);
     let (oldest, nearest) = overdue.first()?;
@@ -124,13 +129,18 @@ fn lists(facts: &UpdateFacts, placed: &Placed<Updates>, now: Timestamp) -> Optio
             Finding::new(Code::StalePackageLists, "package lists", title)
                 .with("to-fetch", "apt-get update")
                 .with("missing", &facts.missing_lists)
-                .nearest(refused(placed, LISTS, Timestamp::UNIX_EPOCH, now).flatten().map(|nearest| {
-                    Nearest { why_not: "there is no package list, of whatever age".to_owned(), ..nearest }
-                }))
+                .nearest(
+                    refused(placed, LISTS, Timestamp::UNIX_EPOCH, now)
+                        .and_then(|refused| refused.nearest)
+                        .map(|nearest| Nearest {
+                            why_not: "there is no package list, of whatever age".to_owned(),
+                            ..nearest
+                        }),
+                )
                 .suggest(suggest(placed, |rule| rule.lists_max_age = None)),
         );
     };
-    let nearest = refused(placed, LISTS, oldest.good, now)?;
+    let Refused { nearest } = refused(placed, LISTS, oldest.good, now)?;
     let age = age(oldest.good, now);
     let title =
         format!("the package lists are {} old ({}): newer updates are not known", in_words(age), oldest.name);
@@ -149,7 +159,7 @@ fn lists(facts: &UpdateFacts, placed: &Placed<Updates>, now: Timestamp) -> Optio
 
 fn reboot(reboot: Option<&Reboot>, placed: &Placed<Updates>, now: Timestamp) -> Option<Finding> {
     let reboot = reboot?;
-    let nearest = refused(placed, REBOOT, reboot.since, now)?;
+    let Refused { nearest } = refused(placed, REBOOT, reboot.since, now)?;
     let age = age(reboot.since, now);
     let names: Vec<&Text> = reboot.packages.iter().collect();
     let colon = if names.is_empty() { "" } else { ": " };

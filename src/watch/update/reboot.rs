@@ -26,10 +26,10 @@ pub struct Running {
 #[must_use]
 pub fn parse_running(version: &[u8]) -> Option<Running> {
     let rest = version.strip_prefix(b"Linux version ")?;
-    let release = rest.split(|b| b.is_ascii_whitespace()).next().filter(|release| !release.is_empty())?;
+    let release = rest.split(u8::is_ascii_whitespace).next().filter(|release| !release.is_empty())?;
     // Debian's ends like `#1 SMP PREEMPT_DYNAMIC Debian 6.1.147-1 (2025-08-02)`.
     let after = memchr::memmem::rfind(rest, b" Debian ").and_then(|at| rest.get(at + 8..));
-    let version = after.and_then(|after| after.split(|b| b.is_ascii_whitespace()).next());
+    let version = after.and_then(|after| after.split(u8::is_ascii_whitespace).next());
     let version = version.filter(|v| v.first().is_some_and(u8::is_ascii_digit));
     Some(Running { release: Text::cut(release, 100), version: version.map(|v| Text::cut(v, 100)) })
 }

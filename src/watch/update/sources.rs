@@ -5,6 +5,7 @@ use super::release::LISTS;
 use crate::host::Host;
 use crate::text::Text;
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 /// One archive and suite that packages come from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +55,9 @@ fn file_name(place: &str) -> String {
             '/' => name.push('_'),
             c if "\\|{}[]<>\"^~_=!@#$%&*".contains(c) || !c.is_ascii_graphic() => {
                 let mut bytes = [0; 4];
-                c.encode_utf8(&mut bytes).bytes().for_each(|byte| name.push_str(&format!("%{byte:02x}")));
+                for byte in c.encode_utf8(&mut bytes).bytes() {
+                    let _ = write!(name, "%{byte:02x}");
+                }
             }
             c => name.push(c),
         }
@@ -92,7 +95,7 @@ fn parse_paragraph(lines: &[&str]) -> Vec<Source> {
             line.split_once(':').is_some_and(|(field, _)| field.eq_ignore_ascii_case(name))
                 && !line.starts_with(' ')
         };
-        let Some(at) = lines.iter().position(|line| is_field(line)) else { return Vec::new() };
+        let Some(at) = lines.iter().position(is_field) else { return Vec::new() };
         let first = lines.get(at).and_then(|line| line.split_once(':')).map(|(_, value)| value);
         let more = lines.get(at + 1..).unwrap_or_default().iter().copied();
         let more = more.take_while(|line| line.starts_with([' ', '\t']));
@@ -115,10 +118,11 @@ pub fn read_sources(host: &Host) -> Vec<Source> {
     let entries = std::fs::read_dir(host.path("/etc/apt/sources.list.d")).into_iter().flatten().flatten();
     for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
         let read = || host.read(format!("/etc/apt/sources.list.d/{name}")).unwrap_or_default();
-        if name.ends_with(".list") {
-            sources.extend(parse_sources_list(&read()));
-        } else if name.ends_with(".sources") {
-            sources.extend(parse_sources(&read()));
+        // apt takes just these endings, in lower case.
+        match name.rsplit_once('.') {
+            Some((_, "list")) => sources.extend(parse_sources_list(&read())),
+            Some((_, "sources")) => sources.extend(parse_sources(&read())),
+            _ => {}
         }
     }
     sources.into_iter().collect()

@@ -1,3 +1,5 @@
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them so")]
+
 use super::super::release::lists;
 use super::super::sources::never_fetched;
 use super::super::*;
