@@ -159,11 +159,11 @@ fn a_wrong_value_is_shown_at_every_level() {
         (
             "schema = 1\n[[process]]\nexe = \"/x\"\nexpires = \"2026-02-30\"",
             expect![[r#"
-            policy.toml:4:11: parsed date is not valid: parameter 'day' for `2026-02` is invalid, must be in range `1..=28`
-              |
-            4 | expires = "2026-02-30"
-              |           ^^^^^^^^^^^^
-        "#]],
+                policy.toml:4:11: "2026-02-30" is not a date like 2026-12-31
+                  |
+                4 | expires = "2026-02-30"
+                  |           ^^^^^^^^^^^^
+            "#]],
         ),
         (
             "schema = 1\n[[process]]\nwhy = \"no exe\"",
