@@ -14,7 +14,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::{Running, wait_for, watchdog, world};
+use support::{Running, copy_program, wait_for, watchdog, world};
 use tempfile::TempDir;
 
 /// A host with a mail server, sshd and nginx, and the watchdog's files on it.
@@ -196,7 +196,7 @@ fn each_alarm_arrives_as_one_mail_in_roots_mailbox() {
 
     // An unknown process.
     let exe = server.path("evil");
-    std::fs::copy("/bin/sleep", &exe).unwrap();
+    copy_program("/bin/sleep", &exe);
     let evil = Running::start(Command::new(&exe).arg("600"));
     let pid = evil.pid().to_string();
     server.arrives_once("unknown process", &[&pid, "[[process]]", &format!("exe   = {exe:?}")]);

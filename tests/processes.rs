@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::{Running, check, wait_for, watchdog};
+use support::{Running, check, copy_program, wait_for, watchdog};
 use tempfile::TempDir;
 
 /// What the program sees of a process.
@@ -26,7 +26,7 @@ fn seen(pid: u32) -> Process {
 /// A copy of `sleep` under another name.
 fn sleeper(folder: &TempDir, name: &[u8]) -> PathBuf {
     let path = folder.path().canonicalize().unwrap().join(OsStr::from_bytes(name));
-    std::fs::copy("/bin/sleep", &path).unwrap();
+    copy_program("/bin/sleep", &path);
     path
 }
 
@@ -70,7 +70,7 @@ fn a_file_name_of_controls_and_arguments_of_a_hundred_kilobytes_come_out_harmles
     assert_eq!(seen(running.pid()).args.first().unwrap(), "<script>\\n\\x1b]0;x\\x07");
 
     let exe = sleeper(&folder, b"bash-like");
-    std::fs::copy("/bin/bash", &exe).unwrap();
+    copy_program("/bin/bash", &exe);
     let mut command = Command::new(&exe);
     command.args(["-c", "read line", "\n\x1b[2J"]).arg("A".repeat(100_000)).stdin(Stdio::piped());
     let running = start(&mut command, &exe);

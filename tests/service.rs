@@ -8,7 +8,7 @@ mod support;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use support::{Running, wait_for, watchdog, world};
+use support::{Running, copy_program, wait_for, watchdog, world};
 use tempfile::TempDir;
 
 /// A state folder, and the program run in it.
@@ -74,7 +74,7 @@ impl Service {
 
 fn evil(folder: &Path) -> Running {
     let exe = folder.join("evil");
-    std::fs::copy("/bin/sleep", &exe).unwrap();
+    copy_program("/bin/sleep", &exe);
     Running::start(Command::new(&exe).arg("600"))
 }
 

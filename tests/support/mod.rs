@@ -24,6 +24,13 @@ pub fn check(policy: &Path) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).expect("a finding is one line of JSON")).collect()
 }
 
+/// Copies a program to run the copy. In a process of its own: a file that we had open for writing would be held
+/// open for a moment by every child that another test starts just then, and could not be run.
+pub fn copy_program(from: &str, to: &Path) {
+    let status = Command::new("cp").arg(from).arg(to).status().expect("cp runs");
+    assert!(status.success(), "cannot copy {from} to {}", to.display());
+}
+
 /// A child that does not outlive the test.
 pub struct Running(pub Child);
 
