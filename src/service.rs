@@ -327,6 +327,7 @@ impl Service {
             Ok((setup, policy)) => {
                 let digest = policy.digest.get(..12).unwrap_or_default().to_owned();
                 self.mailer.change(&setup.mail_settings());
+                // Whoever has changed something wants to see what comes of it: all look at once.
                 for looker in &mut self.lookers {
                     looker.change_schedule(setup.settings.schedule_named(looker.name()));
                 }

@@ -104,12 +104,10 @@ impl Looker {
         self.due = None;
     }
 
+    /// Takes another schedule, or its own again; and is due at once.
     pub fn change_schedule(&mut self, schedule: Option<Cron>) {
-        let schedule = schedule.unwrap_or_else(|| self.own_schedule.clone());
-        if schedule != self.schedule {
-            self.schedule = schedule;
-            self.due = None;
-        }
+        self.schedule = schedule.unwrap_or_else(|| self.own_schedule.clone());
+        self.due = None;
     }
 }
 
