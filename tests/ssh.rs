@@ -13,7 +13,7 @@ use host_watchdog::processes::Processes;
 use host_watchdog::snapshot::Snapshot;
 use host_watchdog::watch::login::LoginFacts;
 use jiff::{SignedDuration, Timestamp};
-use sshd::{LOG, Sshd, soon};
+use sshd::{LOG, Sshd, forget_journal, soon};
 use std::fs;
 use std::sync::atomic::Ordering;
 use support::world;
@@ -276,4 +276,56 @@ fn a_check_right_after_a_snapshot_finds_nothing_of_logins_and_sessions() {
         "{found:?}"
     );
     assert!(found.iter().any(|f| f.contains("alice logged in from 127.0.0.7 by publickey")), "{found:?}");
+}
+
+#[test]
+fn where_there_is_no_log_the_journal_is_read_and_each_login_told_once() {
+    let is_there = std::path::Path::new("/lib/systemd/systemd-journald").exists();
+    if support::left_out("the journal of systemd", is_there)
+        || !is_entered("where_there_is_no_log_the_journal_is_read_and_each_login_told_once")
+    {
+        return;
+    }
+    let sshd = Sshd::start_with_journal();
+    let mut eyes = Eyes::new();
+    let _session = sshd.session("alice", "key", Some("alice"), &[]);
+    assert!(!sshd.password("x from 9.9.9.9 port 22 ssh2", "any"));
+    let told = |eyes: &mut Eyes| {
+        let facts = eyes.logins();
+        let logins = facts.logins.into_iter().map(|login| format!("{} by {}", login.user, login.method));
+        let failures =
+            facts.failures.into_iter().map(|failure| format!("{} from {}", failure.user, failure.from));
+        logins.chain(failures).collect::<Vec<String>>()
+    };
+    let until = |eyes: &mut Eyes, count: usize| {
+        let mut all: Vec<String> = Vec::new();
+        soon("the journal tells of all", || {
+            all.extend(told(eyes));
+            all.len() >= count
+        });
+        all
+    };
+    let all = until(&mut eyes, 2);
+    assert_eq!(all, ["alice by publickey", "x from 9.9.9.9 port 22 ssh2 from 127.0.0.1"]);
+    assert_eq!(told(&mut eyes), [""; 0]);
+    let holder =
+        format!("{REQUIRED}[[keyholder]]\nname = \"alice\"\nkeys = [\"{}\"]\n", sshd.fingerprint("other"));
+    assert_eq!(eyes.titles(&holder, &[Code::WrongKeyholder]).len(), 1, "the key is known from the journal");
+
+    assert!(sshd.password("alice", "right horse"));
+    assert_eq!(until(&mut eyes, 1), ["alice by password"]);
+    forget_journal(&sshd);
+    assert!(sshd.password("root", "right horse"));
+    let mut gaps = Vec::new();
+    let mut all = Vec::new();
+    soon("the journal tells of the last", || {
+        let mut snapshot = eyes.look(&Policy::default());
+        gaps.extend(snapshot.gaps.remove("login").unwrap_or_default());
+        all.extend(snapshot.logins.unwrap().facts().unwrap().logins.clone());
+        !all.is_empty()
+    });
+    assert_eq!((all.len(), all[0].user.as_str()), (1, "root"));
+    let gaps: Vec<&str> = gaps.iter().map(|gap| gap.gap.as_str()).collect();
+    assert_eq!(gaps, ["login-log-cut"]);
+    assert_eq!(told(&mut eyes), [""; 0]);
 }

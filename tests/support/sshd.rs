@@ -28,18 +28,41 @@ pub const LOG: &str = "/var/log/auth.log";
 pub struct Sshd {
     folder: tempfile::TempDir,
     server: Child,
+    journal: Option<Child>,
     /// False: messages to the system log are taken and thrown away.
     pub logging: Arc<AtomicBool>,
 }
 
+/// What takes the messages to the system log.
+#[derive(PartialEq, Eq)]
+enum Logger {
+    /// We, and write them to [`LOG`].
+    File,
+    /// A real journal.
+    Journal,
+}
+
 impl Sshd {
-    /// Starts it.
+    /// Starts it, with a log file.
     pub fn start() -> Self {
+        Self::start_with(&Logger::File)
+    }
+
+    /// Starts it, with a journal and no log file.
+    pub fn start_with_journal() -> Self {
+        Self::start_with(&Logger::Journal)
+    }
+
+    fn start_with(logger: &Logger) -> Self {
         let folder = tempfile::Builder::new().prefix("sshd").tempdir_in("/run").unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         prepare(folder.path());
         let logging = Arc::new(AtomicBool::new(true));
-        receive(&logging);
+        let journal = (*logger == Logger::Journal).then(start_journal);
+        if journal.is_none() {
+            fs::write(LOG, "").unwrap();
+            receive(&logging);
+        }
         let at = |name: &str| folder.path().join(name).display().to_string();
         for key in ["host", "key", "other"] {
             must(&["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", &at(key)]);
@@ -60,7 +83,7 @@ impl Sshd {
             .spawn()
             .expect("sshd starts");
         soon("sshd listens", || TcpStream::connect(("127.0.0.1", PORT)).is_ok());
-        Self { folder, server, logging }
+        Self { folder, server, journal, logging }
     }
 
     /// The fingerprint of the client's key `key` or `other`.
@@ -142,6 +165,10 @@ impl Drop for Sshd {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
+        if let Some(journal) = &mut self.journal {
+            let _ = journal.kill();
+            let _ = journal.wait();
+        }
     }
 }
 
@@ -175,7 +202,7 @@ fn prepare(folder: &Path) {
         let ours = ["root", "alice"].map(|name| format!("{name}:{HASH}:20000:0:99999:7:::\n"));
         ours.into_iter().chain(others).collect()
     });
-    for file in ["/var/log/wtmp", "/var/log/btmp", "/run/utmp", LOG] {
+    for file in ["/var/log/wtmp", "/var/log/btmp", "/run/utmp"] {
         fs::write(file, "").unwrap();
     }
     let dev = folder.join("dev");
@@ -199,6 +226,30 @@ fn put_over(path: &str, folder: &Path, change: impl Fn(&str) -> String) {
     fs::write(&copy, change(&fs::read_to_string(path).unwrap())).unwrap();
     fs::set_permissions(&copy, fs::metadata(path).unwrap().permissions()).unwrap();
     must(&["mount", "--bind", &copy.display().to_string(), path]);
+}
+
+fn start_journal() -> Child {
+    fs::create_dir_all("/run/systemd/journal").unwrap();
+    fs::create_dir_all("/run/log/journal").unwrap();
+    let journal = Command::new("/lib/systemd/systemd-journald").stdin(Stdio::null()).spawn();
+    std::os::unix::fs::symlink("/run/systemd/journal/dev-log", "/dev/log").unwrap();
+    soon("the journal listens", || Path::new("/dev/log").exists());
+    journal.unwrap()
+}
+
+/// Begins a new file of the journal and removes the ones before.
+pub fn forget_journal(sshd: &Sshd) {
+    let files = || {
+        fs::read_dir("/run/log/journal")
+            .unwrap()
+            .flatten()
+            .flat_map(|m| fs::read_dir(m.path()).unwrap().flatten())
+    };
+    must(&["kill", "-USR2", &sshd.journal.as_ref().unwrap().id().to_string()]);
+    soon("the journal has rotated", || files().count() > 1);
+    for file in files().filter(|file| file.file_name() != "system.journal") {
+        fs::remove_file(file.path()).unwrap();
+    }
 }
 
 /// Writes what comes to `/dev/log` as a logging service does: with the host's name, control characters escaped.
