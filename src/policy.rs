@@ -77,6 +77,7 @@ impl Policy {
             self.process.process.len(),
             self.listener.listener.len(),
             self.login.login.len(),
+            self.session.session.len(),
             self.session.keyholder.len(),
             self.resource.disk.len(),
             self.request.requests.len(),

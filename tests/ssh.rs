@@ -236,8 +236,10 @@ fn a_log_that_falls_silent_is_found() {
     // Its record is there at once, and is held against the log after some seconds.
     eyes.ahead = SignedDuration::from_secs(30);
     assert_eq!(eyes.titles("", &silent), ["/var/log/auth.log does not tell of 1 SSH login (root)"]);
+    // The stamps of the log are whole seconds: this one must clearly come after its first line.
+    std::thread::sleep(std::time::Duration::from_secs(3));
     let _third = sshd.session("alice", "key", None, &[]);
-    // This one has no terminal and so no record: its process is, after some minutes.
+    // It has no terminal and so no record: its process is, after some minutes.
     let mut fresh = Eyes::new();
     fresh.ahead = SignedDuration::from_secs(600);
     let titles = fresh.titles("", &silent);

@@ -42,7 +42,7 @@ pub struct Read {
     pub lost: Option<String>,
 }
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 const MOST: usize = 64 * 1024 * 1024;
 const FOLDERS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
 

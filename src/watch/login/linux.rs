@@ -79,11 +79,12 @@ pub fn collect(look: &mut Look<Rules>) -> Seen<LoginFacts> {
         trouble: Vec::new(),
         tried: 0,
     };
-    let Some(log) = pass.all() else {
+    let log = pass.all();
+    if pass.tried == 0 {
         return Seen::NoData(
             "there is no system log, no journal and no wtmp, so nothing tells who logs in".to_owned(),
         );
-    };
+    }
     pass.processes(look, log.as_ref());
     if zone.is_none() {
         let why = "etc/localtime has no name; hours are taken as UTC unless the policy names a time-zone";
@@ -109,9 +110,8 @@ pub fn collect(look: &mut Look<Rules>) -> Seen<LoginFacts> {
 }
 
 impl Pass<'_> {
-    /// Reads all sources. Gives the name of the log of SSH, if there is one that can be read; nothing at all if
-    /// there is no source.
-    fn all(&mut self) -> Option<Option<Text>> {
+    /// Reads all sources. Gives the name of the log of SSH, if there is one that can be read.
+    fn all(&mut self) -> Option<Text> {
         let log = self.log();
         let (mut records, mut told_by) = (Vec::new(), Text::from(WTMP));
         let wtmpdb = self.host.path(WTMPDB).exists();
@@ -130,7 +130,7 @@ impl Pass<'_> {
                 }
             }
         }
-        (self.tried > 0).then_some(log)
+        log
     }
 
     fn exists(&self, path: &str) -> bool {

@@ -44,24 +44,21 @@ pub fn read(
 ) -> io::Result<Read> {
     let (path, now) = (host.path(path), clock.now.as_second());
     let (mut lost, mut short) = (None, None);
-    let (mut steps, known) = match before {
-        Some(before) => {
-            let resumed = tail::resume(&path, before, now)?;
-            lost = resumed.lost.first().map(|lost| lost.why.clone());
-            resumed.into_steps()
-        }
-        None => {
-            let stamp = |line: &[u8]| Some(parse_stamp(parse_line(line)?.stamp, clock)?.as_second());
-            let begun = tail::begin(&path, since.as_second(), MOST, now, &stamp)?;
-            short = begun.short;
-            (begun.steps, begun.known)
-        }
+    let (mut steps, known) = if let Some(before) = before {
+        let resumed = tail::resume(&path, before, now)?;
+        lost = resumed.lost.first().map(|lost| lost.why.clone());
+        resumed.into_steps()
+    } else {
+        let stamp = |line: &[u8]| Some(parse_stamp(parse_line(line)?.stamp, clock)?.as_second());
+        let begun = tail::begin(&path, since.as_second(), MOST, now, &stamp)?;
+        short = begun.short;
+        (begun.steps, begun.known)
     };
     let meant_from = if before.is_some() && lost.is_none() { Timestamp::MIN } else { since };
-    let (mut first, mut last, mut bytes) = (None, None, 0);
+    let (mut first, mut newest, mut bytes) = (None, None, 0);
     let mut buffer = Vec::new();
-    for step in &mut steps {
-        let amount = tail::read_lines(step, now, &mut buffer, |line, _| {
+    for file in &mut steps {
+        let amount = tail::read_lines(file, now, &mut buffer, |line, _| {
             let Some(line) = parse_line(line) else { return };
             let speaks = speaks_of_logins(line.program);
             if !speaks && first.is_some() {
@@ -70,7 +67,7 @@ pub fn read(
             let Some(at) = parse_stamp(line.stamp, clock) else { return };
             first = first.or(Some(at));
             if speaks {
-                last = Some(at).max(last);
+                newest = Some(at).max(newest);
                 if let Some(message) = parse_message(line.program, line.message).filter(|_| at >= meant_from)
                 {
                     each(at, line.pid, line.times, message);
@@ -79,7 +76,7 @@ pub fn read(
         })?;
         bytes += amount.bytes;
     }
-    Ok(Read { followed: tail::settle(steps, known, now), bytes, lost, short, first, last })
+    Ok(Read { followed: tail::settle(steps, known, now), bytes, lost, short, first, last: newest })
 }
 
 /// When `path`, or the newest file that rotation made of it, was written last; nothing if there is none.

@@ -1,4 +1,4 @@
-//! Records of logins that are no text: wtmp and btmp (of fixed length, as glibc writes them) and wtmpdb (SQLite,
+//! Records of logins that are no text: wtmp and btmp (of fixed length, as glibc writes them) and wtmpdb (`SQLite`,
 //! on Debian 13).
 
 use super::source::{CONSOLE, of_bytes};
@@ -205,7 +205,7 @@ pub fn read_wtmpdb(
 
 /// A record of wtmp or btmp, for tests.
 #[cfg(test)]
-pub fn record(
+pub(super) fn record(
     kind: i16,
     pid: i32,
     line: &str,

@@ -77,7 +77,7 @@ impl TryFrom<String> for Source {
             Meant::Exactly(written.clone())
         } else if let Some(name) = name {
             Meant::Exactly(name)
-        } else if let Some(address) = written.parse::<IpAddr>().ok() {
+        } else if let Ok(address) = written.parse::<IpAddr>() {
             Meant::Net(address.to_canonical().into())
         } else if let Ok(net) = written.parse::<IpNet>() {
             Meant::Net(canonical(net))

@@ -104,7 +104,7 @@ fn split_title(title: &str) -> (&str, Option<&str>) {
 
 /// A process for tests: `exe` is a path, `title` its whole command line.
 #[cfg(test)]
-pub fn process(pid: u32, parent: u32, exe: &str, title: &str, user: (u32, &str)) -> Process {
+pub(crate) fn process(pid: u32, parent: u32, exe: &str, title: &str, user: (u32, &str)) -> Process {
     Process {
         pid,
         start: u64::from(pid) * 10,

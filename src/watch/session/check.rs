@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// So many sessions of one finding are shown.
 const SHOWN: usize = 20;
 
+/// Sessions that are refused for the same reason, and the rule that came nearest to allowing the first.
+type Refused<'a> = (Vec<&'a Session>, Option<Nearest>);
+
 /// Compares `facts` with `rules`.
 pub fn check(facts: &SessionFacts, rules: &Rules, now: Timestamp) -> Vec<Finding> {
     let Some(sessions) = &rules.sessions else { return Vec::new() };
@@ -25,9 +28,8 @@ pub fn check(facts: &SessionFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
     let accounts = if limited { sessions.rule.accounts.as_slice() } else { &[] };
     let concerned =
         |session: &&Session| accounts.is_empty() || accounts.iter().any(|a| session.account == **a);
-    let mut missing: BTreeMap<(&Text, Option<&Text>), (Vec<&Session>, Option<Nearest>)> = BTreeMap::new();
-    let mut wrong: BTreeMap<(&Text, &Text, Option<&Text>), (Vec<&Session>, Option<Nearest>)> =
-        BTreeMap::new();
+    let mut missing: BTreeMap<(&Text, Option<&Text>), Refused> = BTreeMap::new();
+    let mut wrong: BTreeMap<(&Text, &Text, Option<&Text>), Refused> = BTreeMap::new();
     for session in facts.sessions.iter().filter(concerned) {
         match session.value.as_ref().filter(|value| !value.is_empty()) {
             None => {

@@ -168,9 +168,9 @@ fn read_environment(host: &Host, process: &Process) -> Environment {
         Err(_) => return Environment::Gone,
     };
     // Another process may have got its number meanwhile, and one that has ended shows an empty environment.
-    let stat = host.read(format!("{folder}/stat")).ok();
-    match stat.as_deref().and_then(parse_stat) {
-        Some((state, start)) if start == process.start && state != b'Z' && state != b'X' => {
+    let now = host.read(format!("{folder}/stat")).ok();
+    match now.as_deref().and_then(parse_stat) {
+        Some((state, began)) if began == process.start && state != b'Z' && state != b'X' => {
             Environment::Read(bytes)
         }
         _ => Environment::Gone,
@@ -214,8 +214,8 @@ pub fn parse_stat(stat: &[u8]) -> Option<(u8, u64)> {
     let mut fields = rest.split(|b| *b == b' ').filter(|field| !field.is_empty());
     let state = *fields.next()?.first()?;
     // The state is the third field, the start the twenty-second.
-    let start = std::str::from_utf8(fields.nth(18)?).ok()?.trim_end().parse().ok()?;
-    Some((state, start))
+    let began = std::str::from_utf8(fields.nth(18)?).ok()?.trim_end().parse().ok()?;
+    Some((state, began))
 }
 
 fn gaps(facts: &SessionFacts, rules: &Rules, gaps: &mut Vec<Gap>) {

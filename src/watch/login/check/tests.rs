@@ -259,34 +259,34 @@ fn too_many_failures_are_one_finding_with_number_sources_and_names() {
         &facts,
         POLICY,
         &expect![[r#"
-        {
-          "code": "failed-logins",
-          "severity": "warning",
-          "subject": "all",
-          "title": "7 logins failed within 10m, 5 are tolerated",
-          "evidence": {
-            "failed": 7,
-            "tolerated": 5,
-            "from time": "Fri 2026-11-20 11:52:00 (Europe/London)",
-            "to time": "Fri 2026-11-20 12:01:59 (Europe/London)",
-            "sources": [
-              "192.0.2.11 ×4",
-              "192.0.2.2 ×2",
-              "192.0.2.3 ×1"
-            ],
-            "names": [
-              "root\\x1b[2J ×7"
-            ],
-            "methods": [
-              "password ×7"
-            ]
-          },
-          "nearest": {
-            "rule": "logins (policy.toml:3)",
-            "why_not": "7 failures are more than 5 within 10m"
-          },
-          "suggest": "[logins]\ntime-zone          = \"Europe/London\"\nhours              = [\"Mon-Fri 09:00-18:00\"]\nfailures           = 7\noff-hours-failures = 3\nfailures-in        = \"10m\"\n"
-        }"#]],
+            {
+              "code": "failed-logins",
+              "severity": "warning",
+              "subject": "all",
+              "title": "7 logins failed within 10m, 5 are tolerated",
+              "evidence": {
+                "failed": 7,
+                "tolerated": 5,
+                "begin": "Fri 2026-11-20 11:52:00 (Europe/London)",
+                "end": "Fri 2026-11-20 12:01:59 (Europe/London)",
+                "sources": [
+                  "192.0.2.11 ×4",
+                  "192.0.2.2 ×2",
+                  "192.0.2.3 ×1"
+                ],
+                "names": [
+                  "root\\x1b[2J ×7"
+                ],
+                "methods": [
+                  "password ×7"
+                ]
+              },
+              "nearest": {
+                "rule": "logins (policy.toml:3)",
+                "why_not": "7 failures are more than 5 within 10m"
+              },
+              "suggest": "[logins]\ntime-zone          = \"Europe/London\"\nhours              = [\"Mon-Fri 09:00-18:00\"]\nfailures           = 7\noff-hours-failures = 3\nfailures-in        = \"10m\"\n"
+            }"#]],
     );
 }
 
@@ -329,32 +329,32 @@ fn failures_outside_the_hours_are_one_lesser_finding() {
         &failed(&[3, 1], NIGHT),
         POLICY,
         &expect![[r#"
-        {
-          "code": "off-hours-login",
-          "severity": "warning",
-          "subject": "failed logins",
-          "title": "4 logins failed outside the hours within 10m",
-          "evidence": {
-            "failed": 4,
-            "from time": "Sun 2026-11-15 03:12:44 (Europe/London)",
-            "to time": "Sun 2026-11-15 03:14:43 (Europe/London)",
-            "sources": [
-              "192.0.2.0 ×3",
-              "192.0.2.1 ×1"
-            ],
-            "names": [
-              "root\\x1b[2J ×4"
-            ],
-            "methods": [
-              "password ×4"
-            ]
-          },
-          "nearest": {
-            "rule": "logins (policy.toml:3)",
-            "why_not": "it was Sun 2026-11-15 03:14:43 (Europe/London), the hours are Mon-Fri 09:00-18:00"
-          },
-          "suggest": "[logins]\ntime-zone          = \"Europe/London\"\nhours              = [\"Mon-Fri 09:00-18:00\"]\nfailures           = 5\noff-hours-failures = 4\nfailures-in        = \"10m\"\n"
-        }"#]],
+            {
+              "code": "off-hours-login",
+              "severity": "warning",
+              "subject": "failed logins",
+              "title": "4 logins failed outside the hours within 10m",
+              "evidence": {
+                "failed": 4,
+                "begin": "Sun 2026-11-15 03:12:44 (Europe/London)",
+                "end": "Sun 2026-11-15 03:14:43 (Europe/London)",
+                "sources": [
+                  "192.0.2.0 ×3",
+                  "192.0.2.1 ×1"
+                ],
+                "names": [
+                  "root\\x1b[2J ×4"
+                ],
+                "methods": [
+                  "password ×4"
+                ]
+              },
+              "nearest": {
+                "rule": "logins (policy.toml:3)",
+                "why_not": "it was Sun 2026-11-15 03:14:43 (Europe/London), the hours are Mon-Fri 09:00-18:00"
+              },
+              "suggest": "[logins]\ntime-zone          = \"Europe/London\"\nhours              = [\"Mon-Fri 09:00-18:00\"]\nfailures           = 5\noff-hours-failures = 4\nfailures-in        = \"10m\"\n"
+            }"#]],
     );
     assert_eq!(findings(&failed(&[3], NIGHT), POLICY), []);
 }
@@ -430,7 +430,7 @@ fn the_learned_policy_names_user_sources_and_methods_exactly_as_seen() {
     facts.failed_in = failed(&[30], NIGHT).failed_in;
     facts.time_zone = Some("Europe/London".into());
     let learned = learn::learn(&facts, "watchdog 2026-11-20");
-    expect![[r##"
+    expect![[r#"
         # Who may log in, from where and how. Narrow the hours, like "Mon-Fri 09:00-18:00".
 
         [logins]
@@ -461,7 +461,7 @@ fn the_learned_policy_names_user_sources_and_methods_exactly_as_seen() {
         methods = ["console"]
         why     = "bob logged in 1 times in the week before this policy was learned"
         by      = "watchdog 2026-11-20"
-    "##]]
+    "#]]
     .assert_eq(&learned);
     assert_eq!(findings(&facts, &format!("schema = 1\n{learned}")), []);
 }

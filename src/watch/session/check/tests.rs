@@ -255,7 +255,7 @@ fn the_learned_policy_requires_the_variable_and_excepts_what_lacks_it_now() {
         session("alice", Some("10.8.0.2"), Some("alice")),
     ]);
     let learned = learn::learn(&facts, "watchdog 2026-11-22", now());
-    expect![[r##"
+    expect![[r#"
         # What every SSH session must have. A [[keyholder]] with name, keys and accounts for each person makes it a proof.
 
         [sessions]
@@ -275,7 +275,7 @@ fn the_learned_policy_requires_the_variable_and_excepts_what_lacks_it_now() {
         why      = "had no KEYHOLDER when this policy was learned; remove this rule"
         by       = "watchdog 2026-11-22"
         expires  = "2026-11-29"
-    "##]].assert_eq(&learned);
+    "#]].assert_eq(&learned);
     let policy = format!("schema = 1\n{learned}");
     assert_eq!(findings(&facts, &policy), []);
     let later = Policy::from_text("policy.toml", &policy).unwrap();
