@@ -1,6 +1,6 @@
 //! The life of findings: an alert is opened, mailed once, reminded daily, and its end is told.
 //!
-//! All of it is pure: [`step`] takes what is known ([`Book`]) and what a pass found ([`Pass`]) and says what is
+//! All of it is pure: [`step()`] takes what is known ([`Book`]) and what a pass found ([`Pass`]) and says what is
 //! known then and which one digest to send, if any; [`digest::compose`] puts the digest into words. Neither
 //! reads a clock, a file or a database. Keeping it is the work of [`crate::store`].
 //!

@@ -24,7 +24,7 @@ pub enum StoreError {
     Io(PathBuf, std::io::Error),
     /// No space is left. Nothing was changed.
     Full(PathBuf),
-    /// What is in it makes no sense. [`Store::open`] moves such a file aside.
+    /// What is in it makes no sense. [`Store::open`](super::Store::open) moves such a file aside.
     Damaged(PathBuf, String),
     /// Anything else that the database says.
     Sql(PathBuf, rusqlite::Error),
