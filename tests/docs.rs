@@ -307,6 +307,9 @@ fn every_public_parser_has_a_fuzz_target() {
 #[test]
 fn the_readme_names_the_command_that_ci_runs_the_tests_with() {
     let readme = read("README.md");
-    assert!(readme.lines().any(|line| line.trim() == "scripts/test"), "README.md must name it on a line of its own");
+    assert!(
+        readme.lines().any(|line| line.trim() == "scripts/test"),
+        "README.md must name it on a line of its own"
+    );
     assert!(read(".ci/run").contains("step \"tests\" scripts/test\n"));
 }
