@@ -57,7 +57,7 @@ impl Drop for Running {
 pub fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
     let started = Instant::now();
     while !ready() {
-        assert!(started.elapsed() < Duration::from_secs(60), "waited a minute in vain for {what}");
+        assert!(started.elapsed() < Duration::from_mins(1), "waited a minute in vain for {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -38,7 +38,7 @@ fn findings(facts: &ProcessFacts, policy: &str) -> Vec<Finding> {
 }
 
 /// The findings as a person reads them: code, title, the nearest rule.
-fn says(facts: &ProcessFacts, policy: &str, expected: Expect) {
+fn says(facts: &ProcessFacts, policy: &str, expected: &Expect) {
     let mut out = String::new();
     for finding in findings(facts, policy) {
         out += &format!("{} {}: {}\n", finding.severity.as_str(), finding.code, finding.title);
@@ -167,7 +167,7 @@ fn a_required_process_that_does_not_run_is_missed() {
         urgent missing-process: only 1 of /usr/sbin/nginx run, not 2
     "#]],
     );
-    says(&facts(vec![nginx(1), nginx(2)]), policy, expect![""]);
+    says(&facts(vec![nginx(1), nginx(2)]), policy, &expect![""]);
     says(
         &facts((1..5).map(nginx).collect()),
         policy,
