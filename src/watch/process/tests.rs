@@ -58,7 +58,7 @@ fn with_an_empty_policy_every_program_is_unknown_and_no_kernel_thread() {
     says(
         &facts,
         "",
-        expect![[r#"
+        &expect![[r#"
         urgent unknown-process: unknown process /usr/sbin/nginx run by root, 2 times
     "#]],
     );
@@ -82,7 +82,7 @@ fn the_nearest_rule_says_why_it_does_not_allow() {
     says(
         &facts,
         policy,
-        expect![[r#"
+        &expect![[r#"
         urgent unknown-process: unknown process /usr/bin/python3.11 running /home/alice/x.py run by alice
           process /usr/bin/python3* (policy.toml:8): it is for the script /usr/bin/unattended-upgrade
         urgent unknown-process: unknown process /usr/sbin/nginx run by alice
@@ -100,7 +100,7 @@ fn an_interpreter_without_a_script_in_the_rule_may_run_none() {
     says(
         &facts(vec![shell]),
         allowed,
-        expect![[r#"
+        &expect![[r#"
         urgent unknown-process: unknown process /usr/bin/bash running -c id run by root
           process /usr/bin/bash (policy.toml:2): it allows no script
     "#]],
@@ -119,7 +119,7 @@ fn deleted_files_memory_and_containers_are_named_as_such_and_not_covered_by_the_
     says(
         &facts,
         "[[process]]\nexe = \"/usr/sbin/nginx\"",
-        expect![[r#"
+        &expect![[r#"
         urgent unknown-process: unknown process /usr/sbin/nginx (not the host's file: a container, or mounted over) run by root
           process /usr/sbin/nginx (policy.toml:2): the file that runs is not the host's file of that path
         urgent unknown-process: unknown process /usr/sbin/nginx (a deleted or replaced file) run by root
@@ -137,7 +137,7 @@ fn a_process_that_root_cannot_read_is_hiding_and_to_an_ordinary_user_it_is_a_gap
     says(
         &facts,
         "",
-        expect![[r#"
+        &expect![[r#"
         urgent unreadable-process: a process of root hides what it runs
     "#]],
     );
@@ -156,14 +156,14 @@ fn a_required_process_that_does_not_run_is_missed() {
     says(
         &facts(vec![]),
         policy,
-        expect![[r#"
+        &expect![[r#"
         urgent missing-process: /usr/sbin/nginx does not run
     "#]],
     );
     says(
         &facts(vec![nginx(1)]),
         policy,
-        expect![[r#"
+        &expect![[r#"
         urgent missing-process: only 1 of /usr/sbin/nginx run, not 2
     "#]],
     );
@@ -171,7 +171,7 @@ fn a_required_process_that_does_not_run_is_missed() {
     says(
         &facts((1..5).map(nginx).collect()),
         policy,
-        expect![[r#"
+        &expect![[r#"
         warning missing-process: 4 of /usr/sbin/nginx run, more than 3
     "#]],
     );
@@ -183,7 +183,7 @@ fn an_expired_rule_allows_nothing_and_says_so() {
     says(
         &facts(vec![process(10, "/usr/bin/rsync", "root")]),
         policy,
-        expect![[r#"
+        &expect![[r#"
         urgent unknown-process: unknown process /usr/bin/rsync run by root
           process /usr/bin/rsync (policy.toml:2): the rule expired on 2026-01-31
     "#]],
@@ -197,7 +197,7 @@ fn a_rule_for_a_package_wants_the_file_as_the_package_brought_it() {
     says(
         &facts,
         policy,
-        expect![[r#"
+        &expect![[r#"
         urgent unknown-process: unknown process /usr/sbin/nginx run by root
           process /usr/sbin/nginx (policy.toml:2): the file belongs to no package, not to nginx-core
     "#]],
