@@ -338,6 +338,7 @@ impl Service {
                 let error = format!("{error:#}");
                 tracing::error!("the new settings or policy are wrong, the old stay in force: {error}");
                 self.rejected = Some(error);
+                self.settle(Vec::new());
             }
         }
     }
