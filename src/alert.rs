@@ -25,7 +25,7 @@ mod limits;
 mod step;
 pub mod words;
 
-pub use digest::{About, Blind, Composed, Letter};
+pub use digest::{About, Blind, Composed};
 pub use due::{Digest, Entry, News};
 pub use limits::Limits;
 pub use step::{Looked, Pass, Step, step};

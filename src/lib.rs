@@ -12,6 +12,7 @@ pub mod file;
 pub mod finding;
 pub mod host;
 pub mod learn;
+pub mod letter;
 pub mod mail;
 pub mod pass;
 pub mod policy;

@@ -25,32 +25,4 @@ pub use settings::{
     SmtpSettings, Via,
 };
 
-use jiff::Timestamp;
-
-/// One mail to be: what the digest says, before it is a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
-    /// `<left@right>`, made once by the caller and the same at every try: it is the mail's identity in the outbox
-    /// and for everyone who gets it twice.
-    pub message_id: String,
-    /// One line; whatever it holds, it becomes one clean header of a sane length.
-    pub subject: String,
-    /// Plain text, lines ended by `\n`, any length of line.
-    pub body: String,
-    /// When it was written.
-    pub date: Timestamp,
-    /// The message ids of earlier mails of these alerts, oldest first, so that readers show one thread.
-    pub references: Vec<String>,
-    /// Whether mail readers are asked to mark it.
-    pub priority: Priority,
-}
-
-/// Whether mail readers are asked to mark a mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Priority {
-    /// As any mail.
-    #[default]
-    Normal,
-    /// Marked as important.
-    Urgent,
-}
+pub use crate::letter::Letter;

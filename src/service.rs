@@ -14,9 +14,9 @@ pub use cost::Cost;
 
 use crate::alert::{self, About, Book, Looked, Pass};
 use crate::coverage::Gap;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding};
 use crate::host::Host;
-use crate::mail::{self, Outbox};
+use crate::mail::{self, Letter, Outbox};
 use crate::pass::{self, Memories};
 use crate::policy::Policy;
 use crate::processes::Processes;
@@ -312,7 +312,7 @@ impl Service {
             Err(error) => return tracing::error!("{error}"),
         };
         for letter in letters {
-            let message = mail::compose(&as_mail(&letter), self.mailer.envelope());
+            let message = mail::compose(&letter, self.mailer.envelope());
             let done = self.outbox.enqueue(&message).map_err(anyhow::Error::from);
             if let Err(error) = done.and_then(|_| Ok(self.store.queued(&letter.message_id)?)) {
                 return tracing::error!("a mail could not be put into the outbox yet: {error:#}");
@@ -359,7 +359,7 @@ impl Service {
 }
 
 /// A digest on the terminal, as it is mailed.
-fn show(letter: &alert::Letter) {
+fn show(letter: &Letter) {
     let line = "─".repeat(72);
     anstream::println!("{line}\n{}\n{line}\n{}", letter.subject, letter.body);
 }
@@ -378,19 +378,4 @@ fn policy_rejected(error: &str) -> Finding {
     Finding::new(Code::PolicyRejected, SELF, title)
         .with("what is wrong", lines)
         .with("what to do", "correct it, check it with `watchdog validate`, then reload")
-}
-
-fn as_mail(letter: &alert::Letter) -> mail::Letter {
-    mail::Letter {
-        message_id: letter.message_id.clone(),
-        subject: letter.subject.clone(),
-        body: letter.body.clone(),
-        date: letter.date,
-        references: letter.references.clone(),
-        priority: if letter.priority == Severity::Urgent {
-            mail::Priority::Urgent
-        } else {
-            mail::Priority::Normal
-        },
-    }
 }

@@ -21,8 +21,9 @@ mod tests;
 pub use error::StoreError;
 pub use read::{Reader, Run, Status, WatchMark};
 
-use crate::alert::{Alert, Blind, Book, Composed, Letter, Pass};
+use crate::alert::{Alert, Blind, Book, Composed, Pass};
 use crate::finding::Finding;
+use crate::letter::Letter;
 use crate::pass::Memories;
 use crate::rule::Span;
 use crate::watch::Memory;

@@ -17,7 +17,8 @@ mod real;
 #[path = "mail/secure.rs"]
 mod secure;
 
-use host_watchdog::mail::{Letter, Outbox, Priority, Route, Settings, compose};
+use host_watchdog::finding::Severity;
+use host_watchdog::mail::{Letter, Outbox, Route, Settings, compose};
 use host_watchdog::text::Text;
 use jiff::Timestamp;
 
@@ -41,7 +42,7 @@ fn letter(number: usize, subject: &str, body: &str) -> Letter {
         body: body.to_owned(),
         date: noon(),
         references: Vec::new(),
-        priority: Priority::Normal,
+        priority: Severity::Notice,
     }
 }
 

@@ -12,6 +12,7 @@ use super::words::{self, Kind as LineKind, count, squeeze, wrap};
 use super::{Alert, State};
 use crate::coverage::Gap;
 use crate::finding::{Kind, Severity};
+use crate::letter::Letter;
 use jiff::{Timestamp, tz::TimeZone};
 use section::{Left, section};
 use serde::{Deserialize, Serialize};
@@ -58,24 +59,6 @@ pub struct Blind {
     pub until: Timestamp,
     /// Why: `it was stopped`.
     pub why: String,
-}
-
-/// A mail as it is kept: text only, no headers. Clean: the subject is one line, the body has no controls but
-/// line feeds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Letter {
-    /// The fixed message id, with angle brackets.
-    pub message_id: String,
-    /// When it was made.
-    pub date: Timestamp,
-    /// The subject.
-    pub subject: String,
-    /// The body.
-    pub body: String,
-    /// The severity of its worst news; a mail of reminders and ends is a notice.
-    pub priority: Severity,
-    /// Message ids of earlier mails about the same alerts, with angle brackets, the oldest first.
-    pub references: Vec<String>,
 }
 
 /// A step and its mail, ready to be stored together.

@@ -2,7 +2,8 @@
 
 use super::outbox::{Accepted, Outbox, State};
 use super::route::{Acceptance, Failure, Permanence, Route, Scope, Tried};
-use super::{Letter, Priority, compose};
+use super::{Letter, compose};
+use crate::finding::Severity;
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
 use std::io;
@@ -90,7 +91,7 @@ pub fn send_test(route: &Route, host: &Text, now: Timestamp) -> Tried {
         ),
         date: now,
         references: Vec::new(),
-        priority: Priority::Normal,
+        priority: Severity::Notice,
     };
     let message = compose(&letter, route.envelope());
     route.send(&message.id, &message.bytes, &route.envelope().to)

@@ -3,7 +3,8 @@
 //! Everything in it is ASCII, no line is longer than 998 bytes (78 in the body), and no character of the letter can
 //! start a header, a line of a header or an encoded word. It is the last gate, whatever the words were made of.
 
-use super::{Envelope, Letter, Priority};
+use super::{Envelope, Letter};
+use crate::finding::Severity;
 use crate::text;
 use jiff::Timestamp;
 use lettre::message::header::{
@@ -47,7 +48,7 @@ pub fn compose(letter: &Letter, envelope: &Envelope) -> Message {
         builder = builder.references(references.join(" ")).in_reply_to(last.clone());
     }
     builder = builder.raw_header(header("Auto-Submitted", "auto-generated"));
-    if letter.priority == Priority::Urgent {
+    if letter.priority == Severity::Urgent {
         builder = builder.raw_header(header("X-Priority", "1")).raw_header(header("Importance", "high"));
     }
     let message = builder.header(MIME_VERSION_1_0).header(ContentType::TEXT_PLAIN).body(body(&letter.body));

@@ -1,8 +1,9 @@
 //! Reading the database, for the service at its start and for commands beside a running service.
 
 use super::{StoreError, micros, open};
-use crate::alert::{Alert, Blind, Book, Letter};
+use crate::alert::{Alert, Blind, Book};
 use crate::finding::Finding;
+use crate::letter::Letter;
 use crate::pass::Memories;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::Type;

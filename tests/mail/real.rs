@@ -2,7 +2,8 @@
 
 use super::mail_server::{MailServer, free_port};
 use super::{after, enqueue, host, letter, noon, outbox, route};
-use host_watchdog::mail::{Priority, deliver_due, send_test};
+use host_watchdog::finding::Severity;
+use host_watchdog::mail::{deliver_due, send_test};
 
 #[test]
 fn a_test_mail_comes_with_the_servers_own_words() {
@@ -33,7 +34,7 @@ fn a_mail_arrives_as_it_was_written() {
         "x".repeat(2000)
     );
     let mut letter = letter(7, subject, &body);
-    letter.priority = Priority::Urgent;
+    letter.priority = Severity::Urgent;
     letter.references =
         vec!["<digest-5@web1.example.org>".to_owned(), "<digest-6@web1.example.org>".to_owned()];
     enqueue(&outbox, &route, &letter);

@@ -4,6 +4,7 @@ use super::*;
 use crate::alert::digest::{About, Blind, compose};
 use crate::coverage::Gap;
 use crate::finding::Nearest;
+use crate::letter::Letter;
 use expect_test::expect;
 use jiff::tz::TimeZone;
 

@@ -18,7 +18,7 @@ fn letter(subject: &str, body: &str) -> Letter {
         body: body.to_owned(),
         date: "2026-11-22T12:00:00Z".parse().unwrap(),
         references: Vec::new(),
-        priority: Priority::Normal,
+        priority: Severity::Notice,
     }
 }
 
@@ -36,7 +36,7 @@ fn read(message: &str) -> (String, String) {
 fn a_letter_becomes_a_message() {
     let mut letter =
         letter("web1: 1 new port: 443/tcp", "Something listens on 443/tcp.\n\n  exe = \"/usr/sbin/nginx\"\n");
-    letter.priority = Priority::Urgent;
+    letter.priority = Severity::Urgent;
     letter.references =
         vec!["<digest-0@web1.example.org>".to_owned(), "<digest-00@web1.example.org>".to_owned()];
     expect![[r#"
