@@ -2,6 +2,7 @@
 
 mod error;
 mod include;
+mod source;
 mod written;
 
 pub use error::PolicyError;
@@ -9,7 +10,7 @@ pub use include::shipped;
 pub use written::{Written, parse_policy};
 
 use crate::coverage::CoverageRule;
-use crate::rule::{Origin, Placed};
+use crate::rule::Placed;
 use crate::watch::{listener, login, process, request, resource, session, update};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -92,7 +93,7 @@ impl Policy {
         for part in reading.parts {
             digest.update(part.text.as_bytes());
             policy.files.push(part.file.to_string());
-            part.written.add_to(&mut policy, &part.file, &part.text)?;
+            part.written.add_to(&mut policy, &source::Source::new(&part.file, &part.text))?;
         }
         policy.digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(policy)
@@ -116,17 +117,6 @@ fn beside(path: &Path) -> Result<Vec<PathBuf>, PolicyError> {
     }
     files.sort();
     Ok(files)
-}
-
-/// The line of `offset` in `text`, from 1.
-fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
-}
-
-/// Puts a rule together with the place it stands in.
-fn placed<R>(spanned: toml::Spanned<R>, file: &std::sync::Arc<str>, text: &str) -> Placed<R> {
-    let line = line_of(text, spanned.span().start);
-    Placed { origin: Origin { file: std::sync::Arc::clone(file), line }, rule: spanned.into_inner() }
 }
 
 #[cfg(test)]

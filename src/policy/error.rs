@@ -30,7 +30,8 @@ impl PolicyError {
         let line = source.get(line_start..).and_then(|s| s.lines().next()).unwrap_or_default();
         let before = source.get(line_start..start).unwrap_or_default().chars().count();
         let marked = source.get(start..span.end.min(line_start + line.len()).max(start)).unwrap_or_default();
-        let number = super::line_of(source, start);
+        let number =
+            memchr::memchr_iter(b'\n', source.get(..start).unwrap_or_default().as_bytes()).count() + 1;
         let gutter = " ".repeat(number.to_string().len());
         // A line so long that its caret would be out of sight helps nobody.
         let shown = if line.len() > 400 {

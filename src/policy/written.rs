@@ -1,11 +1,11 @@
 //! A policy file as it is written. Unknown keys are errors at every level.
 
-use super::{Policy, PolicyError, placed};
+use super::source::Source;
+use super::{Policy, PolicyError};
 use crate::coverage::CoverageRule;
 use crate::rule::Placed;
 use crate::watch::{listener, login, process, request, resource, session, update};
 use serde::Deserialize;
-use std::sync::Arc;
 use toml::Spanned;
 
 /// The version of the policy language.
@@ -68,37 +68,36 @@ impl Written {
     ///
     /// # Errors
     /// A table that stands in another file already.
-    pub fn add_to(self, policy: &mut Policy, file: &Arc<str>, text: &str) -> Result<(), PolicyError> {
-        fn all<R>(into: &mut Vec<Placed<R>>, from: Vec<Spanned<R>>, file: &Arc<str>, text: &str) {
-            into.extend(from.into_iter().map(|rule| placed(rule, file, text)));
+    pub fn add_to(self, policy: &mut Policy, source: &Source) -> Result<(), PolicyError> {
+        fn all<R>(into: &mut Vec<Placed<R>>, from: Vec<Spanned<R>>, source: &Source) {
+            into.extend(from.into_iter().map(|rule| source.place(rule)));
         }
         fn once<R>(
             into: &mut Option<Placed<R>>,
             from: Option<Spanned<R>>,
-            file: &Arc<str>,
-            text: &str,
+            source: &Source,
         ) -> Result<(), PolicyError> {
             let Some(table) = from else { return Ok(()) };
             if let Some(before) = into {
                 let message =
                     format!("this table stands already in {}, and only one can hold", before.origin);
-                return Err(PolicyError::at(file, text, table.span(), &message));
+                return Err(source.error(table.span(), &message));
             }
-            *into = Some(placed(table, file, text));
+            *into = Some(source.place(table));
             Ok(())
         }
-        all(&mut policy.process.process, self.process, file, text);
-        all(&mut policy.listener.listener, self.listener, file, text);
-        once(&mut policy.login.logins, self.logins, file, text)?;
-        all(&mut policy.login.login, self.login, file, text);
-        once(&mut policy.session.sessions, self.sessions, file, text)?;
-        all(&mut policy.session.session, self.session, file, text);
-        all(&mut policy.session.keyholder, self.keyholder, file, text);
-        once(&mut policy.update.updates, self.updates, file, text)?;
-        once(&mut policy.resource.resources, self.resources, file, text)?;
-        all(&mut policy.resource.disk, self.disk, file, text);
-        all(&mut policy.request.requests, self.requests, file, text);
-        all(&mut policy.coverage, self.coverage, file, text);
+        all(&mut policy.process.process, self.process, source);
+        all(&mut policy.listener.listener, self.listener, source);
+        once(&mut policy.login.logins, self.logins, source)?;
+        all(&mut policy.login.login, self.login, source);
+        once(&mut policy.session.sessions, self.sessions, source)?;
+        all(&mut policy.session.session, self.session, source);
+        all(&mut policy.session.keyholder, self.keyholder, source);
+        once(&mut policy.update.updates, self.updates, source)?;
+        once(&mut policy.resource.resources, self.resources, source)?;
+        all(&mut policy.resource.disk, self.disk, source);
+        all(&mut policy.request.requests, self.requests, source);
+        all(&mut policy.coverage, self.coverage, source);
         Ok(())
     }
 }
