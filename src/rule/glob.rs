@@ -23,6 +23,9 @@ impl Pattern {
     /// True if `text` fits and no `*` had to stand for a `/`: for paths.
     #[must_use]
     pub fn matches_path(&self, text: &str) -> bool {
+        if self.is_plain() {
+            return self.0 == text;
+        }
         self.0.matches('/').count() == text.matches('/').count()
             && self.0.split('/').zip(text.split('/')).all(|(pattern, part)| matches(pattern, part))
     }
@@ -30,7 +33,12 @@ impl Pattern {
     /// True if `text` fits.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        matches(&self.0, text)
+        if self.is_plain() { self.0 == text } else { matches(&self.0, text) }
+    }
+
+    /// Most patterns are just a name, and are compared in every pass with everything there is.
+    fn is_plain(&self) -> bool {
+        memchr::memchr2(b'*', b'\\', self.0.as_bytes()).is_none()
     }
 }
 
