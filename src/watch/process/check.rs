@@ -1,6 +1,6 @@
 //! Comparing processes with the rules: each that no rule allows, and each rule that asks for a number not met.
 
-use super::{ProcessFacts, ProcessRule, Rules, State};
+use super::{ProcessFacts, ProcessRule, Rules, State, UNREADABLE};
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::{Executable, Process};
 use crate::rule::{self, Comparison, Placed, Verdict, to_toml};
@@ -11,9 +11,6 @@ use std::sync::Arc;
 
 /// So many processes of one finding are named; the count says how many there are.
 const NAMED: usize = 5;
-
-/// What a rule calls the executable of a process that hides it even from root.
-pub const UNREADABLE: &str = "(unreadable)";
 
 /// What makes processes the same thing to a person: one finding for all of them.
 type Identity<'a> = (&'a Executable, Option<&'a Text>, &'a Text, bool);

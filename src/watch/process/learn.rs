@@ -1,7 +1,6 @@
 //! Writing rules from the processes that run now.
 
-use super::check::UNREADABLE;
-use super::{ProcessFacts, ProcessRule, State};
+use super::{ProcessFacts, ProcessRule, State, UNREADABLE};
 use crate::processes::{Executable, Process};
 use crate::rule::{Pattern, to_toml};
 use crate::text::Text;

@@ -3,6 +3,9 @@
 use crate::rule::{Amount, Day, Pattern, Placed, Rule};
 use serde::{Deserialize, Serialize};
 
+/// What a rule calls the executable of a process that hides it even from root.
+pub const UNREADABLE: &str = "(unreadable)";
+
 /// What a policy says of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rules {
