@@ -1,9 +1,9 @@
 //! Writing files so that a crash, a full disk or a second writer never leaves half of one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 
 /// Whether a file that is already there may be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,31 +20,62 @@ pub enum Existing {
 /// The system's; `AlreadyExists` where it may not be replaced.
 pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut temporary = name.to_owned();
-    temporary.push(format!(".{}.new", std::process::id()));
-    let temporary = folder.join(temporary);
-    let written = write_new(&temporary, bytes, path).and_then(|()| match existing {
+    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let temporary = folder.join(name);
+    write_new(&temporary, bytes)?;
+    let placed = take_after(&temporary, path).and_then(|()| match existing {
         Existing::Replace => fs::rename(&temporary, path),
         // A link fails where a rename would replace.
         Existing::Keep => fs::hard_link(&temporary, path),
     });
-    if written.is_err() || existing == Existing::Keep {
+    if placed.is_err() || existing == Existing::Keep {
         let _ = fs::remove_file(&temporary);
     }
-    written?;
-    File::open(folder)?.sync_all()
+    placed?;
+    sync_folder(folder)
 }
 
-fn write_new(temporary: &PathBuf, bytes: &[u8], like: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(temporary)?;
-    if let Ok(before) = fs::metadata(like) {
-        file.set_permissions(fs::Permissions::from_mode(before.mode() & 0o7777))?;
-        // Only root can give a file away; for anybody else it was theirs already.
-        let _ = std::os::unix::fs::fchown(&file, Some(before.uid()), Some(before.gid()));
+/// Gives a file the mode and owner of the one it replaces; a new one may be read by its group.
+fn take_after(file: &Path, before: &Path) -> io::Result<()> {
+    let Ok(before) = fs::metadata(before) else {
+        return fs::set_permissions(file, fs::Permissions::from_mode(0o640));
+    };
+    // Only root can give a file away; for anybody else it was theirs already.
+    let _ = std::os::unix::fs::chown(file, Some(before.uid()), Some(before.gid()));
+    fs::set_permissions(file, fs::Permissions::from_mode(before.mode() & 0o7777))
+}
+
+/// Writes a file that only we can read, to the disk itself. On an error nothing of it is left.
+///
+/// # Errors
+/// The system's.
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A leftover of a writer that was killed, or a trap: it is never written through.
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
     }
-    file.write_all(bytes)?;
-    file.sync_all()
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    drop(file);
+    written.inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
+}
+
+/// Renames a file, and returns only when a loss of power cannot undo it.
+///
+/// # Errors
+/// The system's.
+pub fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    [to.parent(), from.parent()].into_iter().flatten().try_for_each(sync_folder)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// Makes a folder that only we may enter, with those above it.
@@ -52,8 +83,7 @@ fn write_new(temporary: &PathBuf, bytes: &[u8], like: &Path) -> io::Result<()> {
 /// # Errors
 /// The system's.
 pub fn make_private_folder(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 #[cfg(test)]
@@ -72,5 +102,19 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o604);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_laid_in_the_way_is_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, victim) = (folder.path().join("policy.toml"), folder.path().join("victim"));
+        fs::write(&victim, "precious").unwrap();
+        let trap = folder.path().join(format!("policy.toml.{}.new", std::process::id()));
+        std::os::unix::fs::symlink(&victim, &trap).unwrap();
+        write(&path, b"new", Existing::Replace).unwrap();
+        assert_eq!(
+            (fs::read(&victim).unwrap(), fs::read(&path).unwrap()),
+            (b"precious".to_vec(), b"new".to_vec())
+        );
     }
 }

@@ -11,6 +11,7 @@ pub(super) use state::{Accepted, State};
 use super::disk;
 use super::message::{Message, digest};
 use super::route::Permanence;
+use crate::file;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fs;
@@ -95,7 +96,7 @@ impl Outbox {
     pub fn open(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let outbox = Self::at(folder);
         for part in ["tmp", "queue", "sent"] {
-            disk::private_folder(&outbox.folder.join(part))?;
+            file::make_private_folder(&outbox.folder.join(part))?;
         }
         // Whoever holds the lock is writing just now. If it is free, what lies in tmp has no writer any more.
         if let Some(_lock) = disk::try_lock(&outbox.folder.join("enqueue.lock"))? {
@@ -131,8 +132,8 @@ impl Outbox {
             }
         }
         let temporary = self.path("tmp", &name, "eml");
-        disk::write_new(&temporary, &message.bytes)?;
-        disk::rename_durably(&temporary, &self.path("queue", &name, "eml")).inspect_err(|_| {
+        file::write_new(&temporary, &message.bytes)?;
+        file::rename_durably(&temporary, &self.path("queue", &name, "eml")).inspect_err(|_| {
             let _ = fs::remove_file(&temporary);
         })?;
         Ok(Enqueued::New)
@@ -210,7 +211,7 @@ impl Outbox {
     /// # Errors
     /// The system's; the mail then still lies in the queue.
     pub(super) fn settle(&self, name: &str, state: &State) -> io::Result<()> {
-        disk::rename_durably(&self.path("queue", name, "eml"), &self.path("sent", name, "eml"))?;
+        file::rename_durably(&self.path("queue", name, "eml"), &self.path("sent", name, "eml"))?;
         self.unwritten().remove(name);
         let _ = fs::remove_file(self.path("queue", name, "state"));
         // The record of the acceptance is nice to have; the mail does not hang on it.
@@ -236,8 +237,8 @@ impl Outbox {
         let bytes = serde_json::to_vec(state).map_err(io::Error::other)?;
         let _lock = disk::lock_within(&self.folder.join("enqueue.lock"), PATIENCE)?;
         let temporary = self.path("tmp", name, "state");
-        disk::write_new(&temporary, &bytes)?;
-        disk::rename_durably(&temporary, &self.path(part, name, "state")).inspect_err(|_| {
+        file::write_new(&temporary, &bytes)?;
+        file::rename_durably(&temporary, &self.path(part, name, "state")).inspect_err(|_| {
             let _ = fs::remove_file(&temporary);
         })
     }

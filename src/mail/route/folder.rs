@@ -1,8 +1,8 @@
 //! A folder of `.eml` files, which any mail reader opens: for a host without mail, and for trying out.
 
 use super::{Acceptance, Failure, Tried, shown};
+use crate::file;
 use crate::mail::address::MailAddress;
-use crate::mail::disk;
 use crate::mail::message::digest;
 use crate::mail::settings::FolderSettings;
 use crate::text::Text;
@@ -15,11 +15,11 @@ const SLUG: usize = 60;
 pub fn send(settings: &FolderSettings, message: &[u8], to: &[MailAddress]) -> Tried {
     let folder: &Path = settings.path.as_ref();
     let name = file_name(message);
-    let written = disk::private_folder(folder).and_then(|()| {
+    let written = file::make_private_folder(folder).and_then(|()| {
         // The same mail written twice is the same file.
         let temporary = folder.join(format!(".{name}.tmp"));
-        disk::write_new(&temporary, message)?;
-        disk::rename_durably(&temporary, &folder.join(&name))
+        file::write_new(&temporary, message)?;
+        file::rename_durably(&temporary, &folder.join(&name))
     });
     match written {
         Ok(()) => {
