@@ -17,6 +17,7 @@ use crate::learn;
 use crate::pass::{self, At, Memories};
 use crate::policy::Policy;
 use crate::processes::Processes;
+use crate::say;
 use crate::settings::Setup;
 use crate::snapshot::Snapshot;
 use anyhow::{Context, Result};
@@ -91,7 +92,7 @@ fn learn_policy(file: &Path) -> Result<()> {
     file::write(file, text.as_bytes(), Existing::Keep)
         .with_context(|| format!("cannot write the learned policy to {}", file.display()))?;
     let seen: Vec<String> = watches.iter().filter_map(|watch| watch.summary(&snapshot)).collect();
-    println!(
+    say!(
         "There was no policy yet, so one was learned from what is here now ({}): {} rules, in\n  {}\n\
          Read it: whatever should not run here is in it too. From now on all else is a finding.",
         seen.join(", "),

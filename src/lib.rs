@@ -25,5 +25,6 @@ pub mod settings;
 pub mod snapshot;
 pub mod store;
 pub mod tail;
+pub mod terminal;
 pub mod text;
 pub mod watch;

@@ -1,7 +1,7 @@
 //! The program: reads the command line, does what it says, and ends with the exit code of the contract.
 
 use clap::Parser;
-use host_watchdog::{cli, command};
+use host_watchdog::{cli, command, complain};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match command::run(cli::Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            anstream::eprintln!("watchdog: {error:#}");
+            complain!("watchdog: {error:#}");
             ExitCode::from(command::COULD_NOT)
         }
     }

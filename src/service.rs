@@ -12,6 +12,8 @@ mod timing;
 
 pub use cost::Cost;
 
+use crate::say;
+
 use crate::alert::{self, About, Book, Looked, Pass};
 use crate::coverage::Gap;
 use crate::finding::{Code, Finding};
@@ -361,7 +363,7 @@ impl Service {
 /// A digest on the terminal, as it is mailed.
 fn show(letter: &Letter) {
     let line = "─".repeat(72);
-    anstream::println!("{line}\n{}\n{line}\n{}", letter.subject, letter.body);
+    say!("{line}\n{}\n{line}\n{}", letter.subject, letter.body);
 }
 
 fn unwatched(blind: &alert::Blind) -> Finding {

@@ -206,3 +206,18 @@ fn killed_at_any_moment_it_loses_no_alert_and_mails_none_twice() {
     let about: Vec<&String> = mails.iter().filter(|mail| mail.contains("evil")).collect();
     assert_eq!(about.len(), 1, "{mails:#?}");
 }
+
+#[test]
+fn a_reader_that_goes_away_does_not_end_the_program_in_a_panic() {
+    if !world::is_entered("a_reader_that_goes_away_does_not_end_the_program_in_a_panic") {
+        return;
+    }
+    let state = State::new();
+    std::fs::write(state.path().join("policy.toml"), "schema = 1\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_watchdog"));
+    command.args(["check", "--state-dir", state.path().to_str().unwrap()]).stderr(Stdio::piped());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -5,6 +5,7 @@ use crate::command::{COULD_NOT, print};
 use crate::host::Host;
 use crate::settings::Setup;
 use crate::store::{self, Reader};
+use crate::{complain, say};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 
@@ -13,14 +14,14 @@ pub fn list(setup: &Setup, json: bool) -> Result<ExitCode> {
     let now = Host::this().now();
     for alert in &alerts {
         if json {
-            println!("{}", serde_json::to_string(alert)?);
+            say!("{}", serde_json::to_string(alert)?);
         } else {
             let since = words::ago(alert.opened, now);
             print::alert_line(alert, &since);
         }
     }
     if alerts.is_empty() && !json {
-        println!("no open alerts");
+        say!("no open alerts");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -31,15 +32,15 @@ pub fn show(setup: &Setup, id: &str, json: bool) -> Result<ExitCode> {
         [] => bail!("there is no alert {id:?}; `watchdog alerts` lists those that are open"),
         [alert] => alert,
         several => {
-            eprintln!("{id} is the beginning of several:");
+            complain!("{id} is the beginning of several:");
             for alert in several {
-                eprintln!("  {}  {}", alert.id, alert.finding.title);
+                complain!("  {}  {}", alert.id, alert.finding.title);
             }
             return Ok(ExitCode::from(COULD_NOT));
         }
     };
     if json {
-        println!("{}", serde_json::to_string(alert)?);
+        say!("{}", serde_json::to_string(alert)?);
     } else {
         print::finding(&alert.finding);
         print::life(alert, Host::this().now());

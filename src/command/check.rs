@@ -2,6 +2,7 @@
 
 use crate::command::{DIFFERS, print};
 use crate::pass::{self, Memories};
+use crate::say;
 use crate::settings::Setup;
 use crate::snapshot::{SCHEMA, Snapshot};
 use anyhow::{Context, Result, bail};
@@ -19,7 +20,7 @@ pub fn run(setup: &Setup, policy: Option<PathBuf>, facts: Option<&Path>, json: b
     let findings = pass::check_all(&watches, &snapshot, &policy, &mut Memories::default());
     if json {
         for finding in &findings {
-            println!("{}", serde_json::to_string(finding)?);
+            say!("{}", serde_json::to_string(finding)?);
         }
     } else {
         findings.iter().for_each(print::finding);
@@ -29,7 +30,7 @@ pub fn run(setup: &Setup, policy: Option<PathBuf>, facts: Option<&Path>, json: b
             1 => "1 finding".to_owned(),
             count => format!("{count} findings"),
         };
-        println!("{}: {differ}. Saw {}.", snapshot.host, seen.join(", "));
+        say!("{}: {differ}. Saw {}.", snapshot.host, seen.join(", "));
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) })
 }

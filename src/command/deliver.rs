@@ -4,6 +4,7 @@ use crate::command::DIFFERS;
 use crate::host::Host;
 use crate::mail::{self, Outbox, Route};
 use crate::settings::Setup;
+use crate::{complain, say};
 use anyhow::{Context, Result};
 use std::process::ExitCode;
 
@@ -15,15 +16,15 @@ pub fn run(setup: &Setup) -> Result<ExitCode> {
     let route = Route::new(&setup.mail_settings(), &host.name());
     let report = mail::deliver_all(&outbox, &route, host.now()).context("cannot read the outbox")?;
     if report.busy {
-        println!("another watchdog is delivering just now");
+        say!("another watchdog is delivering just now");
         return Ok(ExitCode::SUCCESS);
     }
     for delivered in &report.delivered {
-        println!("{} accepted: {}", delivered.name, delivered.reply);
+        say!("{} accepted: {}", delivered.name, delivered.reply);
     }
     for failed in &report.failed {
-        eprintln!("{} not accepted: {}", failed.name, failed.failure.reason);
+        complain!("{} not accepted: {}", failed.name, failed.failure.reason);
     }
-    println!("{} accepted, {} still waiting", report.delivered.len(), report.waiting);
+    say!("{} accepted, {} still waiting", report.delivered.len(), report.waiting);
     Ok(if report.waiting == 0 { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) })
 }

@@ -3,6 +3,7 @@
 use crate::alert::words::{self, Kind};
 use crate::alert::{Alert, State};
 use crate::finding::{Finding, Severity};
+use crate::say;
 use crate::schedule;
 use crate::text::clean;
 use anstyle::{AnsiColor, Style};
@@ -29,14 +30,14 @@ pub fn finding(finding: &Finding) {
             Kind::Title => {
                 let severity = colour(finding.severity);
                 let word = finding.severity.as_str().to_uppercase();
-                anstream::println!("{severity}{word}{severity:#} {bold}{text}{bold:#}");
+                say!("{severity}{word}{severity:#} {bold}{text}{bold:#}");
             }
-            Kind::Evidence => anstream::println!("{text}"),
-            Kind::Nearest | Kind::Hint => anstream::println!("{dim}{text}{dim:#}"),
-            Kind::Suggest => anstream::println!("{green}{text}{green:#}"),
+            Kind::Evidence => say!("{text}"),
+            Kind::Nearest | Kind::Hint => say!("{dim}{text}{dim:#}"),
+            Kind::Suggest => say!("{green}{text}{green:#}"),
         }
     }
-    anstream::println!();
+    say!("");
 }
 
 /// One alert in a line.
@@ -44,7 +45,7 @@ pub fn alert_line(alert: &Alert, since: &str) {
     let severity = colour(alert.finding.severity);
     let title = clean(&alert.finding.title).into_owned();
     let word = format!("{:7}", alert.finding.severity.as_str());
-    anstream::println!("{}  {severity}{word}{severity:#}  {title}  ({since})", alert.id);
+    say!("{}  {severity}{word}{severity:#}  {title}  ({since})", alert.id);
 }
 
 /// What has happened to an alert so far.
@@ -56,15 +57,15 @@ pub fn life(alert: &Alert, now: Timestamp) {
         State::Acknowledged => "acknowledged",
         State::Resolved => "over",
     };
-    println!("alert {}: {state}", alert.id);
-    println!("   code        {}", alert.finding.code);
-    println!("   first seen  {}", at(alert.opened));
-    println!("   last seen   {}", at(alert.last_seen));
-    println!("   times       {}", alert.times);
+    say!("alert {}: {state}", alert.id);
+    say!("   code        {}", alert.finding.code);
+    say!("   first seen  {}", at(alert.opened));
+    say!("   last seen   {}", at(alert.last_seen));
+    say!("   times       {}", alert.times);
     if let Some(last) = alert.told.last {
-        println!("   mailed      {} times, last {}", alert.told.mails, at(last));
+        say!("   mailed      {} times, last {}", alert.told.mails, at(last));
     }
     if let Some(resolved) = alert.resolved {
-        println!("   over since  {}", at(resolved));
+        say!("   over since  {}", at(resolved));
     }
 }

@@ -4,8 +4,9 @@ use crate::file::{self, Existing};
 use crate::learn;
 use crate::policy::Policy;
 use crate::text;
+use crate::{complain, say};
 use anyhow::{Context, Result};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ pub fn run(output: Option<&Path>, force: bool, facts: bool) -> Result<ExitCode> 
         policy
     };
     match output {
-        None => io::stdout().write_all(written.as_bytes())?,
+        None => say!("{}", written.trim_end()),
         Some(path) => {
             let existing = if force { Existing::Replace } else { Existing::Keep };
             file::write(path, written.as_bytes(), existing).map_err(|error| match error.kind() {
@@ -34,7 +35,7 @@ pub fn run(output: Option<&Path>, force: bool, facts: bool) -> Result<ExitCode> 
     }
     for watch in &watches {
         for gap in watch.gaps(&snapshot) {
-            eprintln!(
+            complain!(
                 "watchdog: could not see all: {} ({} of {}): {}",
                 gap.gap,
                 gap.seen,

@@ -4,6 +4,7 @@ use crate::alert::words;
 use crate::command::load_policy;
 use crate::host::Host;
 use crate::mail::{Outbox, OutboxStatus};
+use crate::say;
 use crate::schedule;
 use crate::service::{self, Cost};
 use crate::settings::Setup;
@@ -43,7 +44,7 @@ pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
             "outbox": { "waiting": outbox.waiting, "oldest": outbox.oldest, "last-error": outbox.last_error },
             "last-digest": status.last_digest, "counters": status.counters,
         });
-        println!("{value}");
+        say!("{value}");
     } else {
         print(setup, &status, &cost, &outbox, open, &digest);
     }
@@ -59,29 +60,30 @@ fn print(setup: &Setup, status: &Status, cost: &Cost, outbox: &OutboxStatus, ope
                 Some(stopped) => format!("stopped {}", at(stopped)),
                 None => format!("last pass {}", run.last.map_or("none yet".to_owned(), at)),
             };
-            println!("watching   since {}, {state}", at(run.started));
+            say!("watching   since {}, {state}", at(run.started));
         }
-        None => println!("watching   never yet"),
+        None => say!("watching   never yet"),
     }
     let digest = digest.get(..12).filter(|_| !digest.starts_with("WRONG")).unwrap_or(digest);
-    println!("policy     {} {digest}", setup.policy.display());
-    println!("alerts     {open} open");
+    say!("policy     {} {digest}", setup.policy.display());
+    say!("alerts     {open} open");
     let waiting = match (outbox.waiting, outbox.oldest) {
         (0, _) => "no mail waits".to_owned(),
         (count, Some(oldest)) => format!("{count} mails wait, the oldest since {}", at(oldest)),
         (count, None) => format!("{count} mails wait"),
     };
-    println!("outbox     {waiting}");
+    say!("outbox     {waiting}");
     if let Some(error) = &outbox.last_error {
-        println!("           {error}");
+        say!("           {error}");
     }
-    println!(
+    say!(
         "cost       {} ms of processor in the last pass, {} kB of memory",
-        cost.last_pass_cpu_ms, cost.resident_kb
+        cost.last_pass_cpu_ms,
+        cost.resident_kb
     );
     for (name, mark) in &status.watches {
         let took = cost.took_ms.get(name).map_or(String::new(), |ms| format!(", took {ms:.1} ms"));
         let saw = if mark.saw == Some(mark.looked) { "" } else { ", SAW NOTHING" };
-        println!("{name:10} looked {}{took}{saw}", words::ago(mark.looked, now));
+        say!("{name:10} looked {}{took}{saw}", words::ago(mark.looked, now));
     }
 }

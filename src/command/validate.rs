@@ -3,6 +3,7 @@
 use crate::command::COULD_NOT;
 use crate::policy::{Policy, PolicyError};
 use crate::settings::{self, Setup};
+use crate::{complain, say};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,10 +18,10 @@ pub fn run(setup: impl Fn() -> Result<Setup>, files: &[PathBuf]) -> Result<ExitC
     let mut wrong = false;
     for file in files {
         match one(&file) {
-            Ok(what) => println!("{}: {what}", file.display()),
+            Ok(what) => say!("{}: {what}", file.display()),
             Err(error) => {
                 wrong = true;
-                eprintln!("{error:#}");
+                complain!("{error:#}");
             }
         }
     }
