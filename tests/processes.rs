@@ -157,7 +157,7 @@ fn a_process_whose_first_thread_has_ended_is_seen_by_its_others() {
     let built =
         Command::new("cc").arg("-pthread").arg("-o").arg(&exe).arg(&source).status().expect("cc runs");
     assert!(built.success());
-    let running = start(&mut Command::new(&exe), &exe);
+    let running = Running::start(&mut Command::new(&exe));
     let stat = format!("/proc/{}/stat", running.pid());
     wait_for("the first thread to end", || {
         std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z "))
