@@ -53,7 +53,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 /// What the program says of itself goes to standard error, one line each; under systemd the journal adds the time.
 pub fn start_log() {
     let log = tracing_subscriber::fmt().with_max_level(LevelFilter::INFO).with_writer(std::io::stderr);
-    let log = log.with_target(false).with_ansi(false);
+    let log = log.with_target(false).with_ansi(false).log_internal_errors(false);
     // The only other logger there can be is one a test has set.
     let _ = if std::env::var_os("JOURNAL_STREAM").is_some() {
         log.without_time().try_init()

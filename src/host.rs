@@ -5,8 +5,9 @@
 use crate::text::Text;
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A file read whole into memory never takes more than this: a hostile or broken host must not fill ours.
@@ -72,7 +73,13 @@ impl Host {
     /// The system's, or `FileTooLarge` over 256 MiB.
     pub fn read(&self, absolute: impl AsRef<Path>) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let read = File::open(self.path(absolute))?.take(MOST + 1).read_to_end(&mut bytes)?;
+        // A pipe or a device in place of a file would never end, or hold us for ever.
+        let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+        let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(self.path(absolute))?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
+        }
+        let read = file.take(MOST + 1).read_to_end(&mut bytes)?;
         if read as u64 > MOST {
             return Err(io::ErrorKind::FileTooLarge.into());
         }

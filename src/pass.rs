@@ -156,14 +156,19 @@ impl<W: Watch> Watching for Entry<W> {
         match seen {
             Seen::Facts(facts) => {
                 let rules = (self.rules)(policy);
-                findings.extend(W::check(&Facts { facts, rules, now }, memory.of(W::NAME, "check")));
+                let memory = memory.of(W::NAME, "check");
+                let before = memory.clone();
+                let checked = panic::catch_unwind(AssertUnwindSafe(|| {
+                    W::check(&Facts { facts, rules, now }, &mut *memory)
+                }));
+                findings.extend(checked.unwrap_or_else(|_| {
+                    *memory = before;
+                    vec![failed(W::NAME, "a fault in the watchdog itself, please report it")]
+                }));
             }
             Seen::NoData(_) => {}
             Seen::Failed(why) => {
-                let title = format!("cannot look at {}: {why}", plural(W::NAME));
-                findings.push(
-                    Finding::new(Code::CoverageGap, format!("failed {}", W::NAME), title).with("why", why),
-                );
+                findings.push(failed(W::NAME, why));
             }
         }
         findings
@@ -188,6 +193,11 @@ impl<W: Watch> Watching for Entry<W> {
         let facts = (self.field)(snapshot).as_ref()?.facts()?;
         Some(W::summary(facts))
     }
+}
+
+fn failed(watch: &str, why: &str) -> Finding {
+    let title = format!("cannot look at {}: {why}", plural(watch));
+    Finding::new(Code::CoverageGap, format!("failed {watch}"), title).with("why", why)
 }
 
 fn plural(name: &str) -> String {

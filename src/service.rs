@@ -40,6 +40,9 @@ use timing::{Clock, Jump};
 /// So long the answers of one round are waited for; what comes later is dealt with by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A watch that has not answered for so long hangs.
+const HANGS: Duration = Duration::from_mins(10);
+
 /// So long the watches may take in a single pass asked for by a person.
 const ONCE: Duration = Duration::from_mins(10);
 
@@ -289,6 +292,7 @@ impl Service {
         }
         let mut own = self.notes.clone();
         own.extend(self.rejected.as_deref().map(policy_rejected));
+        own.extend(self.lookers.iter().filter(|looker| looker.silent_for() > HANGS).map(hanging));
         looked.push(Looked { watch: SELF.to_owned(), saw: true, findings: own });
         self.cost.measure(self.coverage.iter().map(|(name, covered)| (*name, covered.took_ms)));
         memories.keep(COST, &self.cost);
@@ -372,6 +376,16 @@ fn unwatched(blind: &alert::Blind) -> Finding {
         .with("from", blind.from.to_string())
         .with("until", blind.until.to_string())
         .with("why", &blind.why)
+}
+
+fn hanging(looker: &Looker) -> Finding {
+    let name = looker.name();
+    let title =
+        format!("the {name} watch hangs: it has been looking for more than {} minutes", HANGS.as_secs() / 60);
+    Finding::new(Code::CoverageGap, format!("hangs {name}"), title).with(
+        "what to do",
+        "see what it waits for: a disk or a program that does not answer; then restart the service",
+    )
 }
 
 fn policy_rejected(error: &str) -> Finding {

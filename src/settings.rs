@@ -112,6 +112,9 @@ impl Setup {
             .ok_or_else(|| {
                 PolicyError::whole("--state-dir", "there is no HOME to keep the state in; name a folder")
             })?;
+        // Whatever the folder we were started in: the same words must mean the same place for as long as we run.
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let (state_dir, file) = (absolute(state_dir), file.map(absolute));
         let beside =
             file.as_deref().map_or(state_dir.as_path(), |file| file.parent().unwrap_or(Path::new(".")));
         let policy = beside.join(settings.policy.as_deref().unwrap_or(Path::new("policy.toml")));

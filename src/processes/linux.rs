@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// So much of a command line is kept: enough to know it by, and nobody can fill our memory or a mail with it.
 const ARGS: usize = 4096;
 
+/// So much of it is read, to find the script of an interpreter: what the kernel allows in all.
+const COMMAND_LINE: usize = 2 * 1024 * 1024;
+
 /// Reads processes, and remembers what they were started with.
 #[derive(Default)]
 pub struct Reader {
@@ -148,10 +151,13 @@ impl Reader {
         let mut found = None;
         if exe != Executable::Kernel {
             let _ = read_at(folder, c"cmdline", &mut raw, ARGS + 1);
+            if raw.len() > ARGS {
+                let _ = read_at(folder, c"cmdline", &mut raw, COMMAND_LINE);
+            }
             if read_at(folder, c"cgroup", &mut self.buffer, 8192).is_ok() {
                 unit = parse::parse_cgroup_unit(&self.buffer).map(|unit| Text::cut(unit, 256));
             }
-            let args = parse::parse_cmdline(raw.get(..ARGS).unwrap_or(&raw));
+            let args = parse::parse_cmdline(&raw);
             found = script::find(
                 link,
                 &args,
@@ -175,7 +181,7 @@ impl Reader {
             start: stat.start,
             since: since(pass, stat.start),
             parent: stat.parent,
-            container: pass.is_foreign(folder, &exe, link),
+            container: pass.is_foreign(folder, &exe, link) || pass.has_other_script(folder, found.as_ref()),
             exe,
             script: found,
             name: Text::new(&stat.name),
@@ -218,6 +224,21 @@ impl Pass<'_> {
             rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino))
         });
         *file == Some((running.st_dev, running.st_ino))
+    }
+
+    /// True if the script is not the file that the host has under that path.
+    fn has_other_script(&self, folder: &OwnedFd, script: Option<&Text>) -> bool {
+        let Some(path) = script.filter(|script| script.starts_with('/')).map(Text::to_bytes) else {
+            return false;
+        };
+        let theirs = statat(folder, [&b"root"[..], &path].concat(), AtFlags::empty());
+        let hosts = rustix::fs::stat(self.host.path(OsStr::from_bytes(&path)));
+        match (theirs, hosts) {
+            (Ok(theirs), Ok(hosts)) => (theirs.st_dev, theirs.st_ino) != (hosts.st_dev, hosts.st_ino),
+            // There, and not on the host; where we may not look, or it is gone in both, nothing can be said.
+            (Ok(_), Err(Errno::NOENT)) => true,
+            _ => false,
+        }
     }
 
     fn has_other_root(&self, folder: &OwnedFd) -> bool {

@@ -1,6 +1,7 @@
 //! Which script an interpreter runs. An interpreter's own path says nothing: `/usr/bin/python3` is whatever it was
 //! told to read. So it is named with its script: a path, `-c COMMAND` for a command given as text, `-m MODULE`,
-//! or `(standard input)` if it reads its program from a pipe or a file. An interpreter at a terminal has none.
+//! or `(standard input)` if it reads its program from a pipe or a file. An interpreter at a terminal has none. A command
+//! line that is not wholly understood is `(unclear) …` with a digest of all its arguments: never another's name.
 //!
 //! The arguments are what the process shows of itself and it may rewrite them: a script narrows a rule, and is
 //! never the whole of it.
@@ -16,96 +17,98 @@ pub struct Invocation<'a> {
     pub input: &'a dyn Fn() -> Option<Vec<u8>>,
 }
 
-/// How a family of interpreters reads its command line.
+/// How a family of interpreters reads its command line. Only what is named here is understood: an option that
+/// is not could name another script, so a command line with one is known by all of its arguments.
 struct Family {
     /// Names of executables begin like this, and only digits, dots and dashes follow.
     names: &'static [&'static str],
-    /// Short options that are followed by program text, as the last letter of a cluster too.
+    /// Short options that take nothing and load nothing; they may stand together.
+    plain: &'static [u8],
+    /// Short options after which program text comes.
     text: &'static [u8],
-    /// Options that are followed by a script, a module or a jar: whole words.
+    /// Short options that take a value which loads nothing.
+    valued: &'static [u8],
+    /// Long options that take nothing and load nothing; one that ends in `=` or `:` holds its value itself.
+    long: &'static [&'static str],
+    /// Options that are followed by the script.
     script: &'static [&'static str],
-    /// Options that take the next argument and say nothing of the script.
-    skip: &'static [&'static str],
-    /// Reads its program from the standard input when no script is named.
-    reads_input: bool,
+    /// What stands where other families have the script.
+    operand: Operand,
 }
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operand {
+    /// A script; without one the program is read from the standard input.
+    Script,
+    /// A program to run.
+    Program,
+    /// Program text.
+    Text,
+}
+
+const NONE: Family = Family {
+    names: &[],
+    plain: b"",
+    text: b"",
+    valued: b"",
+    long: &[],
+    script: &[],
+    operand: Operand::Script,
+};
 
 const FAMILIES: &[Family] = &[
     Family {
         names: &["sh", "dash", "bash", "rbash", "zsh", "ksh", "ksh93", "mksh", "yash", "fish"],
+        plain: b"abefhiklmnpruvxBCEHPTt",
         text: b"c",
-        script: &[],
-        skip: &["-o", "+o", "-O", "+O", "--rcfile", "--init-file"],
-        reads_input: true,
+        valued: b"oO",
+        long: &["--login", "--norc", "--noprofile", "--posix", "--restricted", "--verbose"],
+        ..NONE
     },
+    Family { names: &["python", "pypy"], plain: b"bBdEhiIOPqsSuvVx", text: b"c", valued: b"WX", ..NONE },
+    Family { names: &["perl"], plain: b"acnpsStTuUvwWXg", text: b"eE", ..NONE },
+    Family { names: &["ruby"], plain: b"alnpsSUvw", text: b"e", ..NONE },
     Family {
-        names: &["python", "pypy"],
-        text: b"c",
-        script: &["-m"],
-        skip: &["-W", "-X", "--check-hash-based-pycs"],
-        reads_input: true,
-    },
-    Family { names: &["perl"], text: b"eE", script: &[], skip: &[], reads_input: true },
-    Family { names: &["ruby"], text: b"e", script: &[], skip: &["-I", "-r", "-C", "-E"], reads_input: true },
-    Family {
-        names: &["node", "nodejs", "bun", "deno"],
+        names: &["node", "nodejs"],
         text: b"ep",
-        script: &["--eval", "--print"],
-        skip: &["-r", "--require", "--import", "--loader", "-C", "--conditions"],
-        reads_input: true,
+        long: &[
+            "--enable-source-maps",
+            "--expose-gc",
+            "--no-warnings",
+            "--no-deprecation",
+            "--trace-warnings",
+            "--max-old-space-size=",
+            "--max-semi-space-size=",
+            "--max-http-header-size=",
+        ],
+        ..NONE
     },
+    Family { names: &["php", "php-cgi"], plain: b"nqC", text: b"r", script: &["-f", "--file"], ..NONE },
+    Family { names: &["lua", "luajit", "texlua"], plain: b"iv", text: b"e", ..NONE },
     Family {
-        names: &["php", "php-cgi"],
-        text: b"rBRE",
-        script: &["-f", "--file", "--run"],
-        skip: &["-d", "--define", "-c", "-S", "-t", "-z"],
-        reads_input: true,
-    },
-    Family { names: &["lua", "luajit", "texlua"], text: b"e", script: &[], skip: &["-l"], reads_input: true },
-    Family {
-        names: &["tclsh", "wish", "expect", "guile", "Rscript"],
-        text: b"ce",
-        script: &[],
-        skip: &[],
-        reads_input: true,
+        names: &["tclsh", "wish", "expect", "guile", "Rscript", "csh", "tcsh", "bun", "deno", "julia"],
+        ..NONE
     },
     Family {
         names: &["awk", "gawk", "mawk", "original-awk"],
-        text: b"",
+        valued: b"Fv",
         script: &["-f", "--file"],
-        skip: &["-F", "-v"],
-        reads_input: false,
+        operand: Operand::Text,
+        ..NONE
     },
     Family {
         names: &["java"],
-        text: b"",
-        script: &["-jar", "-m", "--module"],
-        skip: &["-cp", "-classpath", "--class-path", "-p", "--module-path", "--add-modules", "--add-opens"],
-        reads_input: false,
+        long: &["-Xm", "-Xs", "-XX:", "-D", "-server", "-client", "-verbose"],
+        script: &["-jar"],
+        ..NONE
     },
     // What these run is another program: naming only the runner would let anything in through it.
     Family {
-        names: &["busybox", "qemu-", "wine", "wine64", "mono", "dotnet"],
-        text: b"",
-        script: &[],
-        skip: &[],
-        reads_input: false,
+        names: &["qemu-", "wine", "mono", "mono-sgen", "dotnet", "toybox"],
+        operand: Operand::Program,
+        ..NONE
     },
-    Family {
-        names: &["ld-linux", "ld-musl", "ld.so", "ld-", "ld64.so"],
-        text: b"",
-        script: &[],
-        skip: &[
-            "--library-path",
-            "--inhibit-rpath",
-            "--audit",
-            "--preload",
-            "--argv0",
-            "--glibc-hwcaps-prepend",
-            "--glibc-hwcaps-mask",
-        ],
-        reads_input: false,
-    },
+    Family { names: &["ld-linux", "ld-musl", "ld.so", "ld-", "ld64.so"], operand: Operand::Program, ..NONE },
 ];
 
 /// The script that the executable at `exe` runs, given its arguments; `None` if `exe` is no interpreter or runs
@@ -114,95 +117,165 @@ const FAMILIES: &[Family] = &[
 pub fn find(exe: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Text> {
     let base = exe.rsplit(|b| *b == b'/').next()?;
     let base = base.strip_suffix(b" (deleted)").unwrap_or(base);
-    let family = FAMILIES.iter().find(|family| family.names.iter().any(|name| is_version_of(base, name)))?;
     if base == b"busybox" {
         return applet(args);
     }
+    let family = FAMILIES.iter().find(|family| family.names.iter().any(|name| is_version_of(base, name)))?;
     let args = args.get(1..).unwrap_or_default();
     match from_arguments(family, args) {
-        Named::Text(option, text) => Some(inline(option, text)),
-        Named::Option(b"-m" | b"--module", value) => Some(Text::cut(&[b"-m ", value].concat(), 256)),
-        Named::Option(_, path) | Named::Path(path) => Some(absolute(path, invocation)),
-        Named::Nothing => from_input(family, invocation),
+        Named::Text(option, text) => Some(inline(&[b'-', option, b' '], text)),
+        Named::Module(name) => Some(Text::cut(&[b"-m ", name].concat(), 256)),
+        Named::Operand(text) if family.operand == Operand::Text => Some(inline(b"", text)),
+        Named::Operand(path) | Named::Script(path) => Some(absolute(path, invocation)),
+        Named::Nothing if family.operand == Operand::Script => from_input(invocation),
+        Named::Nothing => None,
+        Named::Unclear => Some(unclear(args)),
     }
 }
 
 enum Named<'a> {
     Text(u8, &'a [u8]),
-    Option(&'a [u8], &'a [u8]),
-    Path(&'a [u8]),
+    Module(&'a [u8]),
+    Script(&'a [u8]),
+    Operand(&'a [u8]),
     Nothing,
+    /// An option that is not understood: what follows may mean anything.
+    Unclear,
 }
 
 fn from_arguments<'a>(family: &Family, args: &[&'a [u8]]) -> Named<'a> {
     let mut at = 0;
-    let is = |list: &[&str], word: &[u8]| list.iter().any(|name| name.as_bytes() == word);
     while let Some(arg) = args.get(at).copied() {
         let next = args.get(at + 1).copied();
-        if arg == b"--" {
-            return next.map_or(Named::Nothing, Named::Path);
+        at += 1;
+        match arg {
+            b"--" => return next.map_or(Named::Nothing, Named::Operand),
+            b"-" => return Named::Nothing,
+            b"-s" if is_shell(family) => return Named::Nothing,
+            [b'-' | b'+', _, ..] => {}
+            operand => return Named::Operand(operand),
         }
-        if arg == b"-" || arg == b"-s" && family.text == b"c" {
-            return Named::Nothing;
+        if family.script.iter().any(|name| name.as_bytes() == arg) {
+            // A second one would load more.
+            let another = args
+                .iter()
+                .skip(at + 1)
+                .any(|arg| family.script.iter().any(|name| arg.starts_with(name.as_bytes())));
+            return if another { Named::Unclear } else { next.map_or(Named::Unclear, Named::Script) };
         }
-        if !(arg.starts_with(b"-") || arg.starts_with(b"+")) || arg.len() < 2 {
-            return Named::Path(arg);
-        }
-        // In a shell `-o` may stand at the end of a cluster too: `-euo pipefail`.
-        let cluster_of_o =
-            is_shell(family) && !arg.starts_with(b"--") && arg.to_ascii_lowercase().ends_with(b"o");
-        if is(family.skip, arg) || cluster_of_o {
-            at += 2;
+        let holds = |name: &&str| {
+            arg == name.as_bytes()
+                || name.ends_with(['=', ':', 'm', 's', 'D']) && arg.starts_with(name.as_bytes())
+        };
+        if family.long.iter().any(holds) {
             continue;
         }
-        if is(family.script, arg) {
-            return next.map_or(Named::Nothing, |value| Named::Option(arg, value));
+        match cluster(family, arg.get(1..).unwrap_or_default()) {
+            Cluster::Plain => {}
+            Cluster::TakesNext => at += 1,
+            Cluster::Text(letter, b"") => {
+                return text_after(family, letter, args.get(at..).unwrap_or_default());
+            }
+            Cluster::Text(letter, rest) => return Named::Text(letter, rest),
+            Cluster::Module(b"") => return next.map_or(Named::Unclear, Named::Module),
+            Cluster::Module(name) => return Named::Module(name),
+            Cluster::Unknown => return Named::Unclear,
         }
-        if let Some(cluster) = arg.strip_prefix(b"-").filter(|rest| !rest.starts_with(b"-"))
-            && let Some(letter) = text_option(family, cluster)
-        {
-            // `-c` may stand in a cluster with the options that follow it still before the text: `sh -c -e TEXT`.
-            let text = args.iter().skip(at + 1).find(|arg| family.text != b"c" || !arg.starts_with(b"-"));
-            let joined = cluster.iter().position(|b| *b == letter).and_then(|found| cluster.get(found + 1..));
-            return match joined {
-                // `perl -eprint`, `python -cimport`: the text is the rest of the cluster; a shell has no such form.
-                Some(rest) if !rest.is_empty() && !is_shell(family) => Named::Text(letter, rest),
-                _ => text.map_or(Named::Nothing, |text| Named::Text(letter, text)),
-            };
-        }
-        at += 1;
     }
     Named::Nothing
+}
+
+/// What a group of short options like `-lc` comes to.
+enum Cluster<'a> {
+    Plain,
+    TakesNext,
+    Text(u8, &'a [u8]),
+    Module(&'a [u8]),
+    Unknown,
+}
+
+/// Reads letter by letter: one that takes a value takes the rest.
+fn cluster<'a>(family: &Family, letters: &'a [u8]) -> Cluster<'a> {
+    // bash takes its long options with one dash too.
+    if is_shell(family) && matches!(letters, b"rcfile" | b"init-file") {
+        return Cluster::Unknown;
+    }
+    let mut found = Cluster::Plain;
+    for (at, letter) in letters.iter().enumerate() {
+        let rest = letters.get(at + 1..).unwrap_or_default();
+        if family.plain.contains(letter) {
+            continue;
+        }
+        // A shell goes on reading options behind -c and -o; the others take the rest as the value.
+        match letter {
+            letter if family.text.contains(letter) && is_shell(family) => found = Cluster::Text(*letter, b""),
+            letter if family.text.contains(letter) => return Cluster::Text(*letter, rest),
+            b'm' if family.names.contains(&"python") => return Cluster::Module(rest),
+            letter if family.valued.contains(letter) && is_shell(family) => {
+                // Both at once is too clever to be read here.
+                if !matches!(found, Cluster::Plain) || !rest.is_empty() {
+                    return Cluster::Unknown;
+                }
+                found = Cluster::TakesNext;
+            }
+            letter if family.valued.contains(letter) => {
+                return if rest.is_empty() { Cluster::TakesNext } else { Cluster::Plain };
+            }
+            _ => return Cluster::Unknown,
+        }
+    }
+    found
+}
+
+/// A shell may have more options between `-c` and the text: `sh -c -e TEXT`.
+fn text_after<'a>(family: &Family, letter: u8, args: &[&'a [u8]]) -> Named<'a> {
+    let is_plain = |arg: &[u8]| match arg {
+        [b'-', letters @ ..] if !letters.is_empty() => {
+            letters.iter().all(|letter| family.plain.contains(letter))
+        }
+        _ => false,
+    };
+    let mut rest = args.iter().copied().skip_while(|arg| is_shell(family) && is_plain(arg));
+    match rest.next() {
+        Some(text) if is_shell(family) && matches!(text, [b'-' | b'+', ..]) => Named::Unclear,
+        Some(text) => Named::Text(letter, text),
+        None => Named::Unclear,
+    }
 }
 
 fn is_shell(family: &Family) -> bool {
     family.names.contains(&"sh")
 }
 
-/// The letter of a cluster like `-lc` after which program text comes.
-fn text_option(family: &Family, cluster: &[u8]) -> Option<u8> {
-    // Of perl's letters some take the rest of the cluster as their value: -I, -M, -m, -x, -i, -F, -C, -D.
-    let letters = if family.names.contains(&"perl") {
-        cluster.split(|b| b"IMmxiFCD".contains(b)).next()?
-    } else {
-        cluster
-    };
-    letters.iter().copied().find(|letter| family.text.contains(letter))
+/// Program text is identity. Where it is cut, or where a secret in it is masked, something else could stand: then a
+/// digest of all of it goes with it.
+fn inline(option: &[u8], text: &[u8]) -> Text {
+    const SHOWN: usize = 200;
+    let masked = super::secret::mask(text);
+    let words = masked.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let flat = words.collect::<Vec<_>>().join(&b' ');
+    if flat.len() <= SHOWN && masked == text {
+        return Text::new([option, &flat[..]].concat());
+    }
+    let head = String::from_utf8_lossy(flat.get(..SHOWN).unwrap_or(&flat)).into_owned();
+    Text::new([option, head.as_bytes(), format!("… sha256:{}", digest(&[text])).as_bytes()].concat())
 }
 
-/// Program text is identity: cut it and whatever stands behind the cut could be changed. So long text gets a digest.
-fn inline(option: u8, text: &[u8]) -> Text {
-    const SHOWN: usize = 200;
-    let text = super::secret::mask(text);
-    let flat =
-        text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(&b' ');
-    let prefix = [b'-', option, b' '];
-    if flat.len() <= SHOWN {
-        return Text::new([&prefix, &flat[..]].concat());
+/// A command line that is not understood is known by all of its arguments.
+fn unclear(args: &[&[u8]]) -> Text {
+    const SHOWN: usize = 120;
+    let shown = super::secret::masked(args).iter().map(|arg| arg.to_bytes()).collect::<Vec<_>>().join(&b' ');
+    let head = String::from_utf8_lossy(shown.get(..SHOWN).unwrap_or(&shown)).into_owned();
+    Text::new(format!("(unclear) {head}… sha256:{}", digest(args)))
+}
+
+fn digest(parts: &[&[u8]]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part);
+        digest.update([0]);
     }
-    let digest: String = Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let head = String::from_utf8_lossy(flat.get(..SHOWN).unwrap_or_default()).into_owned();
-    Text::new([&prefix, head.as_bytes(), format!("… sha256:{digest}").as_bytes()].concat())
+    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A relative path is one of the folder the process is in.
@@ -230,9 +303,11 @@ fn without_dots(path: &[u8]) -> Vec<u8> {
     [&b"/"[..], &parts.join(&b'/')].concat()
 }
 
-fn from_input(family: &Family, invocation: &Invocation) -> Option<Text> {
-    let input = (invocation.input)().filter(|_| family.reads_input)?;
-    let typed = input.starts_with(b"/dev/") && !input.starts_with(b"/dev/shm/");
+fn from_input(invocation: &Invocation) -> Option<Text> {
+    let input = (invocation.input)()?;
+    let typed = [&b"/dev/pts/"[..], b"/dev/tty", b"/dev/console", b"/dev/null"]
+        .iter()
+        .any(|dev| input.starts_with(dev));
     (!typed).then(|| "(standard input)".into())
 }
 
@@ -248,8 +323,15 @@ fn is_version_of(base: &[u8], name: &str) -> bool {
 /// busybox is what it is called: by a link to it, or by its first argument.
 fn applet(args: &[&[u8]]) -> Option<Text> {
     let called = args.first()?.rsplit(|b| *b == b'/').next()?;
-    let name = if called.strip_prefix(b"-").unwrap_or(called) == b"busybox" { args.get(1)? } else { called };
-    Some(Text::cut(name, 256))
+    let by_itself = called.strip_prefix(b"-").unwrap_or(called) == b"busybox";
+    let name = if by_itself { args.get(1)? } else { called };
+    match name.strip_prefix(b"-").unwrap_or(name) {
+        // A shell or an interpreter of its own: what it runs is in the rest.
+        b"sh" | b"ash" | b"hush" | b"awk" | b"env" | b"nsenter" | b"chroot" if args.len() > 1 => {
+            Some(unclear(args))
+        }
+        name => Some(Text::cut(name, 256)),
+    }
 }
 
 #[cfg(test)]
@@ -279,12 +361,17 @@ mod tests {
             ("/usr/bin/python3|-m|http.server|8000", Some("-m http.server")),
             ("/usr/bin/python3|-Ic|import os", Some("-c import os")),
             ("/usr/bin/python3|-cimport os", Some("-c import os")),
-            ("/usr/bin/perl|-Mstrict|-ne|print", Some("-e print")),
+            ("/usr/bin/perl|-wne|print", Some("-e print")),
+            ("/usr/bin/python3|-s|/x.py", Some("/x.py")),
+            ("/usr/bin/python3|-mevil|/ok.py", Some("-m evil")),
+            ("/usr/bin/python3|-uX|/ok.py|/evil.py", Some("/evil.py")),
+            ("/usr/bin/python3|-Xc|/evil.py", Some("/evil.py")),
             ("/usr/bin/perl|-wT|/usr/bin/x.pl", Some("/usr/bin/x.pl")),
-            ("/usr/bin/java|-Xmx1g|-cp|/lib/a.jar|-jar|/srv/app.jar", Some("/srv/app.jar")),
-            ("/usr/bin/java|-cp|/lib/a.jar|com.example.Main", Some("/home/alice/com.example.Main")),
-            ("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2|--library-path|/x|/tmp/evil", Some("/tmp/evil")),
-            ("/usr/bin/gawk|-f|/x.awk|f", Some("/x.awk")),
+            ("/usr/bin/java|-Xmx1g|-Dx=y|-jar|/srv/app.jar", Some("/srv/app.jar")),
+            ("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2|/tmp/evil", Some("/tmp/evil")),
+            ("/usr/bin/gawk|-F:|-f|/x.awk|f", Some("/x.awk")),
+            ("/usr/bin/mawk|{print}|f", Some("{print}")),
+            ("/usr/bin/php|-q|/x.php", Some("/x.php")),
             ("/bin/busybox|httpd|-f", Some("httpd")),
             ("/bin/busybox", None),
             ("/usr/bin/pythonista|x.py", None),
@@ -292,6 +379,40 @@ mod tests {
         ] {
             assert_eq!(script(line, "/dev/pts/0").as_deref(), expected, "{line}");
         }
+    }
+
+    /// Each is one way to run another script behind the name of an allowed one.
+    #[test]
+    fn a_command_line_that_is_not_understood_is_known_by_all_of_its_arguments() {
+        for line in [
+            "/usr/bin/perl|-I|/ok.pl|/evil.pl",
+            "/usr/bin/perl|-Mevil|/ok.pl",
+            "/usr/bin/node|--disable-warning|/ok.js|/evil.js",
+            "/usr/bin/node|-r|evil.js|/ok.js",
+            "/usr/bin/node|--require=evil.js|/ok.js",
+            "/usr/bin/bash|-rcfile|sleep 300; true|/evil.sh",
+            "/usr/bin/bash|--rcfile|/evil.sh|-i",
+            "/usr/bin/bash|-c|+e|evil",
+            "/usr/bin/java|-javaagent:/evil.jar|-jar|/ok.jar",
+            "/usr/bin/java|-cp|/evil.jar|Main",
+            "/usr/bin/gawk|-f|/ok.awk|-f|/evil.awk",
+            "/usr/bin/gawk|-f|/ok.awk|-f/evil.awk",
+            "/usr/bin/php|-d|auto_prepend_file=/evil|/ok.php",
+            "/usr/bin/ruby|-r|/evil|/ok.rb",
+            "/usr/lib64/ld-linux-x86-64.so.2|--preload|/evil|/ok",
+            "/bin/busybox|sh|/evil.sh",
+        ] {
+            let found = script(line, "/dev/null").unwrap_or_default();
+            assert!(found.starts_with("(unclear) "), "{line}: {found}");
+            assert_ne!(found, script(&format!("{line}2"), "/dev/null").unwrap_or_default(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_masked_in_program_text_is_still_part_of_its_identity() {
+        let text = |secret: &str| script(&format!("/bin/sh|-c|token={secret}"), "").unwrap();
+        assert_ne!(text("a"), text("$(evil)"));
+        assert!(!text("hunter2").contains("hunter2"));
     }
 
     #[test]

@@ -10,11 +10,12 @@ use crate::policy::Policy;
 use crate::processes::Processes;
 use crate::schedule::Cron;
 use crate::snapshot::Snapshot;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// What a watch is asked to do.
 pub struct Order {
@@ -40,8 +41,16 @@ pub struct Looker {
     schedule: Cron,
     own_schedule: Cron,
     orders: Sender<Order>,
-    due: Option<Timestamp>,
-    busy: bool,
+    due: Due,
+    asked: Option<Instant>,
+}
+
+/// When a watch looks next.
+#[derive(Clone, Copy)]
+enum Due {
+    /// At once: it has never looked, or what it was to do means nothing any more.
+    Now,
+    At(Timestamp),
 }
 
 impl Looker {
@@ -63,7 +72,7 @@ impl Looker {
                 }
             }
         })?;
-        Ok(Self { name, schedule, own_schedule, orders, due: None, busy: false })
+        Ok(Self { name, schedule, own_schedule, orders, due: Due::Now, asked: None })
     }
 
     pub fn name(&self) -> &'static str {
@@ -71,43 +80,56 @@ impl Looker {
     }
 
     pub fn is_busy(&self) -> bool {
-        self.busy
+        self.asked.is_some()
+    }
+
+    /// For how long it has been looking without an answer.
+    pub fn silent_for(&self) -> Duration {
+        self.asked.map_or(Duration::ZERO, |asked| asked.elapsed())
     }
 
     /// When it is due; nothing while it is looking.
     pub fn due(&self) -> Option<Timestamp> {
-        self.due.filter(|_| !self.busy)
+        match self.due {
+            Due::At(due) if !self.is_busy() => Some(due),
+            _ => None,
+        }
     }
 
     /// True if it should look now. It looks at once when it has never looked.
     pub fn is_due(&mut self, now: Timestamp, clock: &Clock, zone: &TimeZone) -> bool {
-        if self.busy {
+        if self.is_busy() {
             return false;
         }
-        let is_due = self.due.is_none_or(|due| due <= now);
+        let is_due = match self.due {
+            Due::Now => true,
+            Due::At(due) => due <= now,
+        };
         if is_due {
-            self.due = clock.next(&self.schedule, now, zone);
+            // A schedule that never comes is refused when it is read; should one run out, a year is as good as ever.
+            let later = || now.checked_add(SignedDuration::from_hours(24 * 365)).unwrap_or(now);
+            self.due = Due::At(clock.next(&self.schedule, now, zone).unwrap_or_else(later));
         }
         is_due
     }
 
     pub fn ask(&mut self, order: Order) {
-        self.busy = self.orders.send(order).is_ok();
+        self.asked = self.orders.send(order).is_ok().then(Instant::now);
     }
 
     pub fn answered(&mut self) {
-        self.busy = false;
+        self.asked = None;
     }
 
     /// After the clock was set, what was due means nothing any more.
     pub fn forget_schedule(&mut self) {
-        self.due = None;
+        self.due = Due::Now;
     }
 
     /// Takes another schedule, or its own again; and is due at once.
     pub fn change_schedule(&mut self, schedule: Option<Cron>) {
         self.schedule = schedule.unwrap_or_else(|| self.own_schedule.clone());
-        self.due = None;
+        self.due = Due::Now;
     }
 }
 

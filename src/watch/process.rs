@@ -108,13 +108,15 @@ fn paths(processes: &[Arc<Process>]) -> BTreeSet<Text> {
     processes.iter().filter_map(path).collect()
 }
 
-/// Leaves out this program: this process, what it started to look with, and others that run the same file.
+/// Leaves out this program: this process, what it started to look with, and others that run the same file as the
+/// same user. Anybody else could make it run something of their own.
 fn without_ourselves(listing: &Listing) -> Vec<Arc<Process>> {
     let me = std::process::id();
-    let own = listing.get(me).map(|process| (&process.exe, process.container));
+    let own = listing.get(me).map(|process| (&process.exe, process.uid, process.container));
     let is_own = |process: &Process| {
         process.pid == me
-            || own == Some((&process.exe, process.container)) && matches!(process.exe, Executable::Path(_))
+            || own == Some((&process.exe, process.uid, process.container))
+                && matches!(process.exe, Executable::Path(_))
             || process.parent == me
             || listing.ancestors(process.pid).any(|ancestor| ancestor.pid == me)
     };
