@@ -86,6 +86,23 @@ pub fn make_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes sure that nobody else can lay links or files into a folder.
+///
+/// # Errors
+/// If it belongs to another user, or others may write in it.
+pub fn must_be_ours(path: &Path) -> io::Result<()> {
+    let folder = fs::metadata(path)?;
+    let own = rustix::process::geteuid().as_raw();
+    let fault = if folder.uid() != own {
+        "it belongs to another user: choose another folder"
+    } else if folder.mode() & 0o022 != 0 {
+        "others may write in it: take that right away (chmod go-w) or choose another folder"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, fault))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +119,14 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o604);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_in_which_others_may_write_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(must_be_ours(folder.path()).is_ok());
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(must_be_ours(folder.path()).unwrap_err().to_string().contains("chmod go-w"));
     }
 
     #[test]

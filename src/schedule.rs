@@ -254,6 +254,11 @@ mod tests {
     }
 
     #[test]
+    fn a_day_that_never_comes_is_refused() {
+        assert!(parse_cron("0 0 30 2 *").unwrap_err().contains("there is no such day"));
+    }
+
+    #[test]
     fn a_daily_time_in_the_spring_gap_is_not_skipped() {
         let times = next("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", 2);
         assert_eq!(times, ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]);

@@ -199,6 +199,52 @@ fn a_file_mounted_over_an_allowed_one_does_not_pass_for_it() {
 }
 
 #[test]
+fn a_script_mounted_over_an_allowed_one_does_not_pass_for_it() {
+    if support::left_out("root and unshare", support::is_root() && Path::new("/usr/bin/unshare").exists()) {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let (allowed, evil) = (folder.path().join("allowed.sh"), folder.path().join("evil.sh"));
+    std::fs::write(&allowed, "true\n").unwrap();
+    std::fs::write(&evil, "read line\n").unwrap();
+    let mut command = Command::new("/usr/bin/unshare");
+    let script = format!("mount --bind {} {1} && exec /bin/bash {1}", evil.display(), allowed.display());
+    command.args(["-m", "--propagation", "private", "/bin/sh", "-c", &script]).stdin(Stdio::piped());
+    let running = start(&mut command, Path::new("/usr/bin/bash"));
+    let process = seen(running.pid());
+    assert_eq!(process.script.unwrap(), Text::new(allowed.as_os_str().as_bytes()));
+    assert!(process.container);
+}
+
+#[test]
+fn the_program_of_another_user_is_not_taken_for_ours() {
+    if support::left_out("root and setpriv", support::is_root() && Path::new("/usr/bin/setpriv").exists()) {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let program = folder.path().canonicalize().unwrap().join("watchdog");
+    copy_program(env!("CARGO_BIN_EXE_watchdog"), &program);
+    let policy = folder.path().join("policy.toml");
+    std::fs::write(&policy, "schema = 1\n").unwrap();
+    // It reads facts from a pipe that never ends, so it stays.
+    let mut command = Command::new("/usr/bin/setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .env("HOME", folder.path());
+    command
+        .args(["check", "--facts", "-", "--policy"])
+        .arg(&policy)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
+    let _running = start(&mut command, &program);
+    let output = Command::new(&program).args(["check", "--json", "--policy"]).arg(&policy).output().unwrap();
+    let found = String::from_utf8(output.stdout).unwrap();
+    assert!(found.contains(&format!("exe={} user=nobody", program.display())), "{found}");
+}
+
+#[test]
 fn the_program_does_not_report_itself() {
     let folder = TempDir::new().unwrap();
     let policy = folder.path().join("policy.toml");

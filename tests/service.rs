@@ -221,3 +221,18 @@ fn a_reader_that_goes_away_does_not_end_the_program_in_a_panic() {
     let output = command.stdout(writer).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn a_state_folder_named_relatively_keeps_the_mails_in_it() {
+    if !world::is_entered("a_state_folder_named_relatively_keeps_the_mails_in_it") {
+        return;
+    }
+    let state = State::new();
+    std::fs::create_dir(state.path().join("s")).unwrap();
+    std::fs::write(state.path().join("s/policy.toml"), "schema = 1\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_watchdog"));
+    command.args(["run", "--once", "--state-dir", "s"]).current_dir(state.path());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read_dir(state.path().join("s/mails")).unwrap().count(), 1);
+}

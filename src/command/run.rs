@@ -12,6 +12,8 @@ pub fn run(read: impl Fn() -> Result<Setup>, once: bool) -> Result<ExitCode> {
     let setup = read()?;
     file::make_private_folder(&setup.state_dir)
         .with_context(|| format!("cannot make the state folder {}", setup.state_dir.display()))?;
+    file::must_be_ours(&setup.state_dir)
+        .with_context(|| format!("cannot keep anything in {}", setup.state_dir.display()))?;
     if !setup.policy.exists() {
         learn_policy(&setup.policy)?;
     }

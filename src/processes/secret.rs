@@ -18,6 +18,8 @@ const NAMES: &[&str] = &[
     "credential",
     "private-key",
     "private_key",
+    "cookie",
+    "session",
     "access-key",
     "access_key",
     "auth",
@@ -37,6 +39,11 @@ pub fn masked(args: &[&[u8]]) -> Vec<Text> {
             continue;
         }
         hide_next = bare && (names_secret(arg) || matches!(*arg, b"-p" | b"-u" if is_client(args)));
+        if hides_after_colon(args, out.len()) {
+            let user = memchr::memchr(b':', arg).and_then(|at| arg.get(..=at)).unwrap_or_default();
+            out.push(Text::new([user, MASK].concat()));
+            continue;
+        }
         out.push(match arg.strip_prefix(b"-p") {
             // mysql -pSECRET, sshpass -pSECRET
             Some(rest) if !rest.is_empty() && is_client(args) => Text::new([b"-p", MASK].concat()),
@@ -89,10 +96,23 @@ fn mask_word(word: &[u8]) -> Vec<u8> {
     mask_value(word)
 }
 
+/// Masks each `name=value` and `"name":"value"` of a word: `a=1&token=x`, `Server=s;Password=x`.
 fn mask_value(word: &[u8]) -> Vec<u8> {
-    let Some(at) = memchr::memchr(b'=', word) else { return word.to_vec() };
-    let (name, value) = word.split_at(at + 1);
-    if names_secret(name) && !value.is_empty() { [name, MASK].concat() } else { word.to_vec() }
+    let mut out = Vec::with_capacity(word.len());
+    for part in word.split_inclusive(|b| matches!(b, b'&' | b';' | b',')) {
+        let sign = memchr::memchr2(b'=', b':', part).map(|at| at + 1);
+        let (name, value) = part.split_at(sign.unwrap_or(part.len()));
+        let is_pair = name.ends_with(b"=") || name.ends_with(b"\":");
+        if is_pair && !value.is_empty() && names_secret(name) {
+            let end = value.iter().rposition(|b| !matches!(b, b'&' | b';' | b',')).map_or(0, |at| at + 1);
+            out.extend_from_slice(name);
+            out.extend_from_slice(MASK);
+            out.extend_from_slice(value.get(end..).unwrap_or_default());
+        } else {
+            out.extend_from_slice(part);
+        }
+    }
+    out
 }
 
 fn names_secret(name: &[u8]) -> bool {
@@ -100,6 +120,16 @@ fn names_secret(name: &[u8]) -> bool {
     NAMES.iter().any(|secret| memchr::memmem::find(&lower, secret.as_bytes()).is_some())
         // `--author`, `authorized_keys` and the like hold no secret.
         && memchr::memmem::find(&lower, b"author").is_none()
+}
+
+/// True if this argument is the `user:password` of a program that fetches.
+fn hides_after_colon(args: &[&[u8]], at: usize) -> bool {
+    let program = args.first().and_then(|arg| arg.rsplit(|b| *b == b'/').next()).unwrap_or_default();
+    let option = at.checked_sub(1).and_then(|before| args.get(before)).copied().unwrap_or_default();
+    at > 1
+        && matches!(program, b"curl" | b"wget")
+        && matches!(option, b"-u" | b"--user" | b"-U" | b"--proxy-user")
+        && args.get(at).is_some_and(|arg| arg.contains(&b':'))
 }
 
 /// Programs whose `-p` is a password.
@@ -130,6 +160,10 @@ mod tests {
             ("curl|-H|Authorization: Bearer abc.def", "curl -H Authorization: Bearer ***"),
             ("sh|-c|mysqldump --password hunter2 db", "sh -c mysqldump --password *** db"),
             ("git|commit|--author=me", "git commit --author=me"),
+            ("curl|-u|bob:hunter2|https://x/?a=1&token=abc", "curl -u bob:*** https://x/?a=1&token=***"),
+            ("curl|-H|Cookie: id=abc", "curl -H Cookie: ***"),
+            ("curl|-d|{\"password\":\"hunter2\",\"a\":1}", "curl -d {\"password\":***,\"a\":1}"),
+            ("x|--connection|Server=x;Password=hunter2;A=b", "x --connection Server=x;Password=***;A=b"),
         ] {
             let args: Vec<&[u8]> = line.split('|').map(str::as_bytes).collect();
             let shown: Vec<String> = masked(&args).iter().map(ToString::to_string).collect();

@@ -1,7 +1,7 @@
 //! What a policy says of processes: `[[process]]`.
 
 use crate::rule::{Amount, Day, Pattern, Placed, Rule};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// What a rule calls the executable of a process that hides it even from root.
 pub const UNREADABLE: &str = "(unreadable)";
@@ -19,6 +19,7 @@ pub struct Rules {
 pub struct ProcessRule {
     /// The executable's path; `*` stands for anything but a slash. Of memory,
     /// `memfd:NAME`; of one that hides it even from root, `(unreadable)`.
+    #[serde(deserialize_with = "executable")]
     pub exe: Pattern,
     /// The script an interpreter runs; `*` stands for anything. Without it an interpreter may run none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,4 +60,15 @@ impl Rule for ProcessRule {
     fn expires(&self) -> Option<Day> {
         self.expires
     }
+}
+
+/// A rule whose executable can never match is a typo.
+fn executable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::Error> {
+    let written = String::deserialize(deserializer)?;
+    let can_match = written.starts_with(['/', '*']) || written.starts_with("memfd:") || written == UNREADABLE;
+    if can_match {
+        return Ok(Pattern::from(written.as_str()));
+    }
+    let message = format!("{written:?} is not an executable: write a whole path, memfd:NAME or {UNREADABLE}");
+    Err(de::Error::custom(message))
 }

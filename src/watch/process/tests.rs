@@ -178,6 +178,17 @@ fn a_required_process_that_does_not_run_is_missed() {
 }
 
 #[test]
+fn a_rule_that_can_never_match_is_refused_with_a_caret() {
+    let error = Policy::from_text("policy.toml", "schema = 1\n[[process]]\nexe = \"nginx\"\n").unwrap_err();
+    expect![[r#"
+        policy.toml:3:7: "nginx" is not an executable: write a whole path, memfd:NAME or (unreadable)
+          |
+        3 | exe = "nginx"
+          |       ^^^^^^^"#]]
+    .assert_eq(&error.to_string());
+}
+
+#[test]
 fn an_expired_rule_allows_nothing_and_says_so() {
     let policy = "[[process]]\nexe = \"/usr/bin/rsync\"\nexpires = 2026-01-31";
     says(
