@@ -1,0 +1,114 @@
+//! Command lines, and what they run.
+
+use super::*;
+use proptest::prelude::*;
+
+fn script(line: &str, input: &str) -> Option<String> {
+    let args: Vec<&[u8]> = line.split('|').map(str::as_bytes).collect();
+    let folder = || Some(b"/home/alice".to_vec());
+    let input = || Some(input.as_bytes().to_vec());
+    find(args[0], &args, &Invocation { folder: &folder, input: &input }).map(|text| text.to_string())
+}
+
+#[test]
+fn an_interpreter_is_named_with_its_script() {
+    for (line, expected) in [
+        ("/usr/sbin/nginx|-g|daemon off;", None),
+        ("/usr/bin/bash", None),
+        ("/usr/bin/bash|-l", None),
+        ("/usr/bin/dash|/etc/cron.daily/apt", Some("/etc/cron.daily/apt")),
+        ("/usr/bin/dash|-c|run-parts  /etc/cron.hourly\n", Some("-c run-parts /etc/cron.hourly")),
+        ("/usr/bin/bash|-euo|pipefail|./x.sh|-c|y", Some("/home/alice/x.sh")),
+        ("/usr/bin/bash|-lc|id", Some("-c id")),
+        ("/usr/bin/bash|-c|-e|id", Some("-c id")),
+        ("/usr/bin/python3.11|-W|ignore|-u|../bob/a.py|-c", Some("/home/bob/a.py")),
+        ("/usr/bin/python3|-m|http.server|8000", Some("-m http.server")),
+        ("/usr/bin/python3|-Ic|import os", Some("-c import os")),
+        ("/usr/bin/python3|-cimport os", Some("-c import os")),
+        ("/usr/bin/perl|-wne|print", Some("-e print")),
+        ("/usr/bin/python3|-s|/x.py", Some("/x.py")),
+        ("/usr/bin/python3|-mevil|/ok.py", Some("-m evil")),
+        ("/usr/bin/python3|-uX|/ok.py|/evil.py", Some("/evil.py")),
+        ("/usr/bin/python3|-Xc|/evil.py", Some("/evil.py")),
+        ("/usr/bin/perl|-wT|/usr/bin/x.pl", Some("/usr/bin/x.pl")),
+        ("/usr/bin/java|-Xmx1g|-Dx=y|-jar|/srv/app.jar", Some("/srv/app.jar")),
+        ("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2|/tmp/evil", Some("/tmp/evil")),
+        ("/usr/bin/gawk|-F:|-f|/x.awk|f", Some("/x.awk")),
+        ("/usr/bin/mawk|{print}|f", Some("{print}")),
+        ("/usr/bin/php|-q|/x.php", Some("/x.php")),
+        ("/bin/busybox|httpd|-f", Some("httpd")),
+        ("/bin/busybox", None),
+        ("/usr/bin/pythonista|x.py", None),
+        ("/usr/bin/bash (deleted)|--|/x", Some("/x")),
+    ] {
+        assert_eq!(script(line, "/dev/pts/0").as_deref(), expected, "{line}");
+    }
+}
+
+/// Each is one way to run another script behind the name of an allowed one.
+#[test]
+fn a_command_line_that_is_not_understood_is_known_by_all_of_its_arguments() {
+    for line in [
+        "/usr/bin/perl|-I|/ok.pl|/evil.pl",
+        "/usr/bin/perl|-Mevil|/ok.pl",
+        "/usr/bin/node|--disable-warning|/ok.js|/evil.js",
+        "/usr/bin/node|-r|evil.js|/ok.js",
+        "/usr/bin/node|--require=evil.js|/ok.js",
+        "/usr/bin/bash|-rcfile|sleep 300; true|/evil.sh",
+        "/usr/bin/bash|--rcfile|/evil.sh|-i",
+        "/usr/bin/bash|-c|+e|evil",
+        "/usr/bin/java|-javaagent:/evil.jar|-jar|/ok.jar",
+        "/usr/bin/java|-cp|/evil.jar|Main",
+        "/usr/bin/gawk|-f|/ok.awk|-f|/evil.awk",
+        "/usr/bin/gawk|-f|/ok.awk|-f/evil.awk",
+        "/usr/bin/php|-d|auto_prepend_file=/evil|/ok.php",
+        "/usr/bin/ruby|-r|/evil|/ok.rb",
+        "/usr/lib64/ld-linux-x86-64.so.2|--preload|/evil|/ok",
+        "/bin/busybox|sh|/evil.sh",
+    ] {
+        let found = script(line, "/dev/null").unwrap_or_default();
+        assert!(found.starts_with("(unclear) "), "{line}: {found}");
+        assert_ne!(found, script(&format!("{line}2"), "/dev/null").unwrap_or_default(), "{line}");
+    }
+}
+
+#[test]
+fn what_is_masked_in_program_text_is_still_part_of_its_identity() {
+    let text = |secret: &str| script(&format!("/bin/sh|-c|token={secret}"), "").unwrap();
+    assert_ne!(text("a"), text("$(evil)"));
+    assert!(!text("hunter2").contains("hunter2"));
+}
+
+#[test]
+fn busybox_called_by_a_link_is_what_the_link_is_called() {
+    let nothing = || None;
+    let invocation = Invocation { folder: &nothing, input: &nothing };
+    let found = find(b"/bin/busybox", &[b"/sbin/httpd", b"-f"], &invocation);
+    assert_eq!(found.unwrap(), "httpd");
+}
+
+#[test]
+fn a_program_from_a_pipe_is_not_a_person_at_a_terminal() {
+    assert_eq!(script("/usr/bin/bash", "pipe:[4711]").as_deref(), Some("(standard input)"));
+    assert_eq!(script("/usr/bin/bash|-s|arg", "/tmp/x").as_deref(), Some("(standard input)"));
+    assert_eq!(script("/usr/bin/bash", "/dev/null"), None);
+    assert_eq!(script("/usr/bin/bash", "/dev/shm/x").as_deref(), Some("(standard input)"));
+}
+
+#[test]
+fn long_inline_text_cannot_be_changed_behind_the_cut() {
+    let text = |end: &str| script(&format!("/bin/sh|-c|{}{end}", "true; ".repeat(100)), "").unwrap();
+    assert_ne!(text("id"), text("rm"));
+    assert!(text("id").len() < 300);
+}
+
+proptest! {
+    #[test]
+    fn any_command_line_is_survived(args: Vec<Vec<u8>>) {
+        let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        for exe in ["/usr/bin/perl", "/usr/bin/bash", "/usr/bin/java", "/bin/busybox"] {
+            let nothing = || None;
+            let _ = find(exe.as_bytes(), &args, &Invocation { folder: &nothing, input: &nothing });
+        }
+    }
+}
