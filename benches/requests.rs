@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Passes, median, of_program, of_work, ratio};
+use common::{Passes, median, of_program, of_program_read, of_work, ratio};
 use host_watchdog::host::Host;
 use host_watchdog::policy::Policy;
 use jiff::{SignedDuration, tz::TimeZone};
@@ -33,7 +33,7 @@ fn main() {
         let policy = policy(name);
         let mut rows: [Vec<f64>; 4] = Default::default();
         for _ in 0..5 {
-            let grep = of_program("grep", &["-c", "\" 404 ", name]);
+            let grep = of_program_read("grep", &["-c", "\" 200 ", name]);
             let (ours, ()) = of_work(|| look(&policy, &log));
             let awk = of_program(
                 "awk",

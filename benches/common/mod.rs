@@ -74,10 +74,20 @@ impl Drop for Running {
     }
 }
 
-/// The processor time a program takes from its start to its end. It must have one thread.
+/// The processor time a program takes from its start to its end, with nobody to read what it says. It must have one
+/// thread.
 pub fn of_program(program: impl AsRef<std::ffi::OsStr>, args: &[&str]) -> Duration {
+    of_program_to(program, args, Stdio::null())
+}
+
+/// As [`of_program`], for one that says little and would work less if nobody read it, like grep.
+pub fn of_program_read(program: impl AsRef<std::ffi::OsStr>, args: &[&str]) -> Duration {
+    of_program_to(program, args, Stdio::piped())
+}
+
+fn of_program_to(program: impl AsRef<std::ffi::OsStr>, args: &[&str], stdout: Stdio) -> Duration {
     let name = program.as_ref().to_owned();
-    let mut child = command(program).args(args).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = command(program).args(args).stdin(Stdio::null()).stdout(stdout).spawn().unwrap();
     // It is dead and not yet buried: the kernel still has its figures, in nanoseconds.
     let pid = rustix::process::Pid::from_child(&child);
     waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
