@@ -35,7 +35,12 @@ fn start(command: &mut Command, exe: &Path) -> Running {
     let running = Running::start(command);
     let link = format!("/proc/{}/exe", running.pid());
     let begins = |link: &Path| link.as_os_str().as_bytes().starts_with(exe.as_os_str().as_bytes());
-    wait_for("the process to start", || std::fs::read_link(&link).is_ok_and(|link| begins(&link)));
+    // The kernel names the new program a moment before it shows its arguments.
+    let arguments = format!("/proc/{}/cmdline", running.pid());
+    wait_for("the process to start", || {
+        std::fs::read_link(&link).is_ok_and(|link| begins(&link))
+            && std::fs::read(&arguments).is_ok_and(|arguments| !arguments.is_empty())
+    });
     running
 }
 
