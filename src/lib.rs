@@ -2,6 +2,9 @@
 //!
 //! Data goes one way: the [`watch`]es look, [`pass`] puts what they see into a [`snapshot::Snapshot`] and checks
 //! it against a [`policy::Policy`], and the [`finding::Finding`]s become mails.
+//!
+//! Imports go one way: `command` → `service` → `learn`, `settings`, `store` → `pass` → `snapshot`, `policy` → `watch`, `alert`,
+//! `mail` → `coverage`, `processes`, `dpkg`, `tail` → `rule`, `finding`, `host`, `text`.
 
 pub mod alert;
 pub mod cli;

@@ -70,6 +70,8 @@ pub struct Listing {
     pub taken: Timestamp,
     /// By rising number.
     pub processes: Vec<Arc<Process>>,
+    /// How many more there were that could not be read at all.
+    pub unread: u64,
     by_pid: HashMap<u32, usize>,
 }
 
@@ -79,7 +81,7 @@ impl Listing {
     pub fn new(taken: Timestamp, processes: impl IntoIterator<Item = impl Into<Arc<Process>>>) -> Self {
         let processes: Vec<Arc<Process>> = processes.into_iter().map(Into::into).collect();
         let by_pid = processes.iter().enumerate().map(|(at, process)| (process.pid, at)).collect();
-        Self { taken, processes, by_pid }
+        Self { taken, processes, unread: 0, by_pid }
     }
 
     /// The process with this number.
@@ -121,7 +123,8 @@ impl Processes {
         {
             return Ok(Arc::clone(listing));
         }
-        let listing = Arc::new(Listing::new(now, remembered.reader.read(host)?));
+        let (processes, unread) = remembered.reader.read(host)?;
+        let listing = Arc::new(Listing { unread, ..Listing::new(now, processes) });
         remembered.listing = Some(Arc::clone(&listing));
         Ok(listing)
     }

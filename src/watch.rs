@@ -1,6 +1,7 @@
 //! What a watch is: one kind of fact with all that belongs to it.
 //!
-//! A watch knows nothing of the others, of the snapshot that holds their facts, or of the loop that runs it.
+//! A watch knows nothing of the snapshot that holds its facts or of the loop that runs it, and of the others only that
+//! sessions ask the logins who came in.
 //! The table of watches is in `pass.rs`.
 
 pub mod listener;

@@ -102,8 +102,8 @@ fn with_nothing_prepared_it_learns_says_so_and_finds_nothing() {
 }
 
 #[test]
-fn a_finding_is_mailed_once_and_its_end_is_told() {
-    if !world::is_entered("a_finding_is_mailed_once_and_its_end_is_told") {
+fn a_finding_is_mailed_once_and_one_pass_without_it_is_not_its_end() {
+    if !world::is_entered("a_finding_is_mailed_once_and_one_pass_without_it_is_not_its_end") {
         return;
     }
     let state = State::new();

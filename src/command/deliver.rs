@@ -1,6 +1,6 @@
 //! `watchdog deliver`: the mailer alone.
 
-use crate::command::DIFFERS;
+use crate::command::COULD_NOT;
 use crate::host::Host;
 use crate::mail::{self, Outbox, Route};
 use crate::settings::Setup;
@@ -26,5 +26,5 @@ pub fn run(setup: &Setup) -> Result<ExitCode> {
         complain!("{} not accepted: {}", failed.name, failed.failure.reason);
     }
     say!("{} accepted, {} still waiting", report.delivered.len(), report.waiting);
-    Ok(if report.waiting == 0 { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) })
+    Ok(if report.waiting == 0 { ExitCode::SUCCESS } else { ExitCode::from(COULD_NOT) })
 }

@@ -56,15 +56,26 @@ struct Started<'a> {
     link: &'a [u8],
 }
 
-/// It ended while we read it.
-struct Gone;
+/// Why a process could not be read at all.
+enum Lost {
+    /// It ended while we read it.
+    Gone,
+    /// We may not, or cannot.
+    Refused,
+}
+
+impl From<Errno> for Lost {
+    fn from(errno: Errno) -> Self {
+        if matches!(errno, Errno::NOENT | Errno::SRCH) { Self::Gone } else { Self::Refused }
+    }
+}
 
 impl Reader {
-    /// Every process, by rising number.
+    /// Every process, by rising number, and how many could not be read at all.
     ///
     /// # Errors
     /// If `/proc` itself cannot be read.
-    pub fn read(&mut self, host: &Host) -> io::Result<Vec<Arc<Process>>> {
+    pub fn read(&mut self, host: &Host) -> io::Result<(Vec<Arc<Process>>, u64)> {
         let folder = std::fs::File::open(host.path("/proc"))?;
         let proc = folder.as_fd();
         let boot = parse::parse_boot_time(&host.read("/proc/stat")?).unwrap_or(0);
@@ -77,31 +88,33 @@ impl Reader {
             files: HashMap::new(),
         };
         let number = self.known.values().map(|known| known.pass).max().unwrap_or(0) + 1;
-        let mut processes = Vec::with_capacity(self.known.len() + 16);
+        let (mut processes, mut refused) = (Vec::with_capacity(self.known.len() + 16), 0);
         for entry in std::fs::read_dir(host.path("/proc"))? {
             let name = entry?.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            // One that ended meanwhile is gone, and that is all there is to say of it.
-            if let Ok(process) = self.one(&mut pass, pid, number) {
-                processes.extend(process);
+            // One that ended meanwhile is gone, and that is all there is to say of it; others are counted.
+            match self.one(&mut pass, pid, number) {
+                Ok(process) => processes.extend(process),
+                Err(Lost::Gone) => {}
+                Err(Lost::Refused) => refused += 1,
             }
         }
         self.known.retain(|_, known| known.pass == number);
         processes.sort_unstable_by_key(|process| process.pid);
-        Ok(processes)
+        Ok((processes, refused))
     }
 
     /// One process; nothing if it is dead and only waits to be buried.
-    fn one(&mut self, pass: &mut Pass, pid: u32, number: u64) -> Result<Option<Arc<Process>>, Gone> {
+    fn one(&mut self, pass: &mut Pass, pid: u32, number: u64) -> Result<Option<Arc<Process>>, Lost> {
         let folder = openat(
             pass.proc,
             pid.to_string(),
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         )
-        .map_err(|_| Gone)?;
-        read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(|_| Gone)?;
-        let stat = parse::parse_stat(&self.buffer).ok_or(Gone)?;
+        .map_err(Lost::from)?;
+        read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
+        let stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
         let mut link = Vec::new();
         let exe = if stat.is_kernel_thread() { Ok(None) } else { read_exe(&folder, pid, &stat) };
         let exe = match exe {
@@ -113,14 +126,14 @@ impl Reader {
                 link = bytes;
                 name_executable(&link, || pass.is_file_of(&folder, &link))
             }
-            Err(Errno::SRCH) => return Err(Gone),
+            Err(Errno::SRCH) => return Err(Lost::Gone),
             Err(errno) => Executable::Unreadable(Text::from(describe(errno))),
         };
         let uid = if exe == Executable::Kernel {
             0
         } else {
-            read_at(&folder, c"status", &mut self.buffer, 8192).map_err(|_| Gone)?;
-            parse::parse_status_uid(&self.buffer).ok_or(Gone)?
+            read_at(&folder, c"status", &mut self.buffer, 8192).map_err(Lost::from)?;
+            parse::parse_status_uid(&self.buffer).ok_or(Lost::Refused)?
         };
         if let Some(known) = self.known.get_mut(&pid)
             && known.same_program(&stat, &link)
@@ -138,7 +151,7 @@ impl Reader {
         let process =
             Arc::new(self.fresh(pass, &folder, Started { pid, uid, exe, stat: &stat, link: &link }));
         // The folder handle already ties all of this to one process; that it still is there says that it is whole.
-        read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(|_| Gone)?;
+        read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
         self.known.insert(pid, Known { stat, link, process: Arc::clone(&process), pass: number });
         Ok(Some(process))
     }

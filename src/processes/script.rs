@@ -126,6 +126,8 @@ pub fn find(exe: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Text>
         Named::Text(option, text) => Some(inline(&[b'-', option, b' '], text)),
         Named::Module(name) => Some(Text::cut(&[b"-m ", name].concat(), 256)),
         Named::Operand(text) if family.operand == Operand::Text => Some(inline(b"", text)),
+        // A descriptor is whatever was handed over under that number: no name at all.
+        Named::Operand(path) | Named::Script(path) if is_descriptor(path) => Some(HANDED_OVER.into()),
         Named::Operand(path) | Named::Script(path) => Some(absolute(path, invocation)),
         Named::Nothing if family.operand == Operand::Script => from_input(invocation),
         Named::Nothing => None,
@@ -278,6 +280,15 @@ fn digest(parts: &[&[u8]]) -> String {
     digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What a script is called that has no name: it comes over a descriptor.
+const HANDED_OVER: &str = "(standard input)";
+
+fn is_descriptor(path: &[u8]) -> bool {
+    path.starts_with(b"/dev/fd/")
+        || path.starts_with(b"/dev/stdin")
+        || path.starts_with(b"/proc/") && memchr::memmem::find(path, b"/fd/").is_some()
+}
+
 /// A relative path is one of the folder the process is in.
 fn absolute(path: &[u8], invocation: &Invocation) -> Text {
     if path.starts_with(b"/") {
@@ -308,7 +319,7 @@ fn from_input(invocation: &Invocation) -> Option<Text> {
     let typed = [&b"/dev/pts/"[..], b"/dev/tty", b"/dev/console", b"/dev/null"]
         .iter()
         .any(|dev| input.starts_with(dev));
-    (!typed).then(|| "(standard input)".into())
+    (!typed).then(|| HANDED_OVER.into())
 }
 
 /// `python3.11` is a version of `python`; `pythonista` is not.

@@ -72,6 +72,17 @@ impl Watch for ProcessWatch {
                 why: "an ordinary user may not see what the processes of others run; run as root".to_owned(),
             });
         }
+        // Under hidepid others' processes are not to be read, or not even listed; pid 1 always runs.
+        let is_hidden = u64::from(listing.get(1).is_none());
+        if listing.unread + is_hidden > 0 {
+            let seen = listing.processes.len() as u64;
+            look.gaps.push(Gap {
+                gap: "process-list".to_owned(),
+                seen,
+                of: seen + listing.unread.max(1),
+                why: "processes are hidden from us (hidepid) or could not be opened; run as root".to_owned(),
+            });
+        }
         let packages = if rules_name_packages(look.rules) {
             self.packages.of(look.host, &paths(&processes))
         } else {
@@ -84,8 +95,8 @@ impl Watch for ProcessWatch {
         check::check(seen.facts, seen.rules, seen.now)
     }
 
-    fn learn(facts: &ProcessFacts, by: &str, _now: Timestamp) -> String {
-        learn::learn(facts, by)
+    fn learn(facts: &ProcessFacts, by: &str, now: Timestamp) -> String {
+        learn::learn(facts, by, crate::rule::today(now))
     }
 
     fn summary(facts: &ProcessFacts) -> String {

@@ -40,6 +40,8 @@ fn an_interpreter_is_named_with_its_script() {
         ("/bin/busybox", None),
         ("/usr/bin/pythonista|x.py", None),
         ("/usr/bin/bash (deleted)|--|/x", Some("/x")),
+        ("/usr/bin/bash|/dev/fd/3", Some("(standard input)")),
+        ("/usr/bin/bash|/proc/self/fd/3", Some("(standard input)")),
     ] {
         assert_eq!(script(line, "/dev/pts/0").as_deref(), expected, "{line}");
     }

@@ -2,13 +2,13 @@
 
 use super::{ProcessFacts, ProcessRule, State, UNREADABLE};
 use crate::processes::{Executable, Process};
-use crate::rule::{Pattern, to_toml};
+use crate::rule::{Day, Pattern, to_toml};
 use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The `[[process]]` section: one rule for each executable and script, with the users it runs as.
 #[must_use]
-pub fn learn(facts: &ProcessFacts, by: &str) -> String {
+pub fn learn(facts: &ProcessFacts, by: &str, today: Day) -> String {
     let mut seen: BTreeMap<_, (&Process, BTreeSet<&Text>)> = BTreeMap::new();
     for process in &facts.processes {
         match &process.exe {
@@ -21,7 +21,13 @@ pub fn learn(facts: &ProcessFacts, by: &str) -> String {
     }
     let rules = seen.into_values().map(|(process, users)| {
         let users = users.into_iter().map(ToString::to_string).collect();
-        to_toml("[[process]]", &rule_for(process, facts, users, "ran when this policy was learned", Some(by)))
+        let mut rule = rule_for(process, facts, users, "ran when this policy was learned", Some(by));
+        if matches!(process.exe, Executable::Unreadable(_)) {
+            // It allows whatever else of this user hides: a person must look at it.
+            rule.why = Some("hides what it runs, even from root: find out what it is".to_owned());
+            rule.expires = today.date().checked_add(jiff::Span::new().days(7)).ok().map(Into::into);
+        }
+        to_toml("[[process]]", &rule)
     });
     let rules: Vec<String> = rules.collect();
     if rules.is_empty() {

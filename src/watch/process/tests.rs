@@ -273,7 +273,7 @@ fn zoo() -> ProcessFacts {
 
 #[test]
 fn what_is_learned_allows_just_what_was_there() {
-    let learned = learn::learn(&zoo(), "test");
+    let learned = learn::learn(&zoo(), "test", crate::rule::today(NOW));
     assert_eq!(findings(&zoo(), &learned), []);
     let mut other = process(1, "/usr/bin/bash", "alice");
     other.script = Some("/srv/aXb\n.sh".into());
