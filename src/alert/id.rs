@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 /// The fewest letters of an alert's id; it is typed on phones, and is no secret.
 const SHORTEST: usize = 5;
 
-/// An id for the alert with this key, opened then: as short as it can be without being `taken`.
+/// An id for the alert with this key, opened then: as short as it can be without being `taken`. Key and moment are
+/// what the alert is; they do not come twice, as no two passes share a nanosecond even if the clock was set back.
 pub fn short(key: &str, opened: Timestamp, taken: impl Fn(&str) -> bool) -> String {
     let whole = base32(&hash(&[key.as_bytes(), &opened.as_nanosecond().to_be_bytes()]));
     let free = (SHORTEST..whole.len()).filter_map(|length| whole.get(..length)).find(|id| !taken(id));
