@@ -40,6 +40,11 @@ pub enum Command {
         /// Print the facts as JSON instead of a policy
         #[arg(long)]
         facts: bool,
+        /// Include the ready-made policies of the packages that are installed, and learn only the rest
+        ///
+        /// If the settings say `observe`, the file of the rules that are learned then is included too.
+        #[arg(long, conflicts_with = "facts")]
+        ready_made: bool,
     },
     /// Look once and say what differs from the policy
     ///

@@ -11,9 +11,11 @@ mod status;
 mod validate;
 
 use crate::cli::{Cli, Command, MailCommand};
+use crate::dpkg;
 use crate::file::{self, Existing};
 use crate::host::Host;
-use crate::learn;
+use crate::learn::{self, How, ReadyMade};
+use crate::observe;
 use crate::pass::{self, At, Memories};
 use crate::policy::Policy;
 use crate::processes::Processes;
@@ -38,7 +40,13 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     let setup =
         || Setup::load(cli.config.as_deref(), cli.state_dir.as_deref()).context("the settings are wrong");
     match cli.command {
-        Command::Snapshot { output, force, facts } => snapshot::run(output.as_deref(), force, facts),
+        Command::Snapshot { output, facts: true, force, .. } => snapshot::facts(output.as_deref(), force),
+        Command::Snapshot { output, force, ready_made: true, .. } => {
+            snapshot::policy(output.as_deref(), force, &how(ReadyMade::Included, Some(&setup()?)))
+        }
+        Command::Snapshot { output, force, .. } => {
+            snapshot::policy(output.as_deref(), force, &how(ReadyMade::Named, None))
+        }
         Command::Check { policy, facts, json } => check::run(&setup()?, policy, facts.as_deref(), json),
         Command::Run { once } => run::run(setup, once),
         Command::Deliver => deliver::run(&setup()?),
@@ -72,9 +80,27 @@ fn look_once(policy: &Policy) -> (Vec<Box<dyn pass::Watching>>, Snapshot) {
     (watches, snapshot)
 }
 
+/// How a policy is learned on this host.
+fn how(ready_made: ReadyMade, setup: Option<&Setup>) -> How {
+    // A host without dpkg has no ready-made policies that fit.
+    let installed = dpkg::read_installed(&Host::this()).unwrap_or_default();
+    let installed = installed.into_iter().map(|package| package.name.to_string()).collect();
+    let observes = |setup: &&Setup| setup.settings.observe.span().is_some();
+    let observed = setup.filter(observes).map(|setup| setup.state_dir.join(observe::FILE));
+    How { ready_made, installed, observed }
+}
+
+/// A learned policy, which must be a valid one.
+fn learned(watches: &[Box<dyn pass::Watching>], snapshot: &Snapshot, how: &How) -> Result<(String, Policy)> {
+    let text = learn::policy(watches, snapshot, how).context("a policy to include is wrong")?;
+    let policy = Policy::from_text("the learned policy", &text)
+        .context("a fault in the watchdog itself, please report it")?;
+    Ok((text, policy))
+}
+
 /// Loads a policy, or says how to get one.
 fn load_policy(file: &Path) -> Result<Policy> {
-    if !file.exists() {
+    if matches!(file::is_there(file), Ok(false)) {
         anyhow::bail!(
             "there is no policy {0}: `watchdog snapshot -o {0}` writes one from what runs now",
             file.display()
@@ -84,11 +110,10 @@ fn load_policy(file: &Path) -> Result<Policy> {
 }
 
 /// Writes a policy from what runs now, and says so.
-fn learn_policy(file: &Path) -> Result<()> {
+fn learn_policy(setup: &Setup) -> Result<()> {
+    let file = &setup.policy;
     let (watches, snapshot) = look_once(&Policy::default());
-    let text = learn::policy(&watches, &snapshot);
-    let policy = Policy::from_text("the learned policy", &text)
-        .context("a fault in the watchdog itself, please report it")?;
+    let (text, policy) = learned(&watches, &snapshot, &how(ReadyMade::Named, Some(setup)))?;
     file::write(file, text.as_bytes(), Existing::Keep)
         .with_context(|| format!("cannot write the learned policy to {}", file.display()))?;
     let seen: Vec<String> = watches.iter().filter_map(|watch| watch.summary(&snapshot)).collect();

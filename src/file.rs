@@ -1,5 +1,6 @@
 //! Writing files so that a crash, a full disk or a second writer never leaves half of one.
 
+use crate::text::clean;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -12,6 +13,57 @@ pub enum Existing {
     Keep,
     /// It is replaced; its mode and owner stay.
     Replace,
+}
+
+/// A file of rules or settings that is larger than this is none.
+const MOST: u64 = 64 * 1024 * 1024;
+
+/// Reads a whole file of text. A pipe or a device in its place would never end, or hold us for ever.
+///
+/// # Errors
+/// The system's, in words where its own say nothing; `InvalidData` if it is no text.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    use std::io::Read;
+    let other = |kind, why: &str| Err(io::Error::new(kind, why));
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let opened = OpenOptions::new().read(true).custom_flags(nonblocking).open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
+            let target = fs::read_link(path).unwrap_or_default();
+            return other(
+                error.kind(),
+                &format!("it is a link to {}, which is not there", clean(&target.to_string_lossy())),
+            );
+        }
+        Err(error) => return Err(error),
+    };
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return other(io::ErrorKind::IsADirectory, "it is a folder, not a file");
+    }
+    if !kind.is_file() {
+        return other(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, not a file");
+    }
+    let mut text = String::new();
+    if file.take(MOST + 1).read_to_string(&mut text)? as u64 > MOST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(text)
+}
+
+/// True if there is anything under this name, be it a link that leads nowhere.
+///
+/// # Errors
+/// The system's, if that cannot be told.
+pub fn is_there(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes a whole file: beside it, to the disk, then in its place.

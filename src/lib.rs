@@ -3,7 +3,7 @@
 //! Data goes one way: the [`watch`]es look, [`pass`] puts what they see into a [`snapshot::Snapshot`] and checks
 //! it against a [`policy::Policy`], and the [`finding::Finding`]s become mails.
 //!
-//! Imports go one way: `command` → `service` → `learn`, `settings`, `store` → `pass` → `snapshot`, `policy` → `watch`, `alert`,
+//! Imports go one way: `command` → `service` → `learn`, `observe`, `settings`, `store` → `pass` → `snapshot`, `policy` → `watch`, `alert`,
 //! `mail` → `coverage`, `processes`, `dpkg`, `tail` → `rule`, `finding`, `host`, `text`.
 
 pub mod alert;
@@ -17,6 +17,7 @@ pub mod host;
 pub mod learn;
 pub mod letter;
 pub mod mail;
+pub mod observe;
 pub mod pass;
 pub mod policy;
 pub mod processes;

@@ -6,7 +6,7 @@ mod source;
 mod written;
 
 pub use error::PolicyError;
-pub use include::shipped;
+pub use include::{OBSERVED, shipped};
 pub use written::{Written, parse_policy};
 
 use crate::coverage::CoverageRule;

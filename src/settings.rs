@@ -1,7 +1,9 @@
 //! The settings: how the watchdog runs. What is allowed is not here but in the policy.
 
 use crate::alert;
+use crate::file;
 use crate::mail;
+use crate::observe;
 use crate::pass::Watching;
 use crate::policy::PolicyError;
 use crate::schedule::Cron;
@@ -20,6 +22,8 @@ pub struct Settings {
     pub policy: Option<PathBuf>,
     /// Where the database, the outbox and what is learned are kept.
     pub state_dir: Option<PathBuf>,
+    /// For how long after the first start it learns instead of alarming.
+    pub observe: observe::Length,
     /// When each watch looks, by its name.
     pub schedule: BTreeMap<WatchName, Cron>,
     /// How mails go.
@@ -94,12 +98,12 @@ impl Setup {
     /// # Errors
     /// If the file cannot be read, or what is wrong with it.
     pub fn load(config: Option<&Path>, state_dir: Option<&Path>) -> Result<Self, PolicyError> {
-        let file =
-            config.map(Path::to_owned).or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()));
+        let file = config
+            .map(Path::to_owned)
+            .or_else(|| Some(PathBuf::from(FILE)).filter(|file| file::is_there(file).unwrap_or(false)));
         let settings = match &file {
             Some(file) => {
-                let text =
-                    std::fs::read_to_string(file).map_err(|error| PolicyError::unreadable(file, &error))?;
+                let text = file::read_text(file).map_err(|error| PolicyError::unreadable(file, &error))?;
                 parse_settings(&file.to_string_lossy(), &text)?
             }
             None => Settings::default(),

@@ -14,8 +14,8 @@ pub fn run(read: impl Fn() -> Result<Setup>, once: bool) -> Result<ExitCode> {
         .with_context(|| format!("cannot make the state folder {}", setup.state_dir.display()))?;
     file::must_be_ours(&setup.state_dir)
         .with_context(|| format!("cannot keep anything in {}", setup.state_dir.display()))?;
-    if !setup.policy.exists() {
-        learn_policy(&setup.policy)?;
+    if matches!(file::is_there(&setup.policy), Ok(false)) {
+        learn_policy(&setup)?;
     }
     let policy = load_policy(&setup.policy)?;
     let show = if setup.file.is_some() { Show::Nothing } else { Show::Terminal };

@@ -1,10 +1,11 @@
 //! `watchdog validate`: the same reading of settings and policies that `run` does at its start.
 
 use crate::command::COULD_NOT;
+use crate::file;
 use crate::policy::{Policy, PolicyError};
 use crate::settings::{self, Setup};
 use crate::{complain, say};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -29,14 +30,14 @@ pub fn run(setup: impl Fn() -> Result<Setup>, files: &[PathBuf]) -> Result<ExitC
 }
 
 /// Settings and policies are told apart by what only a policy must have.
-fn one(file: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+fn one(path: &Path) -> Result<String> {
+    let text = file::read_text(path).map_err(|error| PolicyError::unreadable(path, &error))?;
     let is_policy = match toml::from_str::<toml::Table>(&text) {
         Ok(table) => table.contains_key("schema"),
-        Err(error) => return Err(PolicyError::toml(&file.to_string_lossy(), &text, &error).into()),
+        Err(error) => return Err(PolicyError::toml(&path.to_string_lossy(), &text, &error).into()),
     };
     if is_policy {
-        let policy = Policy::load(file)?;
+        let policy = Policy::load(path)?;
         let digest = policy.digest.get(..12).unwrap_or_default();
         return Ok(format!(
             "a valid policy of {} rules in {} files, digest {digest}",
@@ -44,10 +45,10 @@ fn one(file: &Path) -> Result<String> {
             policy.files.len()
         ));
     }
-    let name_of = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name_of = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if name_of.contains("policy") {
-        return Err(PolicyError::whole(&file.to_string_lossy(), "a policy begins with `schema = 1`").into());
+        return Err(PolicyError::whole(&path.to_string_lossy(), "a policy begins with `schema = 1`").into());
     }
-    settings::parse_settings(&file.to_string_lossy(), &text)?;
+    settings::parse_settings(&path.to_string_lossy(), &text)?;
     Ok("valid settings".to_owned())
 }

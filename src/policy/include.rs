@@ -1,6 +1,7 @@
 //! Includes: the ready-made policies that are shipped inside the program, and files by path.
 
 use super::{PolicyError, Written, parse_policy};
+use crate::file;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 const SHIPPED: &[(&str, &str)] = &[
     ("apache", include_str!("../../policies/apache.toml")),
     ("debian-base", include_str!("../../policies/debian-base.toml")),
+    ("host-watchdog", include_str!("../../policies/host-watchdog.toml")),
     ("mariadb", include_str!("../../policies/mariadb.toml")),
     ("nginx", include_str!("../../policies/nginx.toml")),
     ("openssh", include_str!("../../policies/openssh.toml")),
@@ -16,6 +18,9 @@ const SHIPPED: &[(&str, &str)] = &[
 
 /// Where an administrator may put a ready-made policy, or a changed one under a shipped name.
 const FOLDER: &str = "/etc/host-watchdog/policies";
+
+/// The name of the file that observing writes its rules to. One that is not there is as good as an empty one.
+pub const OBSERVED: &str = "observed.toml";
 
 /// The ready-made policies that come with the program: name and text.
 #[must_use]
@@ -49,7 +54,7 @@ impl Reading {
             return Ok(());
         }
         self.seen.push(known);
-        let text = std::fs::read_to_string(path).map_err(|error| PolicyError::unreadable(path, &error))?;
+        let text = file::read_text(path).map_err(|error| PolicyError::unreadable(path, &error))?;
         self.read_text(path, &text)
     }
 
@@ -71,14 +76,21 @@ impl Reading {
     fn include(&mut self, from: &Path, name: &str) -> Result<(), Result<PolicyError, String>> {
         if name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml") {
             let path = from.with_file_name("").join(name);
-            if !path.exists() {
-                return Err(Err(format!("there is no file {}", path.display())));
-            }
-            return self.read_file(&path).map_err(Ok);
+            return match file::is_there(&path) {
+                Ok(true) => self.read_file(&path).map_err(Ok),
+                // The watchdog writes this one itself, once it has learned something. Less is allowed without it.
+                Ok(false) if path.file_name().is_some_and(|name| name == OBSERVED) => {
+                    self.read_text(&path, "schema = 1\n").map_err(Ok)
+                }
+                Ok(false) => Err(Err(format!("there is no file {}", path.display()))),
+                Err(error) => Err(Ok(PolicyError::unreadable(&path, &error))),
+            };
         }
         let own = Path::new(FOLDER).join(format!("{name}.toml"));
-        if own.exists() {
-            return self.read_file(&own).map_err(Ok);
+        match file::is_there(&own) {
+            Ok(true) => return self.read_file(&own).map_err(Ok),
+            Ok(false) => {}
+            Err(error) => return Err(Ok(PolicyError::unreadable(&own, &error))),
         }
         let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) else {
             let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();

@@ -114,7 +114,7 @@ fn a_wrong_value_is_shown_at_every_level() {
         (
             "schema = 1\ninclude = [\"nginks\"]",
             expect![[r#"
-            policy.toml:2:12: there is no ready-made policy "nginks"; there are: apache, debian-base, mariadb, nginx, openssh, postfix (a file is named with its ending, "nginks.toml")
+            policy.toml:2:12: there is no ready-made policy "nginks"; there are: apache, debian-base, host-watchdog, mariadb, nginx, openssh, postfix (a file is named with its ending, "nginks.toml")
               |
             2 | include = ["nginks"]
               |            ^^^^^^^^

@@ -12,6 +12,7 @@ mod learn;
 pub mod linux;
 mod policy;
 
+pub use check::without_allowed;
 pub use policy::*;
 
 use super::{Facts, Look, Memory, Seen, Watch};

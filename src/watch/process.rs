@@ -5,6 +5,7 @@ mod learn;
 mod package;
 mod policy;
 
+pub use check::without_allowed;
 pub use package::{Package, State};
 pub use policy::*;
 

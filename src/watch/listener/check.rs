@@ -97,15 +97,37 @@ fn is_handed_out(listener: &Listener) -> bool {
     listener.owners.iter().any(|owner| owner.pid == 1) && !listener.heirs.is_empty()
 }
 
+/// Asks the rules whether one owner may have this socket open.
+fn ask(
+    listener: &Listener,
+    owner: Option<&Process>,
+    facts: &ListenerFacts,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), Option<Nearest>> {
+    match rule::ask(&rules.listener, now, |rule| compare(rule, listener, owner, facts)) {
+        Verdict::Allowed(_) => Ok(()),
+        Verdict::Refused(nearest) => Err(nearest),
+    }
+}
+
+/// The same facts without the sockets that `rules` allow to all their owners, for a policy that includes these.
+#[must_use]
+pub fn without_allowed(facts: &ListenerFacts, rules: &Rules, now: Timestamp) -> ListenerFacts {
+    let is_allowed = |listener: &Listener| {
+        let may =
+            |owner: Option<&Arc<Process>>| ask(listener, owner.map(AsRef::as_ref), facts, rules, now).is_ok();
+        owners(listener).into_iter().all(may)
+            || is_handed_out(listener) && listener.heirs.iter().map(Some).all(may)
+    };
+    let left = facts.listeners.iter().filter(|listener| !is_allowed(listener)).cloned().collect();
+    ListenerFacts { listeners: left, ..facts.clone() }
+}
+
 /// All differences between the sockets and the rules.
 #[must_use]
 pub fn check(facts: &ListenerFacts, rules: &Rules, now: Timestamp) -> Vec<Finding> {
-    let ask = |listener: &Listener, owner: Option<&Process>| match rule::ask(&rules.listener, now, |rule| {
-        compare(rule, listener, owner, facts)
-    }) {
-        Verdict::Allowed(_) => Ok(()),
-        Verdict::Refused(nearest) => Err(nearest),
-    };
+    let ask = |listener: &Listener, owner: Option<&Process>| ask(listener, owner, facts, rules, now);
     let mut unknown: BTreeMap<Door, Refused> = BTreeMap::new();
     for listener in &facts.listeners {
         for owner in owners(listener) {

@@ -58,6 +58,16 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
     findings
 }
 
+/// The same facts without the processes that `rules` allow, for a policy that includes these.
+#[must_use]
+pub fn without_allowed(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> ProcessFacts {
+    let is_allowed = |process: &Process| {
+        matches!(rule::ask(&rules.process, now, |rule| compare(rule, process, facts)), Verdict::Allowed(_))
+    };
+    let left = facts.processes.iter().filter(|process| !is_allowed(process)).cloned().collect();
+    ProcessFacts { processes: left, ..facts.clone() }
+}
+
 /// How one rule fits one process.
 pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> Comparison {
     let mut comparison = Comparison::default();
