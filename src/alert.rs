@@ -97,6 +97,7 @@ impl Owed {
 
 /// The life of one finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Alert {
     /// Five or more letters and digits; no other alert of the same [`Book`] has it.
     pub id: String,
@@ -109,6 +110,7 @@ pub struct Alert {
     /// When it was first seen.
     pub opened: Timestamp,
     /// When it was last seen.
+    #[serde(alias = "last_seen")]
     pub last_seen: Timestamp,
     /// An event: how often it happened. A state: how often it appeared.
     pub times: u64,

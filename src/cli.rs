@@ -97,6 +97,24 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what this host lacks for the watchdog to see and to be heard, and what to do about it
+    ///
+    /// One line for each thing: ok, note, warning, fault, or unknown where it could not be checked. It sends a real
+    /// mail the way alerts go. Exit code 0: all is well; 1: something lacks; 2: could not check.
+    Doctor {
+        /// Print one check per line as JSON
+        #[arg(long)]
+        json: bool,
+        /// Send no mail
+        #[arg(long)]
+        no_mail: bool,
+    },
+    /// Print counts for Prometheus: alerts by code, passes, cost, outbox
+    Metrics {
+        /// Answer one HTTP request on standard input and output, as systemd and inetd hand it over
+        #[arg(long)]
+        http: bool,
+    },
     /// Try the mail
     Mail {
         /// What to do with it

@@ -3,7 +3,9 @@
 mod alerts;
 mod check;
 mod deliver;
+mod doctor;
 mod mail_test;
+mod metrics;
 mod print;
 mod run;
 mod snapshot;
@@ -39,6 +41,12 @@ pub const COULD_NOT: u8 = 2;
 pub fn run(cli: Cli) -> Result<ExitCode> {
     let setup =
         || Setup::load(cli.config.as_deref(), cli.state_dir.as_deref()).context("the settings are wrong");
+    // Not every command needs the settings, but a file that somebody names must be there and right.
+    if cli.config.is_some()
+        && !matches!(cli.command, Command::Doctor { .. } | Command::Metrics { http: true })
+    {
+        setup()?;
+    }
     match cli.command {
         Command::Snapshot { output, facts: true, force, .. } => snapshot::facts(output.as_deref(), force),
         Command::Snapshot { output, force, ready_made: true, .. } => {
@@ -54,6 +62,9 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Alerts { json } => alerts::list(&setup()?, json),
         Command::Show { id, json } => alerts::show(&setup()?, &id, json),
         Command::Status { json } => status::run(&setup()?, json),
+        Command::Doctor { json, no_mail } => Ok(doctor::run(setup(), json, no_mail)),
+        Command::Metrics { http: false } => metrics::print(&setup()?),
+        Command::Metrics { http: true } => Ok(metrics::serve(setup())),
         Command::Mail { command: MailCommand::Test } => Ok(mail_test::run(&setup()?)),
     }
 }

@@ -36,10 +36,12 @@ pub type Evidence = Map<String, Value>;
 
 /// The rule that came nearest to allowing what was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Nearest {
     /// The rule in a few words, and the file and line it stands in.
     pub rule: String,
     /// Why it did not match, in words.
+    #[serde(alias = "why_not")]
     pub why_not: String,
 }
 

@@ -4,12 +4,14 @@
 //! it against a [`policy::Policy`], and the [`finding::Finding`]s become mails.
 //!
 //! Imports go one way: `command` → `service` → `learn`, `observe`, `settings`, `store` → `pass` → `snapshot`, `policy` → `watch`, `alert`,
+//! Imports go one way: `command` → `doctor` → `service` → `learn`, `settings` → `telemetry` → `store` → `pass` → `snapshot`, `policy` → `watch`, `alert`,
 //! `mail` → `coverage`, `processes`, `dpkg`, `tail` → `rule`, `finding`, `host`, `text`.
 
 pub mod alert;
 pub mod cli;
 pub mod command;
 pub mod coverage;
+pub mod doctor;
 pub mod dpkg;
 pub mod file;
 pub mod finding;
@@ -29,6 +31,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod store;
 pub mod tail;
+pub mod telemetry;
 pub mod terminal;
 pub mod text;
 pub mod watch;

@@ -16,9 +16,9 @@ mod route;
 mod settings;
 
 pub use address::{Domain, Envelope, MailAddress};
-pub use deliver::{Delivered, DeliveryReport, Failed, deliver_all, deliver_due, send_test};
+pub use deliver::{Delivered, DeliveryReport, Failed, deliver_all, deliver_due, send_test, test_letter};
 pub use message::{Message, compose};
-pub use outbox::{Enqueued, Keep, Outbox, OutboxStatus, Waiting};
+pub use outbox::{Enqueued, Fate, Keep, Outbox, OutboxStatus, Waiting};
 pub use route::{Acceptance, Failure, Permanence, Route, Scope};
 pub use settings::{
     AbsolutePath, Deadline, FolderSettings, Recipients, Security, SendmailSettings, ServerName, Settings,

@@ -4,13 +4,10 @@
 //! One thread decides, and it alone writes the database. A watch that hangs holds up nobody but itself; it is not
 //! asked again before it has answered, so passes never overlap.
 
-mod cost;
 mod looker;
 mod mailer;
 mod signals;
 mod timing;
-
-pub use cost::Cost;
 
 use crate::say;
 
@@ -25,6 +22,7 @@ use crate::processes::Processes;
 use crate::rule::Span;
 use crate::settings::Setup;
 use crate::store::Store;
+use crate::telemetry::{self, Telemetry, View};
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -51,9 +49,6 @@ pub const UNWATCHED: Span = Span::minutes(3);
 
 /// The name under which the service reports on itself.
 const SELF: &str = "service";
-
-/// The name under which its cost is remembered.
-pub const COST: &str = "service.cost";
 
 /// Where a digest is shown besides being mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +81,8 @@ struct Service {
     clock: Clock,
     coverage: BTreeMap<&'static str, Covered>,
     notes: Vec<Finding>,
-    cost: Cost,
+    cost: telemetry::Cost,
+    telemetry: Telemetry,
 }
 
 /// What a watch saw the last time, for the foot of a mail.
@@ -133,6 +129,7 @@ pub fn run(
     }
     let now = service.host.now();
     service.store.stop(now).context("cannot note the stop")?;
+    service.telemetry.finish(PATIENCE);
     tracing::info!("stopped");
     Ok(())
 }
@@ -153,6 +150,7 @@ pub fn run_once(mut setup: Setup, policy: Policy, show: Show) -> Result<()> {
     }
     service.settle(reports);
     service.mailer.deliver_now();
+    service.telemetry.finish(PATIENCE);
     let now = service.host.now();
     service.store.stop(now).context("cannot note the stop")
 }
@@ -189,7 +187,8 @@ impl Service {
             policy: Arc::new(policy),
             rejected: None,
             coverage: BTreeMap::new(),
-            cost: Cost::default(),
+            cost: telemetry::Cost::default(),
+            telemetry: Telemetry::start(&setup.settings.telemetry, &setup.state_dir),
             host,
             setup,
             show,
@@ -295,9 +294,11 @@ impl Service {
         own.extend(self.lookers.iter().filter(|looker| looker.silent_for() > HANGS).map(hanging));
         looked.push(Looked { watch: SELF.to_owned(), saw: true, findings: own });
         self.cost.measure(self.coverage.iter().map(|(name, covered)| (*name, covered.took_ms)));
-        memories.keep(COST, &self.cost);
+        memories.keep(telemetry::COST, &self.cost);
+        memories.keep(telemetry::VIEW, &self.view());
         let pass = Pass { now, host: self.host.name().to_string(), looked };
         let step = alert::step(&self.book, &pass, &self.setup.settings.alerts);
+        let records = telemetry::records(&self.book, &step);
         let composed = alert::digest::compose(step, &self.about());
         let letter = composed.letter().cloned();
         if let Err(error) = self.store.commit(&mut self.book, &pass, composed, &memories) {
@@ -305,6 +306,7 @@ impl Service {
             return;
         }
         self.notes.clear();
+        self.telemetry.publish(records);
         if let (Some(letter), Show::Terminal) = (&letter, self.show) {
             show(letter);
         }
@@ -337,6 +339,7 @@ impl Service {
                 for looker in &mut self.lookers {
                     looker.change_schedule(setup.settings.schedule_named(looker.name()));
                 }
+                self.telemetry = self.telemetry.changed(&setup.settings.telemetry, &setup.state_dir);
                 (self.setup, self.policy, self.rejected) = (setup, Arc::new(policy), None);
                 tracing::info!("settings and policy read anew; policy {digest} is in force");
             }
@@ -347,6 +350,12 @@ impl Service {
                 self.settle(Vec::new());
             }
         }
+    }
+
+    /// What the service says of itself, for commands beside it.
+    fn view(&self) -> View {
+        let gaps = self.coverage.iter().map(|(watch, covered)| ((*watch).to_owned(), covered.gaps.clone()));
+        View::of_this_process(&self.policy.digest, gaps, self.telemetry.lost())
     }
 
     fn about(&self) -> About {

@@ -7,6 +7,7 @@ use crate::observe;
 use crate::pass::Watching;
 use crate::policy::PolicyError;
 use crate::schedule::Cron;
+use crate::telemetry;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub struct Settings {
     pub mail: mail::Settings,
     /// How alerts become mails.
     pub alerts: alert::Limits,
+    /// What is published besides mails.
+    pub telemetry: telemetry::Settings,
 }
 
 impl Settings {

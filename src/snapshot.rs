@@ -14,12 +14,14 @@ type Section<W> = Option<Seen<<W as Watch>::Facts>>;
 
 /// All facts of one moment. A watch that did not look in this pass has no field.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Snapshot {
     /// The version of this form.
     pub schema: u32,
     /// The host's name.
     pub host: Text,
     /// The boot that process ids belong to.
+    #[serde(alias = "boot_id")]
     pub boot_id: Text,
     /// When it was taken.
     pub taken: Timestamp,
@@ -48,7 +50,7 @@ pub struct Snapshot {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub gaps: BTreeMap<String, Vec<Gap>>,
     /// How long each watch looked, in milliseconds.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, alias = "took_ms", skip_serializing_if = "BTreeMap::is_empty")]
     pub took_ms: BTreeMap<String, f64>,
 }
 

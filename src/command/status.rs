@@ -6,9 +6,9 @@ use crate::host::Host;
 use crate::mail::{Outbox, OutboxStatus};
 use crate::say;
 use crate::schedule;
-use crate::service::{self, Cost};
 use crate::settings::Setup;
 use crate::store::{self, Reader, Status};
+use crate::telemetry::{COST, Cost};
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -21,7 +21,7 @@ pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
     }
     let reader = Reader::open(&path)?;
     let status = reader.status()?;
-    let cost: Cost = reader.memories()?.0.remove(service::COST).unwrap_or_default().recall();
+    let cost: Cost = reader.memory(COST)?.recall();
     let outbox = Outbox::at(setup.state_dir.join("outbox")).status().context("cannot read the outbox")?;
     let open = reader.open_alerts()?.len();
     let policy = load_policy(&setup.policy);

@@ -80,8 +80,15 @@ pub fn deliver_all(outbox: &Outbox, route: &Route, now: Timestamp) -> io::Result
 /// # Errors
 /// Why it was not accepted; nothing is tried again.
 pub fn send_test(route: &Route, host: &Text, now: Timestamp) -> Tried {
+    let message = compose(&test_letter(route, host, now), route.envelope());
+    route.send(&message.id, &message.bytes, &route.envelope().to)
+}
+
+/// The mail by which a person tries the way of the mails.
+#[must_use]
+pub fn test_letter(route: &Route, host: &Text, now: Timestamp) -> Letter {
     let home = &route.envelope().home;
-    let letter = Letter {
+    Letter {
         message_id: format!("<test-{}-{}@{home}>", now.as_nanosecond(), std::process::id()),
         subject: format!("{host}: a test of the watchdog's mail"),
         body: format!(
@@ -92,9 +99,7 @@ pub fn send_test(route: &Route, host: &Text, now: Timestamp) -> Tried {
         date: now,
         references: Vec::new(),
         priority: Severity::Notice,
-    };
-    let message = compose(&letter, route.envelope());
-    route.send(&message.id, &message.bytes, &route.envelope().to)
+    }
 }
 
 fn deliver(outbox: &Outbox, route: &Route, now: Timestamp, which: Which) -> io::Result<DeliveryReport> {

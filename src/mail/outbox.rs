@@ -4,8 +4,10 @@
 //! leaves `queue` by a rename to `sent`, and only once it was accepted. Its file is named by its Message-ID, so the
 //! same mail put in twice is one mail. Beside a mail in `queue` lies what became of the tries, as `NAME.state`.
 
+mod fate;
 mod state;
 
+pub use fate::Fate;
 pub(super) use state::{Accepted, State};
 
 use super::disk;

@@ -96,7 +96,7 @@ impl Failure {
     }
 
     /// One failure for all, made of those of all recipients.
-    pub(super) fn of_all(refused: &[(MailAddress, Self)]) -> Self {
+    pub(crate) fn of_all(refused: &[(MailAddress, Self)]) -> Self {
         let lasting = |(_, failure): &(MailAddress, Self)| failure.permanence == Permanence::Permanent;
         let permanence =
             if refused.iter().all(lasting) { Permanence::Permanent } else { Permanence::Temporary };

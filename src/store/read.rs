@@ -5,6 +5,7 @@ use crate::alert::{Alert, Blind, Book};
 use crate::finding::Finding;
 use crate::letter::Letter;
 use crate::pass::Memories;
+use crate::watch::Memory;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row};
@@ -46,7 +47,8 @@ pub struct Status {
     pub run: Option<Run>,
     /// The watches by name.
     pub watches: BTreeMap<String, WatchMark>,
-    /// Sums over all time: `passes`, `findings`, `digests`.
+    /// Sums over all time: `passes`, `findings`, `digests`, and the findings of each code by
+    /// [`findings_counter`](super::findings_counter).
     pub counters: BTreeMap<String, i64>,
     /// When the last mail was composed.
     pub last_digest: Option<Timestamp>,
@@ -187,6 +189,15 @@ impl Reader {
         let rows =
             self.rows("SELECT name, memory FROM memories", [], |row| Ok((row.get(0)?, json(row, 1)?)))?;
         Ok(Memories(rows.into_iter().collect()))
+    }
+
+    /// What is remembered under one name; nothing if nothing is.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn memory(&self, name: &str) -> Result<Memory, StoreError> {
+        let rows = self.rows("SELECT memory FROM memories WHERE name = ?1", [name], |row| json(row, 0))?;
+        Ok(rows.into_iter().next().unwrap_or_default())
     }
 
     pub(super) fn unqueued(&self) -> Result<Vec<Letter>, StoreError> {

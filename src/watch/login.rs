@@ -19,7 +19,7 @@ pub mod sshd;
 pub mod stamp;
 
 pub use hours::{Hours, Zone};
-pub use linux::accepted_by;
+pub use linux::{accepted_by, time_zone};
 pub use policy::*;
 pub use source::{CONSOLE, Method, Source, UNCLEAR, address};
 

@@ -18,6 +18,7 @@ mod tally;
 mod tests;
 
 pub use line::{Minutes, Request, is_known_method, parse_line, parse_minute};
+pub use logs::{Named, discover, named, path_of};
 pub use policy::*;
 pub use series::{Counts, Series, Window, fullest};
 

@@ -13,8 +13,8 @@ mod sources;
 pub use apt::{Simulation, Update, parse_simulation, parse_version_tables};
 pub use policy::*;
 pub use reboot::{Running, kernel_newer_than, parse_reboot_packages, parse_running};
-pub use release::{Release, parse_release};
-pub use sources::{Source, parse_sources, parse_sources_list};
+pub use release::{Release, lists, parse_release, read_releases};
+pub use sources::{Source, never_fetched, parse_sources, parse_sources_list, read_sources};
 
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;

@@ -366,7 +366,8 @@ pub fn accepted_by(host: &Host, wanted: &[(u32, Timestamp)], now: Timestamp) -> 
 }
 
 /// The name of the host's time zone, if it can be told, and the zone itself, in which its logs are written.
-fn time_zone(host: &Host) -> (Option<Text>, TimeZone) {
+#[must_use]
+pub fn time_zone(host: &Host) -> (Option<Text>, TimeZone) {
     const LOCALTIME: &str = "/etc/localtime";
     let named = |name: &str| {
         let zone = Zone::try_from(name.to_owned()).ok()?;

@@ -126,7 +126,7 @@ fn busy_processors_are_reported_with_who_it_is() {
             },
             "nearest": {
               "rule": "resources (policy.toml:2)",
-              "why_not": "cpu may be at most 90%"
+              "why-not": "cpu may be at most 90%"
             },
             "suggest": "# instead of the table at policy.toml:2\n[resources]\ncpu  = { max = \"98%\", for = \"10m\" }\nload = { max = 3.0, for = \"5m\" }\n"
           },
@@ -148,7 +148,7 @@ fn busy_processors_are_reported_with_who_it_is() {
             },
             "nearest": {
               "rule": "resources (policy.toml:2)",
-              "why_not": "load may be at most 3"
+              "why-not": "load may be at most 3"
             },
             "suggest": "# instead of the table at policy.toml:2\n[resources]\ncpu  = { max = \"90%\", for = \"10m\" }\nload = { max = 3.8, for = \"5m\" }\n"
           }
@@ -189,7 +189,7 @@ fn a_full_disk_is_reported_at_once_by_space_and_by_inodes() {
             },
             "nearest": {
               "rule": "disk / (policy.toml:2)",
-              "why_not": "it allows at most 85%"
+              "why-not": "it allows at most 85%"
             },
             "suggest": "[[disk]]\nmount = \"/\"\nmax   = \"97%\"\nwhy   = \"…\"\n"
           },
@@ -206,7 +206,7 @@ fn a_full_disk_is_reported_at_once_by_space_and_by_inodes() {
             },
             "nearest": {
               "rule": "disk / (policy.toml:2)",
-              "why_not": "it allows at most 85%"
+              "why-not": "it allows at most 85%"
             },
             "suggest": "[[disk]]\nmount  = \"/\"\ninodes = \"86%\"\nwhy    = \"…\"\n"
           }

@@ -109,7 +109,7 @@ fn security_updates_that_wait_too_long_are_one_finding() {
                 },
                 "nearest": {
                   "rule": "updates (policy.toml:3)",
-                  "why_not": "security-max-age is 3d, but it is 4 days"
+                  "why-not": "security-max-age is 3d, but it is 4 days"
                 },
                 "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"30d\"\nsecurity-max-age = \"5d\"\nlists-max-age    = \"1w\"\nreboot-max-age   = \"2w\"\nwhy              = \"house rule\"\n"
               }
@@ -147,7 +147,7 @@ fn other_updates_that_wait_too_long_are_one_finding_without_those_on_hold() {
                 },
                 "nearest": {
                   "rule": "updates (policy.toml:3)",
-                  "why_not": "max-age is 30d, but it is 33 days"
+                  "why-not": "max-age is 30d, but it is 33 days"
                 },
                 "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"34d\"\nsecurity-max-age = \"3d\"\nlists-max-age    = \"1w\"\nreboot-max-age   = \"2w\"\nwhy              = \"house rule\"\n"
               }
@@ -189,7 +189,7 @@ fn a_table_that_has_expired_allows_no_wait() {
             },
             "nearest": {
               "rule": "updates (policy.toml:2)",
-              "why_not": "the rule expired on 2026-11-01"
+              "why-not": "the rule expired on 2026-11-01"
             },
             "suggest": "# in place of the table at policy.toml:2\n[updates]\nsecurity-max-age = \"3d\"\n"
           }
@@ -221,7 +221,7 @@ fn lists_that_are_too_old_are_found() {
                 },
                 "nearest": {
                   "rule": "updates (policy.toml:3)",
-                  "why_not": "lists-max-age is 1w, but it is 9 days"
+                  "why-not": "lists-max-age is 1w, but it is 9 days"
                 },
                 "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"30d\"\nsecurity-max-age = \"3d\"\nlists-max-age    = \"10d\"\nreboot-max-age   = \"2w\"\nwhy              = \"house rule\"\n"
               }
@@ -254,7 +254,7 @@ fn lists_that_were_never_fetched_are_found() {
             },
             "nearest": {
               "rule": "updates (policy.toml:3)",
-              "why_not": "there is no package list, of whatever age"
+              "why-not": "there is no package list, of whatever age"
             },
             "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"30d\"\nsecurity-max-age = \"3d\"\nreboot-max-age   = \"2w\"\nwhy              = \"house rule\"\n"
           }
@@ -285,7 +285,7 @@ fn a_reboot_that_waits_too_long_is_found() {
                 },
                 "nearest": {
                   "rule": "updates (policy.toml:3)",
-                  "why_not": "reboot-max-age is 2w, but it is 15 days"
+                  "why-not": "reboot-max-age is 2w, but it is 15 days"
                 },
                 "suggest": "# in place of the table at policy.toml:3\n[updates]\nmax-age          = \"30d\"\nsecurity-max-age = \"3d\"\nlists-max-age    = \"1w\"\nreboot-max-age   = \"16d\"\nwhy              = \"house rule\"\n"
               }

@@ -142,7 +142,7 @@ fn an_unknown_login_names_user_source_and_method_and_the_rule_that_came_nearest(
           },
           "nearest": {
             "rule": "login alice from 10.8.0.0/24 (policy.toml:10)",
-            "why_not": "it came from 192.0.2.7"
+            "why-not": "it came from 192.0.2.7"
           },
           "suggest": "[[login]]\nusers   = [\"alice\"]\nfrom    = [\"192.0.2.7\"]\nmethods = [\"publickey\"]\nwhy     = \"…\"\n"
         }
@@ -167,7 +167,7 @@ fn an_unknown_login_names_user_source_and_method_and_the_rule_that_came_nearest(
           },
           "nearest": {
             "rule": "login alice from 10.8.0.0/24 (policy.toml:10)",
-            "why_not": "the user is mallory; it came from console; the method was console"
+            "why-not": "the user is mallory; it came from console; the method was console"
           },
           "suggest": "[[login]]\nusers   = [\"mallory\"]\nfrom    = [\"console\"]\nmethods = [\"console\"]\nwhy     = \"…\"\n"
         }"#]],
@@ -203,7 +203,7 @@ fn a_login_outside_the_hours_is_one_finding_per_user_and_source() {
               },
               "nearest": {
                 "rule": "logins (policy.toml:3)",
-                "why_not": "it was Sun 2026-11-15 03:12:44 (Europe/London), the hours are Mon-Fri 09:00-18:00"
+                "why-not": "it was Sun 2026-11-15 03:12:44 (Europe/London), the hours are Mon-Fri 09:00-18:00"
               },
               "suggest": "[[login]]\nusers   = [\"alice\"]\nfrom    = [\"10.8.0.2\"]\nmethods = [\"publickey\"]\nhours   = [\"Sun 03:00-04:00\"]\nwhy     = \"…\"\n"
             }"#]],
@@ -283,7 +283,7 @@ fn too_many_failures_are_one_finding_with_number_sources_and_names() {
               },
               "nearest": {
                 "rule": "logins (policy.toml:3)",
-                "why_not": "7 failures are more than 5 within 10m"
+                "why-not": "7 failures are more than 5 within 10m"
               },
               "suggest": "[logins]\ntime-zone          = \"Europe/London\"\nhours              = [\"Mon-Fri 09:00-18:00\"]\nfailures           = 7\noff-hours-failures = 3\nfailures-in        = \"10m\"\n"
             }"#]],
@@ -351,7 +351,7 @@ fn failures_outside_the_hours_are_one_lesser_finding() {
               },
               "nearest": {
                 "rule": "logins (policy.toml:3)",
-                "why_not": "it was Sun 2026-11-15 03:14:43 (Europe/London), the hours are Mon-Fri 09:00-18:00"
+                "why-not": "it was Sun 2026-11-15 03:14:43 (Europe/London), the hours are Mon-Fri 09:00-18:00"
               },
               "suggest": "[logins]\ntime-zone          = \"Europe/London\"\nhours              = [\"Mon-Fri 09:00-18:00\"]\nfailures           = 5\noff-hours-failures = 4\nfailures-in        = \"10m\"\n"
             }"#]],

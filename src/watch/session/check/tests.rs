@@ -161,7 +161,7 @@ fn a_key_holder_is_held_against_key_and_account() {
           },
           "nearest": {
             "rule": "keyholder alice (policy.toml:4)",
-            "why_not": "the account is bob"
+            "why-not": "the account is bob"
           },
           "suggest": "[[keyholder]]\nname     = \"alice\"\nkeys     = [\"SHA256:XkuzLk2SKxA0IqvzOIgz5qZsqtrw2M5Pl0HEQD4JdYs\"]\naccounts = [\"bob\"]\nwhy      = \"…\"\n"
         }
@@ -182,7 +182,7 @@ fn a_key_holder_is_held_against_key_and_account() {
           },
           "nearest": {
             "rule": "keyholder alice (policy.toml:4)",
-            "why_not": "it came in by password, with no key"
+            "why-not": "it came in by password, with no key"
           },
           "suggest": "[[keyholder]]\nname     = \"alice\"\nkeys     = [\"none\"]\naccounts = [\"root\"]\nwhy      = \"…\"\n"
         }
@@ -204,7 +204,7 @@ fn a_key_holder_is_held_against_key_and_account() {
           },
           "nearest": {
             "rule": "keyholder alice (policy.toml:4)",
-            "why_not": "the key was SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDgcbEBrHkVEYKeo1k"
+            "why-not": "the key was SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDgcbEBrHkVEYKeo1k"
           },
           "suggest": "[[keyholder]]\nname     = \"alice\"\nkeys     = [\"SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDgcbEBrHkVEYKeo1k\"]\naccounts = [\"root\"]\nwhy      = \"…\"\n"
         }
@@ -226,7 +226,7 @@ fn a_key_holder_is_held_against_key_and_account() {
           },
           "nearest": {
             "rule": "keyholder alice (policy.toml:4)",
-            "why_not": "the holder is mallory; the key was SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDgcbEBrHkVEYKeo1k"
+            "why-not": "the holder is mallory; the key was SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDgcbEBrHkVEYKeo1k"
           },
           "suggest": "[[keyholder]]\nname     = \"mallory\"\nkeys     = [\"SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDgcbEBrHkVEYKeo1k\"]\naccounts = [\"root\"]\nwhy      = \"…\"\n"
         }"#]],

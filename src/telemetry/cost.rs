@@ -4,6 +4,9 @@ use crate::processes::parse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The name under which it is remembered.
+pub const COST: &str = "service.cost";
+
 /// What the watchdog itself costs, as of its last pass.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,0 +1,118 @@
+//! What the host offers and has room for: process events, fresh package lists, space for the state.
+
+use super::{Case, Check};
+use crate::policy::Policy;
+use crate::text::Text;
+use crate::watch::update;
+use jiff::SignedDuration;
+use std::io;
+
+/// Package lists older than this are stale where the policy does not say otherwise.
+const FRESH: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+/// With less room than this the service will soon lose its memory.
+const FEW: u64 = 100 * 1024 * 1024;
+/// With less than this it cannot work.
+const NONE: u64 = 5 * 1024 * 1024;
+
+/// True if the kernel has the process connector, from `/proc/net/connector`.
+#[must_use]
+pub fn parse_connector(connector: &[u8]) -> bool {
+    let names =
+        connector.split(|b| *b == b'\n').filter_map(|line| line.split(u8::is_ascii_whitespace).next());
+    names.into_iter().any(|name| name == b"cn_proc")
+}
+
+/// Whether what starts and ends between two looks is seen.
+pub fn events(case: &Case) -> Vec<Check> {
+    const NAME: &str = "events";
+    let offered = match case.host.read("/proc/net/connector") {
+        Ok(connector) if parse_connector(&connector) => "the kernel would offer them (process connector)",
+        _ => "the kernel offers none here (no process connector, as in most containers)",
+    };
+    let says = format!(
+        "this version looks once a minute and does not use process events: what starts and ends between two looks \
+         is not seen; {offered}"
+    );
+    vec![Check::note(NAME, says)]
+}
+
+/// Whether the package lists are fresh.
+pub fn package_lists(case: &Case) -> Vec<Check> {
+    const NAME: &str = "package-lists";
+    const UPDATE: &str = "apt-get update";
+    const DAILY: &str = "to have it done daily: systemctl enable --now apt-daily.timer";
+    if !case.host.path(crate::dpkg::STATUS).exists() {
+        return vec![Check::note(NAME, "this host has no packages of dpkg, so no updates are watched")];
+    }
+    let now = case.host.now();
+    let releases = match update::read_releases(case.host) {
+        Ok(releases) => releases,
+        Err(error) => {
+            return vec![Check::unknown(NAME, format!("the package lists cannot be read: {error}"))];
+        }
+    };
+    let sources = update::read_sources(case.host);
+    let missing: Vec<Text> =
+        update::never_fetched(case.host, &sources).into_iter().map(|source| source.name.clone()).collect();
+    let policy = case.setup.ok().and_then(|setup| Policy::load(&setup.policy).ok()).unwrap_or_default();
+    let limit = policy.update.updates.and_then(|placed| placed.rule.lists_max_age);
+    let limit = limit.map_or(FRESH, |limit| limit.signed());
+    let mut checks = Vec::new();
+    if !missing.is_empty() {
+        let says = format!("never fetched, so no update of theirs is seen: {}", missing.join(", "));
+        checks.push(Check::warning(NAME, says).remedy(UPDATE));
+    }
+    let check = match update::lists(case.host, &releases, now).iter().map(|list| list.good).min() {
+        None if missing.is_empty() => Check::warning(NAME, "apt has no archives, so no updates are seen")
+            .remedy("write them into /etc/apt/sources.list.d/"),
+        None => return checks,
+        Some(good) if now.duration_since(good) > limit => {
+            let days = now.duration_since(good).as_hours() / 24;
+            let says = format!("the package lists are {days} days old: newer security updates are not seen");
+            Check::warning(NAME, says).remedy(UPDATE).remedy(DAILY)
+        }
+        Some(good) => {
+            let day = good.strftime("%Y-%m-%d");
+            Check::ok(NAME, format!("the package lists are fresh, up to date as of {day}"))
+        }
+    };
+    checks.push(check);
+    checks
+}
+
+/// Whether there is room for what must be remembered and mailed.
+pub fn disk(case: &Case) -> Vec<Check> {
+    const NAME: &str = "disk";
+    let Ok(setup) = case.setup else { return Vec::new() };
+    let folder = setup.state_dir.display();
+    let room = match (case.room)(&setup.state_dir) {
+        Ok(room) => room,
+        // That there is no state yet has been said.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            return vec![Check::unknown(NAME, format!("the room for {folder} cannot be measured: {error}"))];
+        }
+    };
+    let mb = room.free / 1024 / 1024;
+    let find = format!(
+        "see what fills it: du -xh --max-depth=3 $(findmnt -n -o TARGET -T {folder}) | sort -h | tail"
+    );
+    let check = if room.read_only {
+        let says = format!(
+            "{folder} is on a file system that may only be read: nothing can be remembered or mailed"
+        );
+        Check::fault(NAME, says).remedy("see why: dmesg | grep -i remount")
+    } else if room.free < NONE || room.files.is_some_and(|files| files < 100) {
+        let says = format!(
+            "the file system of {folder} is full ({mb} MB free): nothing can be remembered or mailed"
+        );
+        Check::fault(NAME, says).remedy(find)
+    } else if room.free < FEW || room.files.is_some_and(|files| files < 10_000) {
+        Check::warning(NAME, format!("the file system of {folder} is nearly full ({mb} MB free)"))
+            .remedy(find)
+    } else {
+        Check::ok(NAME, format!("{folder} has {mb} MB free"))
+    };
+    vec![check]
+}

@@ -1,0 +1,290 @@
+//! The way of the mails: who sends them, what waits, and who in the end reads those for root.
+
+use super::{Case, Check};
+use crate::alert::words;
+use crate::host::Host;
+use crate::mail::Via;
+use crate::processes::parse::parse_cmdline;
+use crate::settings::{self, Setup};
+use crate::text::{Text, clean};
+use jiff::SignedDuration;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A mail that waits longer than this does not reach anybody soon.
+const LONG: SignedDuration = SignedDuration::from_mins(15);
+
+/// A process that takes mails out of the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailer {
+    /// Its number.
+    pub pid: u32,
+    /// Which of the two it is.
+    pub kind: Kind,
+}
+
+/// Who takes mails out of the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `watchdog deliver --stay`.
+    Deliver,
+    /// `watchdog run`, which delivers itself.
+    Run,
+}
+
+impl Mailer {
+    /// In a few words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self.kind {
+            Kind::Deliver => format!("the mailer (process {})", self.pid),
+            Kind::Run => format!("the service itself (process {})", self.pid),
+        }
+    }
+}
+
+/// What the arguments of a watchdog say, as far as it matters here.
+struct Started {
+    kind: Kind,
+    config: Option<PathBuf>,
+    state_dir: Option<PathBuf>,
+}
+
+fn started(args: &[&[u8]]) -> Option<Started> {
+    let program = Path::new(OsStr::from_bytes(args.first()?)).file_name()?;
+    if !["watchdog", "host-watchdog"].iter().any(|name| program == *name) {
+        return None;
+    }
+    let has = |flag: &[u8]| args.contains(&flag);
+    let kind = if has(b"deliver") && has(b"--stay") {
+        Kind::Deliver
+    } else if has(b"run") && !has(b"--no-deliver") && !has(b"--once") {
+        Kind::Run
+    } else {
+        return None;
+    };
+    let value = |flag: &str| {
+        let joined = format!("{flag}=");
+        let at = args.iter().position(|arg| *arg == flag.as_bytes()).and_then(|at| args.get(at + 1).copied());
+        let value = at.or_else(|| args.iter().find_map(|arg| arg.strip_prefix(joined.as_bytes())));
+        value.map(|value| PathBuf::from(OsStr::from_bytes(value)))
+    };
+    Some(Started { kind, config: value("--config"), state_dir: value("--state-dir") })
+}
+
+/// The processes that take mails out of the outbox of this state folder.
+#[must_use]
+pub fn mailers(host: &Host, state_dir: &Path) -> Vec<Mailer> {
+    let entries = std::fs::read_dir(host.path("/proc")).into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let mailer = |pid: u32| {
+        let cmdline = host.read(format!("/proc/{pid}/cmdline")).ok()?;
+        let started = started(&parse_cmdline(&cmdline))?;
+        (state_of(host, pid, &started)? == state_dir).then_some(Mailer { pid, kind: started.kind })
+    };
+    let mut mailers: Vec<Mailer> = pids.filter_map(mailer).collect();
+    mailers.sort_by_key(|mailer| (mailer.kind == Kind::Run, mailer.pid));
+    mailers
+}
+
+/// The state folder of a watchdog, worked out as it does itself: arguments, settings, environment, user.
+fn state_of(host: &Host, pid: u32, started: &Started) -> Option<PathBuf> {
+    let folder = std::fs::read_link(host.path(format!("/proc/{pid}/cwd"))).unwrap_or_else(|_| "/".into());
+    if let Some(named) = &started.state_dir {
+        return Some(folder.join(named));
+    }
+    let config = started.config.as_ref().map_or_else(|| host.path(settings::FILE), |file| folder.join(file));
+    if let Ok(text) = std::fs::read_to_string(&config) {
+        let read = settings::parse_settings(&config.to_string_lossy(), &text).ok()?;
+        if let Some(named) = read.state_dir {
+            return Some(folder.join(named));
+        }
+    }
+    let environment = host.read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let variable = |name: &str| {
+        let mut entries = environment.split(|b| *b == 0);
+        let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+        Some(PathBuf::from(OsStr::from_bytes(value)))
+    };
+    if let Some(folder) = variable("STATE_DIRECTORY") {
+        return Some(folder);
+    }
+    let status = host.read(format!("/proc/{pid}/status")).ok()?;
+    if crate::processes::parse::parse_status_uid(&status)? == 0 {
+        return Some(PathBuf::from("/var/lib/host-watchdog"));
+    }
+    let home = || variable("HOME").map(|home| home.join(".local/state"));
+    variable("XDG_STATE_HOME").or_else(home).map(|folder| folder.join("host-watchdog"))
+}
+
+/// What waits in the outbox, and why.
+pub fn outbox(case: &Case) -> Vec<Check> {
+    const NAME: &str = "outbox";
+    let Some(known) = case.stored.known() else { return Vec::new() };
+    let outbox = match &known.outbox {
+        Ok(outbox) => outbox,
+        Err(why) => {
+            let says = format!("the outbox cannot be read: {}", clean(why));
+            return vec![Check::unknown(NAME, says).remedy("run this as root: sudo watchdog doctor")];
+        }
+    };
+    let now = case.host.now();
+    let mut checks = Vec::new();
+    if known.status.unqueued > 0 {
+        let says =
+            format!("{} are written and could not be put into the outbox yet", mails(known.status.unqueued));
+        checks.push(Check::fault(NAME, says).remedy("see why: journalctl -u host-watchdog"));
+    }
+    let why = outbox
+        .last_error
+        .as_deref()
+        .map(|error| format!("; the last try: {}", clean(error)))
+        .unwrap_or_default();
+    let since = outbox
+        .oldest
+        .map(|oldest| format!(", the oldest since {}", words::ago(oldest, now)))
+        .unwrap_or_default();
+    let is_old = outbox.oldest.is_some_and(|oldest| now.duration_since(oldest) > LONG);
+    let says = format!(
+        "{} in the outbox{since}{why}",
+        if outbox.waiting == 1 {
+            "1 mail waits".to_owned()
+        } else {
+            format!("{} mails wait", outbox.waiting)
+        }
+    );
+    if outbox.waiting == 0 {
+        if checks.is_empty() {
+            checks.push(Check::ok(NAME, "no mail waits"));
+        }
+    } else if is_old || outbox.refused > 0 {
+        checks.push(Check::fault(NAME, says).remedy("cure what it says, then: watchdog deliver"));
+    } else if outbox.last_error.is_some() {
+        checks.push(Check::warning(NAME, says).remedy("cure what it says, then: watchdog deliver"));
+    } else {
+        checks.push(Check::ok(NAME, says));
+    }
+    checks
+}
+
+fn mails(count: usize) -> String {
+    if count == 1 { "1 mail".to_owned() } else { format!("{count} mails") }
+}
+
+/// Where `/etc/aliases` sends the mail of `user`; none if it says nothing of them.
+#[must_use]
+pub fn parse_aliases(aliases: &[u8], user: &str) -> Option<Text> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for line in aliases.split(|b| *b == b'\n') {
+        let is_more = line.first().is_some_and(|b| *b == b' ' || *b == b'\t');
+        match lines.last_mut() {
+            // An entry goes on where a line begins with a blank.
+            Some(last) if is_more && !last.is_empty() => last.extend_from_slice(line),
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    let entry = |line: &Vec<u8>| {
+        let line = line.trim_ascii();
+        let at = line.iter().position(|b| *b == b':')?;
+        let (name, to) = line.split_at(at);
+        let name = name
+            .trim_ascii()
+            .strip_prefix(b"\"")
+            .and_then(|n| n.strip_suffix(b"\""))
+            .unwrap_or(name.trim_ascii());
+        let to = to.get(1..)?.trim_ascii();
+        (!line.starts_with(b"#") && name.eq_ignore_ascii_case(user.as_bytes()) && !to.is_empty())
+            .then(|| Text::cut(to, 200))
+    };
+    lines.iter().find_map(entry)
+}
+
+/// Who reads mails that go to a local user: a hint, as only the mail server knows for sure.
+pub fn root_mail(case: &Case) -> Vec<Check> {
+    let Ok(setup) = case.setup else { return Vec::new() };
+    let settings = setup.mail_settings();
+    if matches!(settings.via, Via::Folder(_)) {
+        return Vec::new();
+    }
+    let to = settings.envelope(&case.host.name()).to;
+    let local = to.iter().map(ToString::to_string).filter(|to| !to.contains('@'));
+    local.map(|user| reader(case, setup, &user)).collect()
+}
+
+fn reader(case: &Case, setup: &Setup, user: &str) -> Check {
+    const NAME: &str = "root-mail";
+    let aliases = case.host.read("/etc/aliases").unwrap_or_default();
+    if let Some(to) = parse_aliases(&aliases, user) {
+        return Check::note(
+            NAME,
+            format!("/etc/aliases sends the mail of {user} to {to}: somebody should read it there"),
+        );
+    }
+    let home = if user == "root" { "/root".to_owned() } else { format!("/home/{user}") };
+    if let Ok(forward) = case.host.read(format!("{home}/.forward")) {
+        let to = Text::cut(forward.trim_ascii(), 200);
+        return Check::note(
+            NAME,
+            format!("{home}/.forward sends the mail of {user} to {to}: somebody should read it there"),
+        );
+    }
+    let file = setup.file.as_ref().map_or(settings::FILE.to_owned(), |file| file.display().to_string());
+    let alias = format!("echo '{user}: you@example.org' >> /etc/aliases && newaliases");
+    let direct = format!("or name an address in {file}: [mail] to = [\"you@example.org\"]");
+    let has_exim = ["/usr/sbin/exim4", "/usr/sbin/exim"].iter().any(|path| case.host.path(path).exists());
+    if has_exim && user == "root" {
+        let says = "no alias says who reads root's mail, and exim never delivers to root itself: it lies in /var/mail/mail, or comes back";
+        return Check::warning(NAME, says).remedy(alias).remedy(direct);
+    }
+    let says =
+        format!("no alias says who reads the mail of {user}: it stays on this host, in /var/mail/{user}");
+    Check::warning(NAME, says).remedy(alias).remedy(direct)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_alias_is_found_as_mail_servers_read_it() {
+        let aliases =
+            b"# root: nobody\npostmaster: root\nRoot : alice,\n\tbob@example.org\nempty:\n\"x y\": z\n";
+        let to = |user| parse_aliases(aliases, user).map(|to| to.to_string());
+        assert_eq!(to("root").as_deref(), Some("alice,\\tbob@example.org"));
+        assert_eq!(to("postmaster").as_deref(), Some("root"));
+        assert_eq!(to("x y").as_deref(), Some("z"));
+        assert_eq!((to("empty"), to("nobody")), (None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_of_aliases_is_taken(aliases: Vec<u8>) {
+            let _ = parse_aliases(&aliases, "root");
+        }
+    }
+
+    fn kind(args: &str) -> Option<Kind> {
+        let args: Vec<&[u8]> = args.split(' ').map(str::as_bytes).collect();
+        started(&args).map(|started| started.kind)
+    }
+
+    #[test]
+    fn a_mailer_is_known_by_its_arguments() {
+        for (args, is) in [
+            ("/usr/bin/watchdog deliver --stay", Some(Kind::Deliver)),
+            ("host-watchdog deliver --stay --state-dir /x", Some(Kind::Deliver)),
+            ("/usr/bin/watchdog deliver", None),
+            ("/usr/bin/watchdog deliver --handed-over", None),
+            ("watchdog run", Some(Kind::Run)),
+            ("watchdog --config /x run", Some(Kind::Run)),
+            ("watchdog run --no-deliver", None),
+            ("watchdog run --once", None),
+            ("/usr/sbin/watchdog", None),
+            ("vi run", None),
+        ] {
+            assert_eq!(kind(args), is, "{args}");
+        }
+    }
+}

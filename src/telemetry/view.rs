@@ -1,0 +1,48 @@
+//! What the service says of itself, kept in the store beside what the watches remember: how it looks from within its
+//! sandbox. Commands run by a person see more or less than it does, so they read this.
+
+use crate::coverage::Gap;
+use crate::processes::parse;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The name under which it is kept.
+pub const VIEW: &str = "service.view";
+
+/// What the service says of itself, as of its last pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct View {
+    /// Its version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// When that process started, in clock ticks after the boot: the number alone may be another's by now.
+    pub start: u64,
+    /// The SHA-256 of the policy in force, in hexadecimal.
+    pub policy_digest: String,
+    /// What each watch could not see when it last looked, accepted by the policy or not.
+    pub gaps: BTreeMap<String, Vec<Gap>>,
+    /// Records of telemetry that were dropped since it started.
+    pub telemetry_lost: u64,
+}
+
+impl View {
+    /// The view of this process.
+    #[must_use]
+    pub fn of_this_process(
+        policy_digest: &str,
+        gaps: impl Iterator<Item = (String, Vec<Gap>)>,
+        telemetry_lost: u64,
+    ) -> Self {
+        let stat = std::fs::read("/proc/self/stat").unwrap_or_default();
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            start: parse::parse_stat(&stat).map_or(0, |stat| stat.start),
+            policy_digest: policy_digest.to_owned(),
+            gaps: gaps.filter(|(_, gaps)| !gaps.is_empty()).collect(),
+            telemetry_lost,
+        }
+    }
+}
