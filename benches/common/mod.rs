@@ -170,5 +170,6 @@ impl Passes {
 pub fn learned(name: &str) -> Policy {
     let mut passes = Passes::of(name);
     let snapshot = passes.snapshot(&Policy::default());
-    Policy::from_text("learned", &learn::policy(&passes.watches, &snapshot)).unwrap()
+    let learned = learn::policy(&passes.watches, &snapshot, &learn::How::default()).unwrap();
+    Policy::from_text("learned", &learned).unwrap()
 }
