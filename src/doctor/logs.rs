@@ -138,8 +138,8 @@ pub fn web_logs(case: &Case) -> Vec<Check> {
     }
     if checks.is_empty() {
         let says = match named.logs.len() {
-            0 => "there are no web logs".to_owned(),
-            count => format!("all {count} web logs of the policy are there"),
+            0 => "there are no web logs",
+            _ => "the web logs of the policy are there",
         };
         checks.push(Check::ok(NAME, says));
     }

@@ -132,8 +132,7 @@ pub fn outbox(case: &Case) -> Vec<Check> {
     let now = case.host.now();
     let mut checks = Vec::new();
     if known.status.unqueued > 0 {
-        let says =
-            format!("{} are written and could not be put into the outbox yet", mails(known.status.unqueued));
+        let says = format!("the outbox could not take what is written: {}", mails(known.status.unqueued));
         checks.push(Check::fault(NAME, says).remedy("see why: journalctl -u host-watchdog"));
     }
     let why = outbox

@@ -89,7 +89,7 @@ pub fn through(outbox: &Outbox, case: &Case, route: &Route, patience: Duration) 
 }
 
 /// What it means.
-fn judge(setup: &Setup, route: &Route, who: &str, outcome: &Outcome) -> Check {
+pub(super) fn judge(setup: &Setup, route: &Route, who: &str, outcome: &Outcome) -> Check {
     let way = format!("over {}, sent by {who}", route.describe());
     match outcome {
         Outcome::Accepted(_) if matches!(setup.mail_settings().via, Via::Folder(_)) => {

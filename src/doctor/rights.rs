@@ -42,16 +42,17 @@ pub fn capabilities(case: &Case) -> Vec<Check> {
     if lacks.is_empty() {
         return vec![Check::ok(NAME, format!("{who} may see every process and read every file"))];
     }
+    let is_ours = pid == "self";
     let check = |(name, what): (&str, &str)| {
-        Check::fault(NAME, format!("{who} lacks {name}, and so does not see {what}")).remedy(format!(
-            "systemctl edit host-watchdog, and write: [Service] AmbientCapabilities={name} CapabilityBoundingSet={name}"
-        ))
+        let says = format!("{who} lacks {name}, and so does not see {what}");
+        if is_ours {
+            return Check::warning(NAME, says).remedy("sudo watchdog doctor");
+        }
+        Check::fault(NAME, says)
+            .remedy("take back what was changed in the unit: systemctl revert host-watchdog && systemctl restart host-watchdog")
+            .remedy(format!("or, in a unit of your own: [Service] AmbientCapabilities={name}"))
     };
-    let mut checks: Vec<Check> = lacks.into_iter().map(check).collect();
-    if pid == "self" {
-        checks.iter_mut().for_each(|check| check.remedy = vec!["sudo watchdog doctor".to_owned()]);
-    }
-    checks
+    lacks.into_iter().map(check).collect()
 }
 
 /// How `/proc` is mounted.

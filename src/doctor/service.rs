@@ -13,13 +13,20 @@ use jiff::SignedDuration;
 /// A service that runs stores a pass each minute, whatever its schedules say. So long it may be late.
 const LATE: SignedDuration = SignedDuration::from_mins(3);
 
-/// Starts the service, where systemd does.
-const START: &str = "systemctl enable --now host-watchdog";
+/// The name under which the service looks at itself.
+const SELF: &str = "service";
+
+/// What starts the service.
+fn start(case: &Case) -> &'static str {
+    let has_systemd = case.host.path("/run/systemd/system").exists();
+    if has_systemd { "systemctl enable --now host-watchdog" } else { "watchdog run" }
+}
 
 pub fn settings(case: &Case) -> Vec<Check> {
     const NAME: &str = "settings";
     let check = match case.setup {
         Err(error) => {
+            let error = error.strip_prefix("the settings are wrong: ").unwrap_or(error);
             let first = error.lines().next().unwrap_or_default();
             let says =
                 format!("the settings are wrong, and what hangs on them was not checked: {}", clean(first));
@@ -33,7 +40,7 @@ pub fn settings(case: &Case) -> Vec<Check> {
                     "there are no settings, so nobody gets a mail: they are only kept in {}",
                     folder.display()
                 );
-                let remedy = format!("write {}, if only with the line: [mail]", settings::FILE);
+                let remedy = format!("printf '[mail]\\nto = [\"root\"]\\n' > {}", settings::FILE);
                 Check::warning(NAME, says).remedy(remedy)
             }
         },
@@ -78,7 +85,7 @@ pub fn running(case: &Case) -> Vec<Check> {
         Stored::Known(known) => known,
         Stored::Nothing => {
             let says = format!("the watchdog has never watched with {}", setup.state_dir.display());
-            return vec![Check::fault(NAME, says).remedy(START)];
+            return vec![Check::fault(NAME, says).remedy(start(case))];
         }
         Stored::Unreadable(why) => {
             let says = format!("what the service has written cannot be read: {}", clean(why));
@@ -87,18 +94,20 @@ pub fn running(case: &Case) -> Vec<Check> {
     };
     let now = case.host.now();
     let Some(run) = known.status.run else {
-        return vec![Check::fault(NAME, "the service has never been started").remedy(START)];
+        return vec![Check::fault(NAME, "the service has never been started").remedy(start(case))];
     };
     if let Some(stopped) = run.stopped {
         let says = format!("nobody is watching: the service was stopped {}", words::ago(stopped, now));
-        return vec![Check::fault(NAME, says).remedy(START)];
+        return vec![Check::fault(NAME, says).remedy(start(case))];
     }
     let last = run
         .last
         .map_or("it made no pass".to_owned(), |last| format!("its last pass was {}", words::ago(last, now)));
     let Some(pid) = case.stored.process(case.host) else {
         let says = format!("nobody is watching: the service ended without being stopped; {last}");
-        return vec![Check::fault(NAME, says).remedy(START).remedy("see why: journalctl -u host-watchdog")];
+        return vec![
+            Check::fault(NAME, says).remedy(start(case)).remedy("see why: journalctl -u host-watchdog"),
+        ];
     };
     let is_late = run.last.unwrap_or(run.started);
     if now.duration_since(is_late) > LATE {
@@ -134,19 +143,20 @@ pub fn watches(case: &Case) -> Vec<Check> {
     const NAME: &str = "watches";
     let Some(known) = case.stored.known() else { return Vec::new() };
     let now = case.host.now();
-    let blind = known.status.watches.iter().filter(|(_, mark)| mark.saw != Some(mark.looked));
+    let watches = || known.status.watches.iter().filter(|(watch, _)| *watch != SELF);
+    let blind = watches().filter(|(_, mark)| mark.saw != Some(mark.looked));
     let mut checks: Vec<Check> = blind
         .map(|(watch, mark)| {
             let saw = mark.saw.map_or("never saw anything".to_owned(), |saw| {
                 format!("last saw something {}", words::ago(saw, now))
             });
             let says =
-                format!("the watch of {}s {saw}; it looked {}", clean(watch), words::ago(mark.looked, now));
+                format!("the {} watch {saw}; it looked {}", clean(watch), words::ago(mark.looked, now));
             Check::warning(NAME, says).remedy("see why: the lines below, and watchdog alerts")
         })
         .collect();
-    if checks.is_empty() && !known.status.watches.is_empty() {
-        checks.push(Check::ok(NAME, format!("all {} watches see", known.status.watches.len())));
+    if checks.is_empty() && watches().count() > 0 {
+        checks.push(Check::ok(NAME, "every watch sees"));
     }
     checks
 }
@@ -167,7 +177,7 @@ pub fn coverage(case: &Case) -> Vec<Check> {
     for (watch, gaps) in &known.view.gaps {
         for gap in gaps {
             let says = format!(
-                "the watch of {}s sees {} of {} ({}): {}",
+                "the {} watch sees {} of {} ({}): {}",
                 clean(watch),
                 gap.seen,
                 gap.of,
