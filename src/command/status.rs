@@ -2,6 +2,7 @@
 
 use crate::alert::words;
 use crate::command::load_policy;
+use crate::finding::Code;
 use crate::host::Host;
 use crate::mail::{Outbox, OutboxStatus};
 use crate::say;
@@ -12,6 +13,7 @@ use crate::telemetry::{COST, Cost};
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
@@ -38,11 +40,17 @@ pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
                 )
             })
             .collect();
+        // Sums by code are named by their code, not by how the database calls them.
+        let by_code =
+            |code: &Code| Some((code.to_string(), status.counters.get(&store::findings_counter(*code))?));
+        let findings: BTreeMap<_, _> = Code::ALL.iter().filter_map(by_code).collect();
+        let counters: BTreeMap<_, _> =
+            status.counters.iter().filter(|(name, _)| !name.contains('.')).collect();
         let value = json!({
             "policy": setup.policy, "policy-digest": digest, "open-alerts": open, "watches": watches, "cost": cost,
             "run": status.run.map(|run| json!({ "started": run.started, "last": run.last, "stopped": run.stopped })),
             "outbox": { "waiting": outbox.waiting, "oldest": outbox.oldest, "last-error": outbox.last_error },
-            "last-digest": status.last_digest, "counters": status.counters,
+            "last-digest": status.last_digest, "counters": counters, "findings": findings,
         });
         say!("{value}");
     } else {
@@ -69,6 +77,7 @@ fn print(setup: &Setup, status: &Status, cost: &Cost, outbox: &OutboxStatus, ope
     say!("alerts     {open} open");
     let waiting = match (outbox.waiting, outbox.oldest) {
         (0, _) => "no mail waits".to_owned(),
+        (1, Some(since)) => format!("1 mail waits since {}", at(since)),
         (count, Some(oldest)) => format!("{count} mails wait, the oldest since {}", at(oldest)),
         (count, None) => format!("{count} mails wait"),
     };

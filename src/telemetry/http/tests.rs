@@ -93,7 +93,8 @@ fn each_request_gets_its_answer_and_the_connection_ends() {
         Connection: close
 
         that is no HTTP request
-    "#]].assert_eq(&all);
+    "#]]
+    .assert_eq(&all);
 }
 
 #[test]

@@ -62,7 +62,8 @@ fn a_record_of_the_journal_holds_what_happened_to_which_alert() {
         WATCHDOG_ALERT=k3v7q
         WATCHDOG_STATE=opened
         WATCHDOG_WATCH=process
-    "#]].assert_eq(&lines);
+    "#]]
+    .assert_eq(&lines);
 }
 
 #[test]
