@@ -27,6 +27,7 @@ pub mod words;
 
 pub use digest::{About, Blind, Composed};
 pub use due::{Digest, Entry, News};
+pub use id::message as message_id;
 pub use limits::Limits;
 pub use step::{Looked, Pass, Step, step};
 

@@ -6,6 +6,7 @@
 
 mod looker;
 mod mailer;
+mod observing;
 mod signals;
 mod timing;
 
@@ -16,6 +17,7 @@ use crate::coverage::Gap;
 use crate::finding::{Code, Finding};
 use crate::host::Host;
 use crate::mail::{self, Letter, Outbox};
+use crate::observe;
 use crate::pass::{self, Memories};
 use crate::policy::Policy;
 use crate::processes::Processes;
@@ -23,11 +25,13 @@ use crate::rule::Span;
 use crate::settings::Setup;
 use crate::store::Store;
 use crate::telemetry::{self, Telemetry, View};
+use crate::watch::Memory;
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use looker::{Looker, Order, Report};
 use mailer::Mailer;
+use observing::Observing;
 use signals::Signal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,6 +85,7 @@ struct Service {
     clock: Clock,
     coverage: BTreeMap<&'static str, Covered>,
     notes: Vec<Finding>,
+    observing: Observing,
     cost: telemetry::Cost,
     telemetry: Telemetry,
 }
@@ -163,6 +168,10 @@ impl Service {
         crate::file::make_private_folder(folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
         let mut store = Store::open(&folder.join(crate::store::FILE), now)?;
+        // A database that was damaged, and begun afresh, is no first start.
+        let first = store.reader().status()?.run.is_none() && store.notes()?.is_empty();
+        let record = store.memories().0.get(observe::MEMORY).and_then(Memory::recall);
+        let observing = Observing::starting(&setup, &policy, record, first, now);
         let mut notes: Vec<Finding> = Vec::new();
         if let Some(blind) = store.begin(now, UNWATCHED)? {
             notes.push(unwatched(&blind));
@@ -198,6 +207,7 @@ impl Service {
             lookers,
             inbox,
             notes,
+            observing,
         })
     }
 
@@ -289,7 +299,9 @@ impl Service {
                 findings: report.findings,
             });
         }
+        self.learn(&mut looked, now);
         let mut own = self.notes.clone();
+        own.extend(self.observing.not_included(&self.setup, now));
         own.extend(self.rejected.as_deref().map(policy_rejected));
         own.extend(self.lookers.iter().filter(|looker| looker.silent_for() > HANGS).map(hanging));
         looked.push(Looked { watch: SELF.to_owned(), saw: true, findings: own });
@@ -299,18 +311,34 @@ impl Service {
         let pass = Pass { now, host: self.host.name().to_string(), looked };
         let step = alert::step(&self.book, &pass, &self.setup.settings.alerts);
         let records = telemetry::records(&self.book, &step);
-        let composed = alert::digest::compose(step, &self.about());
-        let letter = composed.letter().cloned();
+        let about = self.about();
+        let (record, told) = self.observing.tell(&self.setup, now, &about).unzip();
+        if let Some(record) = &record {
+            memories.keep(observe::MEMORY, record);
+        }
+        let composed = alert::digest::compose(step, &about).and(told.flatten());
+        let letters: Vec<Letter> = composed.letters().cloned().collect();
         if let Err(error) = self.store.commit(&mut self.book, &pass, composed, &memories) {
             tracing::error!("what this pass saw could not be stored, and will be looked at again: {error}");
             return;
         }
         self.notes.clear();
         self.telemetry.publish(records);
-        if let (Some(letter), Show::Terminal) = (&letter, self.show) {
-            show(letter);
+        self.observing.done(record);
+        if self.show == Show::Terminal {
+            letters.iter().for_each(show);
         }
         self.post();
+    }
+
+    /// While observing, what is only not known yet becomes rules.
+    fn learn(&mut self, looked: &mut [Looked], now: Timestamp) {
+        let Self { observing, policy, setup, rejected, .. } = self;
+        observing.learn(&self.host, looked, now, || {
+            let loaded = Policy::load(&setup.policy).map_err(|error| error.to_string());
+            *policy = Arc::new(loaded.inspect_err(|error| *rejected = Some(error.clone()))?);
+            Ok(())
+        });
     }
 
     /// Puts every mail that was composed into the outbox. What cannot be put in now is tried in the next pass.
@@ -341,6 +369,8 @@ impl Service {
                 }
                 self.telemetry = self.telemetry.changed(&setup.settings.telemetry, &setup.state_dir);
                 (self.setup, self.policy, self.rejected) = (setup, Arc::new(policy), None);
+                self.observing.changed(&self.setup, &self.policy);
+                self.observing.complain(&self.setup, self.host.now());
                 tracing::info!("settings and policy read anew; policy {digest} is in force");
             }
             Err(error) => {
@@ -369,6 +399,7 @@ impl Service {
             saw: self.coverage.values().filter_map(|covered| covered.saw.clone()).collect(),
             gaps: self.coverage.values().flat_map(|covered| covered.gaps.clone()).collect(),
             blind: self.store.blind().unwrap_or_default(),
+            observing: self.observing.foot(self.host.now(), &self.zone),
         }
     }
 }

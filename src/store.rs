@@ -190,8 +190,8 @@ impl Store {
                 tx.prepare_cached("UPDATE alerts SET live = 0 WHERE key = ?1 AND live = 1")?
                     .execute([key])?;
             }
-            if let Some(letter) = &composed.letter {
-                put_letter(tx, letter)?;
+            composed.letters().try_for_each(|letter| put_letter(tx, letter))?;
+            if composed.letter.is_some() {
                 for blind in &composed.blind {
                     tx.execute("DELETE FROM blind WHERE blind = ?1", [json(blind)?])?;
                 }

@@ -38,6 +38,7 @@ fn about() -> About {
         saw: Vec::new(),
         gaps: Vec::new(),
         blind: Vec::new(),
+        observing: None,
     }
 }
 

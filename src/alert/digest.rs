@@ -48,6 +48,8 @@ pub struct About {
     pub gaps: Vec<Gap>,
     /// When nobody was watching, and no mail has said so yet.
     pub blind: Vec<Blind>,
+    /// That what is new is learned and not reported, and until when.
+    pub observing: Option<String>,
 }
 
 /// A time in which the watchdog was not watching.
@@ -66,6 +68,8 @@ pub struct Blind {
 pub struct Composed {
     pub(crate) step: Step,
     pub(crate) letter: Option<Letter>,
+    /// Another mail of the service's own, which tells of no alert.
+    pub(crate) other: Option<Letter>,
     /// What the mail says of times in which nobody was watching.
     pub(crate) blind: Vec<Blind>,
 }
@@ -82,13 +86,24 @@ impl Composed {
     pub fn letter(&self) -> Option<&Letter> {
         self.letter.as_ref()
     }
+
+    /// Every mail that is stored with the step.
+    pub fn letters(&self) -> impl Iterator<Item = &Letter> {
+        self.letter.iter().chain(&self.other)
+    }
+
+    /// The same with another mail, to be stored together with the step.
+    #[must_use]
+    pub fn and(self, other: Option<Letter>) -> Self {
+        Self { other, ..self }
+    }
 }
 
 /// Puts the digest of a step, if it has one, into words.
 #[must_use]
 pub fn compose(step: Step, about: &About) -> Composed {
     let letter = step.digest.as_ref().map(|digest| write(digest, about));
-    Composed { step, letter, blind: about.blind.clone() }
+    Composed { step, letter, other: None, blind: about.blind.clone() }
 }
 
 /// Puts a digest into words.
@@ -326,6 +341,7 @@ fn footer(lines: &mut Vec<String>, digest: &Digest, about: &About) {
     );
     lines.push("all open alerts: watchdog alerts".to_owned());
     lines.extend(wrap("", "  ", &format!("to allow what you know, add its rule to {}", about.add_to)));
+    lines.extend(about.observing.iter().flat_map(|observing| wrap("", "  ", observing)));
     let digest: String = about.policy_digest.chars().take(12).collect();
     lines.extend(wrap("", "  ", &format!("policy {digest}: {}", about.policy_files.join(", "))));
     lines.extend(wrap("", "  ", &format!("host-watchdog {}", about.version)));

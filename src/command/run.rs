@@ -1,6 +1,7 @@
 //! `watchdog run`: the service; with nothing prepared it prepares itself.
 
 use crate::command::{learn_policy, load_policy};
+use crate::observe::Rules;
 use crate::policy::Policy;
 use crate::service::{self, Show};
 use crate::settings::Setup;
@@ -16,6 +17,9 @@ pub fn run(read: impl Fn() -> Result<Setup>, once: bool) -> Result<ExitCode> {
         .with_context(|| format!("cannot keep anything in {}", setup.state_dir.display()))?;
     if matches!(file::is_there(&setup.policy), Ok(false)) {
         learn_policy(&setup)?;
+    }
+    if setup.settings.observe.span().is_some() {
+        Rules::at(&setup.state_dir).make()?;
     }
     let policy = load_policy(&setup.policy)?;
     let show = if setup.file.is_some() { Show::Nothing } else { Show::Terminal };

@@ -5,6 +5,7 @@ use crate::command::load_policy;
 use crate::finding::Code;
 use crate::host::Host;
 use crate::mail::{Outbox, OutboxStatus};
+use crate::observe::{self, Record};
 use crate::say;
 use crate::schedule;
 use crate::settings::Setup;
@@ -24,6 +25,7 @@ pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
     let reader = Reader::open(&path)?;
     let status = reader.status()?;
     let cost: Cost = reader.memory(COST)?.recall();
+    let observing = observing(setup, reader.memory(observe::MEMORY)?.recall());
     let outbox = Outbox::at(setup.state_dir.join("outbox")).status().context("cannot read the outbox")?;
     let open = reader.open_alerts()?.len();
     let policy = load_policy(&setup.policy);
@@ -50,13 +52,26 @@ pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
             "policy": setup.policy, "policy-digest": digest, "open-alerts": open, "watches": watches, "cost": cost,
             "run": status.run.map(|run| json!({ "started": run.started, "last": run.last, "stopped": run.stopped })),
             "outbox": { "waiting": outbox.waiting, "oldest": outbox.oldest, "last-error": outbox.last_error },
+            "observing": observing.as_ref().map(|record| json!({ "until": record.until, "learned": record.learned.len() })),
             "last-digest": status.last_digest, "counters": counters, "findings": findings,
         });
         say!("{value}");
     } else {
         print(setup, &status, &cost, &outbox, open, &digest);
+        if let Some(record) = observing {
+            let until = schedule::in_words(record.until, &TimeZone::system());
+            let rules = words::count(record.learned.len() as u64, "rule");
+            let file = setup.state_dir.join(observe::FILE);
+            say!("observing  until {until}, {rules} learned so far: {}", file.display());
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The record, while it is observed.
+fn observing(setup: &Setup, record: Option<Record>) -> Option<Record> {
+    let now = Host::this().now();
+    record.filter(|record| record.state(now, setup.settings.observe) == observe::State::On)
 }
 
 fn print(setup: &Setup, status: &Status, cost: &Cost, outbox: &OutboxStatus, open: usize, digest: &str) {

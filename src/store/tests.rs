@@ -33,6 +33,7 @@ fn about(blind: Vec<Blind>) -> About {
         saw: Vec::new(),
         gaps: Vec::new(),
         blind,
+        observing: None,
     }
 }
 

@@ -19,6 +19,7 @@ pub fn about() -> About {
         saw: vec!["312 processes".into(), "14 listeners".into()],
         gaps: Vec::new(),
         blind: Vec::new(),
+        observing: None,
     }
 }
 

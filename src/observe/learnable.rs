@@ -1,0 +1,148 @@
+//! Which findings mean no more than "not known yet", and the rule each becomes.
+
+use super::Learned;
+use crate::finding::{Code, Finding};
+use crate::host::Host;
+use crate::policy::Policy;
+use crate::rule::{Pattern, to_toml};
+use crate::text::Text;
+use serde::Deserialize;
+use serde::de::value::StrDeserializer;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What a suggestion says in place of a reason. If it says more, a person must look at it.
+const UNSAID: &str = "…";
+
+/// A rule that is longer in words is for a person to read.
+const LONGEST: usize = 4000;
+
+/// What threads of the kernel are called; a program that calls itself so does not want to be seen.
+const KERNEL: &[&str] = &[
+    "[",
+    "kworker",
+    "kthread",
+    "ksoftirqd",
+    "kswapd",
+    "kcompactd",
+    "kdevtmpfs",
+    "khugepaged",
+    "khungtaskd",
+    "kauditd",
+    "migration/",
+    "rcu_",
+    "cpuhp/",
+    "idle_inject/",
+    "irq/",
+    "jbd2/",
+    "watchdogd",
+    "writeback",
+];
+
+/// The rule that this finding becomes; none for one that says nothing of unknown processes and sockets. What must
+/// not be learned is an error: why, in words.
+///
+/// # Errors
+/// Why it is not to be learned.
+pub fn learnable(host: &Host, finding: &Finding, by: &str) -> Option<Result<Learned, String>> {
+    if !matches!(finding.code, Code::UnknownProcess | Code::NewListener) {
+        return None;
+    }
+    Some(learn(host, finding, by))
+}
+
+fn learn(host: &Host, finding: &Finding, by: &str) -> Result<Learned, String> {
+    let said = |name: &str| finding.evidence.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+    if let Some(code_from) = finding.evidence.get("code from").and_then(|value| value.as_str()) {
+        return Err(format!("its code comes from {code_from}"));
+    }
+    if KERNEL.iter().any(|name| said("calls itself").starts_with(name) || said("arguments").starts_with('['))
+    {
+        return Err("it calls itself like a thread of the kernel".to_owned());
+    }
+    let suggested = finding.suggest.as_deref().unwrap_or_default();
+    let policy = Policy::from_text("the suggested rule", &format!("schema = 1\n{suggested}"))
+        .map_err(|_| "no rule is known that would allow it".to_owned())?;
+    let why = |what: &str| {
+        let unit = said("unit");
+        let unit = if unit.is_empty() { String::new() } else { format!(", in {unit}") };
+        let parent = said("parent");
+        let parent = if parent.is_empty() { String::new() } else { format!(", started by {parent}") };
+        Some(format!("{what} while this host was observed{unit}{parent}"))
+    };
+    let learned = match (policy.process.process.as_slice(), policy.listener.listener.as_slice()) {
+        ([placed], []) => {
+            let mut rule = placed.rule.clone();
+            remarkable(rule.why.as_deref())?;
+            if rule.expires.is_some() || rule.deleted {
+                return Err("a rule for it would have to expire".to_owned());
+            }
+            known_place(host, Some(&rule.exe), rule.script.as_ref(), rule.container)?;
+            (rule.why, rule.by) = (why("ran"), Some(by.to_owned()));
+            Learned { words: super::rules::process(&rule), toml: to_toml("[[process]]", &rule) }
+        }
+        ([], [placed]) => {
+            let mut rule = placed.rule.clone();
+            remarkable(rule.why.as_deref())?;
+            if rule.expires.is_some() {
+                return Err("a rule for it would have to expire".to_owned());
+            }
+            known_place(host, rule.exe.as_ref(), rule.script.as_ref(), rule.container)?;
+            (rule.why, rule.by) = (why("listened"), Some(by.to_owned()));
+            Learned { words: super::rules::listener(&rule), toml: to_toml("[[listener]]", &rule) }
+        }
+        _ => return Err("no rule is known that would allow it".to_owned()),
+    };
+    if learned.toml.len() > LONGEST {
+        return Err("a rule for it would be too long to be read".to_owned());
+    }
+    Ok(learned)
+}
+
+/// The learner says in the reason what is odd: a package's file that was changed, an owner nobody sees.
+fn remarkable(why: Option<&str>) -> Result<(), String> {
+    match why.unwrap_or_default().strip_prefix(UNSAID) {
+        Some("") => Ok(()),
+        Some(remark) => Err(remark.trim_start_matches("; ").to_owned()),
+        None => Err("no rule is known that would allow it".to_owned()),
+    }
+}
+
+/// A rule names a file by its path, which says something only if not everybody can put a file there.
+fn known_place(
+    host: &Host,
+    exe: Option<&Pattern>,
+    script: Option<&Pattern>,
+    container: bool,
+) -> Result<(), String> {
+    let exe = exe.map(Pattern::as_str).unwrap_or_default();
+    if !exe.starts_with('/') {
+        return Err("it has no file of its own".to_owned());
+    }
+    if script.is_some_and(|script| script.as_str() == "(standard input)") {
+        return Err("its script comes from its standard input and can be anything".to_owned());
+    }
+    // A path within a container is none of ours, and its rule holds in containers only.
+    let paths = [Some(exe), script.map(Pattern::as_str)];
+    for path in paths.into_iter().flatten().filter(|path| path.starts_with('/') && !container) {
+        if is_open_to_all(host, path)? {
+            return Err("it comes from a place where anybody may put a file".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// True if everybody may write this file, or one of the folders above it.
+fn is_open_to_all(host: &Host, path: &str) -> Result<bool, String> {
+    let shown: StrDeserializer<serde::de::value::Error> = StrDeserializer::new(path);
+    let bytes = Text::deserialize(shown).map_err(|error| error.to_string())?.to_bytes();
+    let path = <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes);
+    for part in Path::new(&path).ancestors() {
+        match std::fs::metadata(host.path(part)) {
+            Ok(found) if found.mode() & 0o002 != 0 => return Ok(true),
+            Ok(_) => {}
+            Err(error) => return Err(format!("its file cannot be looked at: {error}")),
+        }
+    }
+    Ok(false)
+}
