@@ -1,0 +1,61 @@
+//! Installed with apt: it watches at once, and a quiet host is quiet.
+
+use crate::host::{Host, subjects};
+
+const NONE: [&str; 0] = [];
+
+fn is_quiet_after_its_installation(host: &Host, passes: u64) {
+    let said = host.install("none");
+    assert!(said.contains("host-watchdog: learned what runs here now and allows it: /etc/host-watchdog/policy.toml"), "{said}");
+    assert!(said.contains("it watches at once"), "{said}");
+    let active = host.run(
+        "systemctl is-active host-watchdog.service host-watchdog-mail.service host-watchdog-sendmail.path
+         systemctl is-enabled host-watchdog.service host-watchdog-mail.service host-watchdog-sendmail.path",
+    );
+    assert_eq!(active, "active\nactive\nactive\nenabled\nenabled\nenabled\n");
+    assert_eq!(host.run("systemctl --failed --no-legend --plain"), "");
+    assert_eq!(
+        host.run("stat -c '%U:%G %a %n' /etc/host-watchdog/policy.toml /var/lib/host-watchdog /var/lib/host-watchdog/outbox"),
+        "root:host-watchdog 640 /etc/host-watchdog/policy.toml\n\
+         host-watchdog:host-watchdog-mail 710 /var/lib/host-watchdog\n\
+         host-watchdog:host-watchdog-mail 2770 /var/lib/host-watchdog/outbox\n"
+    );
+    let valid = host.run("watchdog validate");
+    assert!(valid.contains("/etc/host-watchdog/policy.toml"), "{valid}");
+
+    host.wait_for_passes(passes);
+    assert_eq!(subjects(&host.mails()), NONE);
+    let status = host.status();
+    assert_eq!(status["open-alerts"], 0, "{status}");
+    assert_eq!(status["outbox"]["waiting"], 0, "{status}");
+    for (name, watch) in status["watches"].as_object().unwrap() {
+        assert_eq!(watch["looked"], watch["saw"], "the {name} watch saw nothing: {status}");
+    }
+    assert_eq!(status["watches"].as_object().unwrap().len(), 7, "{status}");
+    let check = host.try_run("runuser -u nobody -- true; watchdog alerts --json");
+    assert_eq!(String::from_utf8_lossy(&check.stdout), "");
+}
+
+#[test]
+fn installed_with_apt_it_learns_a_policy_watches_at_once_and_a_quiet_host_is_quiet() {
+    let Some(host) = Host::boot("install") else { return };
+    is_quiet_after_its_installation(&host, 3);
+
+    // Quiet is not deaf: the mail goes its whole way.
+    let said = host.run("watchdog mail test");
+    assert!(said.contains("250"), "{said}");
+    let mail = host.next_mail(std::time::Duration::from_secs(20));
+    assert_eq!(crate::host::subject(&mail), "web1: a test of the mail");
+
+    // It comes up again by itself.
+    host.reboot();
+    host.wait_for_passes(1);
+    assert_eq!(host.run("systemctl is-active host-watchdog.service host-watchdog-mail.service"), "active\nactive\n");
+    assert_eq!(host.mails().len(), 1, "{:?}", subjects(&host.mails()));
+}
+
+#[test]
+fn on_debian_13_too_it_learns_a_policy_and_a_quiet_host_is_quiet() {
+    let Some(host) = Host::boot_suite("trixie", "trixie") else { return };
+    is_quiet_after_its_installation(&host, 2);
+}
