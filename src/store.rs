@@ -22,7 +22,7 @@ pub use error::StoreError;
 pub use read::{Reader, Run, Status, WatchMark};
 
 use crate::alert::{Alert, Blind, Book, Composed, Pass};
-use crate::finding::{Code, Finding};
+use crate::finding::Finding;
 use crate::letter::Letter;
 use crate::pass::Memories;
 use crate::rule::Span;
@@ -46,6 +46,9 @@ const KEEP_DIGESTS: i64 = 500;
 
 /// Marks of starts and stops, the last so many.
 const KEEP_RUNS: i64 = 1000;
+
+/// Before the code in the name of the counter of its findings.
+const OF_CODE: &str = "findings.";
 
 /// The database of the one watchdog that may write it. Others read through [`Reader`].
 #[derive(Debug)]
@@ -282,19 +285,13 @@ fn put_pass(tx: &Transaction, pass: &Pass, run: Option<i64>) -> rusqlite::Result
         )?
         .execute(params![looked.watch, now, looked.saw.then_some(&now)])?;
         for finding in &looked.findings {
-            count(tx, &findings_counter(finding.code), 1)?;
+            count(tx, &format!("{OF_CODE}{}", finding.code), 1)?;
             tx.prepare_cached("DELETE FROM notes WHERE key = ?1")?.execute([finding.key()])?;
         }
     }
     tx.execute("UPDATE runs SET last = ?1 WHERE id = ?2", params![now, run])?;
     count(tx, "passes", 1)?;
     count(tx, "findings", i64::try_from(findings).unwrap_or(i64::MAX))
-}
-
-/// The name under which the findings of a code are counted.
-#[must_use]
-pub fn findings_counter(code: Code) -> String {
-    format!("findings.{code}")
 }
 
 fn count(tx: &Transaction, name: &str, more: i64) -> rusqlite::Result<()> {

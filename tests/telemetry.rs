@@ -2,6 +2,7 @@
 //! records in the journal; and that none of it holds up the service.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
 
 mod support;

@@ -2,7 +2,6 @@
 
 use crate::alert::words;
 use crate::command::load_policy;
-use crate::finding::Code;
 use crate::host::Host;
 use crate::mail::{Outbox, OutboxStatus};
 use crate::observe::{self, Record};
@@ -14,7 +13,6 @@ use crate::telemetry::{COST, Cost};
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
@@ -42,18 +40,12 @@ pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
                 )
             })
             .collect();
-        // Sums by code are named by their code, not by how the database calls them.
-        let by_code =
-            |code: &Code| Some((code.to_string(), status.counters.get(&store::findings_counter(*code))?));
-        let findings: BTreeMap<_, _> = Code::ALL.iter().filter_map(by_code).collect();
-        let counters: BTreeMap<_, _> =
-            status.counters.iter().filter(|(name, _)| !name.contains('.')).collect();
         let value = json!({
-            "policy": setup.policy, "policy-digest": digest, "open-alerts": open, "watches": watches, "cost": cost,
-            "run": status.run.map(|run| json!({ "started": run.started, "last": run.last, "stopped": run.stopped })),
-            "outbox": { "waiting": outbox.waiting, "oldest": outbox.oldest, "last-error": outbox.last_error },
+                    "policy": setup.policy, "policy-digest": digest, "open-alerts": open, "watches": watches, "cost": cost,
+                    "run": status.run.map(|run| json!({ "started": run.started, "last": run.last, "stopped": run.stopped })),
+                    "outbox": { "waiting": outbox.waiting, "oldest": outbox.oldest, "last-error": outbox.last_error },
             "observing": observing.as_ref().map(|record| json!({ "until": record.until, "learned": record.learned.len() })),
-            "last-digest": status.last_digest, "counters": counters, "findings": findings,
+            "last-digest": status.last_digest, "counters": status.counters, "findings": status.findings,
         });
         say!("{value}");
     } else {

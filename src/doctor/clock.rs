@@ -63,14 +63,11 @@ pub fn clock(case: &Case) -> Vec<Check> {
 
 pub fn time_zone(case: &Case) -> Vec<Check> {
     const NAME: &str = "time-zone";
-    let check = match login::time_zone(case.host).0 {
-        Some(zone) => {
-            Check::ok(NAME, format!("hours in the policy are those of {zone}, unless it names another zone"))
-        }
-        None => {
-            let says = "the host's time zone has no name, so hours in the policy are taken as UTC unless it names a zone";
-            Check::warning(NAME, says).remedy("timedatectl set-timezone Europe/London (or yours)")
-        }
+    let check = if let Some(zone) = login::time_zone(case.host).0 {
+        Check::ok(NAME, format!("hours in the policy are those of {zone}, unless it names another zone"))
+    } else {
+        let says = "the host's time zone has no name, so hours in the policy are taken as UTC unless it names a zone";
+        Check::warning(NAME, says).remedy("timedatectl set-timezone Europe/London (or yours)")
     };
     vec![check]
 }

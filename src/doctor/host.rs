@@ -2,6 +2,7 @@
 
 use super::{Case, Check};
 use crate::policy::Policy;
+use crate::rule::Span;
 use crate::text::Text;
 use crate::watch::update;
 use jiff::SignedDuration;
@@ -24,7 +25,7 @@ pub fn parse_connector(connector: &[u8]) -> bool {
 }
 
 /// Whether what starts and ends between two looks is seen.
-pub fn events(case: &Case) -> Vec<Check> {
+pub(super) fn events(case: &Case) -> Vec<Check> {
     const NAME: &str = "events";
     let offered = match case.host.read("/proc/net/connector") {
         Ok(connector) if parse_connector(&connector) => "the kernel would offer them (process connector)",
@@ -38,7 +39,7 @@ pub fn events(case: &Case) -> Vec<Check> {
 }
 
 /// Whether the package lists are fresh.
-pub fn package_lists(case: &Case) -> Vec<Check> {
+pub(super) fn package_lists(case: &Case) -> Vec<Check> {
     const NAME: &str = "package-lists";
     const UPDATE: &str = "apt-get update";
     const DAILY: &str = "to have it done daily: systemctl enable --now apt-daily.timer";
@@ -57,7 +58,7 @@ pub fn package_lists(case: &Case) -> Vec<Check> {
         update::never_fetched(case.host, &sources).into_iter().map(|source| source.name.clone()).collect();
     let policy = case.setup.ok().and_then(|setup| Policy::load(&setup.policy).ok()).unwrap_or_default();
     let limit = policy.update.updates.and_then(|placed| placed.rule.lists_max_age);
-    let limit = limit.map_or(FRESH, |limit| limit.signed());
+    let limit = limit.map_or(FRESH, Span::signed);
     let mut checks = Vec::new();
     if !missing.is_empty() {
         let says = format!("never fetched, so no update of theirs is seen: {}", missing.join(", "));
@@ -82,7 +83,7 @@ pub fn package_lists(case: &Case) -> Vec<Check> {
 }
 
 /// Whether there is room for what must be remembered and mailed.
-pub fn disk(case: &Case) -> Vec<Check> {
+pub(super) fn disk(case: &Case) -> Vec<Check> {
     const NAME: &str = "disk";
     let Ok(setup) = case.setup else { return Vec::new() };
     let folder = setup.state_dir.display();

@@ -119,7 +119,7 @@ fn state_of(host: &Host, pid: u32, started: &Started) -> Option<PathBuf> {
 }
 
 /// What waits in the outbox, and why.
-pub fn outbox(case: &Case) -> Vec<Check> {
+pub(super) fn outbox(case: &Case) -> Vec<Check> {
     const NAME: &str = "outbox";
     let Some(known) = case.stored.known() else { return Vec::new() };
     let outbox = match &known.outbox {
@@ -200,7 +200,7 @@ pub fn parse_aliases(aliases: &[u8], user: &str) -> Option<Text> {
 }
 
 /// Who reads mails that go to a local user: a hint, as only the mail server knows for sure.
-pub fn root_mail(case: &Case) -> Vec<Check> {
+pub(super) fn root_mail(case: &Case) -> Vec<Check> {
     let Ok(setup) = case.setup else { return Vec::new() };
     let settings = setup.mail_settings();
     if matches!(settings.via, Via::Folder(_)) {

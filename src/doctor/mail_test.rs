@@ -76,8 +76,9 @@ pub fn through(outbox: &Outbox, case: &Case, route: &Route, patience: Duration) 
                         return Ok(Outcome::Accepted(replies));
                     }
                 }
-                Fate::Waits { error: Some(error), attempts: 1.. } => return Ok(Outcome::Refused(error)),
-                Fate::Waits { .. } | Fate::Nowhere => {}
+                // Also if another mail's try has just shown that the way is closed, and this one was put off for it.
+                Fate::Waits { error: Some(error) } => return Ok(Outcome::Refused(error)),
+                Fate::Waits { error: None } | Fate::Nowhere => {}
             }
             if started.elapsed() > patience {
                 return Ok(Outcome::Untried);

@@ -22,7 +22,7 @@ pub fn parse_capabilities(status: &[u8]) -> Option<u64> {
 }
 
 /// What the kernel lets the service read of others.
-pub fn capabilities(case: &Case) -> Vec<Check> {
+pub(super) fn capabilities(case: &Case) -> Vec<Check> {
     const NAME: &str = "capabilities";
     let (pid, who) = whom(case);
     let status = case.host.read(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -80,11 +80,11 @@ pub fn parse_proc_mount(mountinfo: &[u8]) -> Option<ProcMount> {
         Some(ProcMount { hidepid: hidepid.filter(hides).map(str::to_owned), only_processes })
     };
     // The last mount lies on top of those before.
-    mountinfo.split(|b| *b == b'\n').filter_map(of_line).last()
+    mountinfo.split(|b| *b == b'\n').rev().find_map(of_line)
 }
 
 /// Whether `/proc` hides anything from the service.
-pub fn proc_mount(case: &Case) -> Vec<Check> {
+pub(super) fn proc_mount(case: &Case) -> Vec<Check> {
     const NAME: &str = "proc";
     let (pid, who) = whom(case);
     let read = |file: &str| case.host.read(format!("/proc/{pid}/{file}")).unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::alert::words;
 use crate::finding::Code;
 use crate::policy::Policy;
 use crate::rule;
-use crate::settings;
+use crate::settings::{self, Setup};
 use crate::text::clean;
 use jiff::SignedDuration;
 
@@ -32,18 +32,16 @@ pub fn settings(case: &Case) -> Vec<Check> {
                 format!("the settings are wrong, and what hangs on them was not checked: {}", clean(first));
             Check::fault(NAME, says).remedy("see line and column with: watchdog validate")
         }
-        Ok(setup) => match &setup.file {
-            Some(file) => Check::ok(NAME, format!("{} is valid", file.display())),
-            None => {
-                let folder = setup.mail_folder();
-                let says = format!(
-                    "there are no settings, so nobody gets a mail: they are only kept in {}",
-                    folder.display()
-                );
-                let remedy = format!("printf '[mail]\\nto = [\"root\"]\\n' > {}", settings::FILE);
-                Check::warning(NAME, says).remedy(remedy)
-            }
-        },
+        Ok(Setup { file: Some(file), .. }) => Check::ok(NAME, format!("{} is valid", file.display())),
+        Ok(setup) => {
+            let folder = setup.mail_folder();
+            let says = format!(
+                "there are no settings, so nobody gets a mail: they are only kept in {}",
+                folder.display()
+            );
+            let remedy = format!("printf '[mail]\\nto = [\"root\"]\\n' > {}", settings::FILE);
+            Check::warning(NAME, says).remedy(remedy)
+        }
     };
     vec![check]
 }

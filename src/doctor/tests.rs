@@ -9,6 +9,7 @@ use crate::store::{Run, Status, WatchMark};
 use crate::telemetry::View;
 use expect_test::{Expect, expect};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
@@ -93,6 +94,7 @@ fn known(digest: &str) -> Known {
             run: Some(Run { started: ago(900), last: Some(ago(1)), stopped: None }),
             watches: [mark("process", ago(1), Some(ago(1))), mark("service", ago(1), Some(ago(1)))].into(),
             counters: [("passes".to_owned(), 900)].into(),
+            findings: BTreeMap::new(),
             last_digest: None,
             unqueued: 0,
         },

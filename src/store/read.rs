@@ -1,6 +1,6 @@
 //! Reading the database, for the service at its start and for commands beside a running service.
 
-use super::{StoreError, micros, open};
+use super::{OF_CODE, StoreError, micros, open};
 use crate::alert::{Alert, Blind, Book};
 use crate::finding::Finding;
 use crate::letter::Letter;
@@ -47,9 +47,10 @@ pub struct Status {
     pub run: Option<Run>,
     /// The watches by name.
     pub watches: BTreeMap<String, WatchMark>,
-    /// Sums over all time: `passes`, `findings`, `digests`, and the findings of each code by
-    /// [`findings_counter`](super::findings_counter).
+    /// Sums over all time: `passes`, `findings`, `digests`.
     pub counters: BTreeMap<String, i64>,
+    /// The findings over all time by code.
+    pub findings: BTreeMap<String, i64>,
     /// When the last mail was composed.
     pub last_digest: Option<Timestamp>,
     /// How many mails are composed and not known to be in the outbox.
@@ -154,12 +155,16 @@ impl Reader {
         })?;
         let counters =
             self.rows("SELECT name, value FROM counters", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (findings, counters): (Vec<(String, i64)>, Vec<_>) =
+            counters.into_iter().partition(|(name, _): &(String, i64)| name.starts_with(OF_CODE));
+        let code = |(name, count): (String, i64)| (name.replacen(OF_CODE, "", 1), count);
         let last: Vec<Letter> =
             self.rows("SELECT letter FROM digests ORDER BY at DESC LIMIT 1", [], |row| json(row, 0))?;
         Ok(Status {
             run: self.last_run()?,
             watches: watches.into_iter().collect(),
             counters: counters.into_iter().collect(),
+            findings: findings.into_iter().map(code).collect(),
             last_digest: last.first().map(|letter| letter.date),
             unqueued: self.unqueued()?.len(),
         })

@@ -57,13 +57,12 @@ impl Log {
                 record.to_syslog(self.host.now(), &self.host.name(), std::process::id()).into_bytes()
             }
         };
-        let socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => {
-                let socket = UnixDatagram::unbound()?;
-                socket.set_nonblocking(true)?;
-                socket
-            }
+        let socket = if let Some(socket) = self.socket.take() {
+            socket
+        } else {
+            let socket = UnixDatagram::unbound()?;
+            socket.set_nonblocking(true)?;
+            socket
         };
         // The name is looked up each time: a log that was started anew has another socket there.
         let sent = socket.send_to(&datagram, path);

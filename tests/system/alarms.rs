@@ -19,14 +19,17 @@ impl Keys {
         let mut authorized = String::new();
         for (name, environment) in [("named", "environment=\"KEYHOLDER=alice\" "), ("nameless", "")] {
             let path = keys.path(name);
-            let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &path]).status();
+            let made =
+                Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &path]).status();
             assert!(made.unwrap().success());
             authorized += environment;
             authorized += &fs::read_to_string(format!("{path}.pub")).unwrap();
         }
         let folder = format!("/home/{user}/.ssh");
         host.write(&format!("{folder}/authorized_keys"), &authorized);
-        host.run(&format!("chown -R {user}: {folder}; chmod 700 {folder}; chmod 600 {folder}/authorized_keys"));
+        host.run(&format!(
+            "chown -R {user}: {folder}; chmod 700 {folder}; chmod 600 {folder}/authorized_keys"
+        ));
         keys
     }
 
@@ -38,9 +41,26 @@ impl Keys {
     fn session(&self, host: &Host, user: &str, key: &str, from: &str) -> Running {
         let ssh = Path::new("/usr/bin/ssh").to_str().unwrap();
         Running(host.client(&[
-            ssh, "-n", "-q", "-F", "none", "-b", from, "-i", &self.path(key), "-o", "IdentitiesOnly=yes",
-            "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-            &format!("{user}@198.51.100.2"), "sleep", "1800",
+            ssh,
+            "-n",
+            "-q",
+            "-F",
+            "none",
+            "-b",
+            from,
+            "-i",
+            &self.path(key),
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            &format!("{user}@198.51.100.2"),
+            "sleep",
+            "1800",
         ]))
     }
 }
@@ -48,7 +68,11 @@ impl Keys {
 /// From a minute ago to a minute ago, but for the hours around now: so now is forbidden.
 fn hours_without_now() -> String {
     let hour = Timestamp::now().to_zoned(TimeZone::UTC).hour();
-    format!("Mon-Sun {:02}:00-{:02}:00", (i32::from(hour) + 3).rem_euclid(24), (i32::from(hour) - 2).rem_euclid(24))
+    format!(
+        "Mon-Sun {:02}:00-{:02}:00",
+        (i32::from(hour) + 3).rem_euclid(24),
+        (i32::from(hour) - 2).rem_euclid(24)
+    )
 }
 
 /// What these people may do: alice always, bob not now; their sessions are known, so that only the login speaks.

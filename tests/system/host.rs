@@ -203,7 +203,9 @@ impl Host {
     /// Waits for one more mail in this mailbox than when last asked, and for no second one beside it.
     pub fn next_mail_of(&self, user: &str, within: Duration) -> Message<'static> {
         let before = self.seen.borrow().get(user).copied().unwrap_or(0);
-        self.wait_for(&format!("mail {} to {user}", before + 1), within, || self.mails_of(user).len() > before);
+        self.wait_for(&format!("mail {} to {user}", before + 1), within, || {
+            self.mails_of(user).len() > before
+        });
         // One that is too many would be under way now.
         std::thread::sleep(Duration::from_secs(2));
         let mails = self.mails_of(user);

@@ -6,7 +6,12 @@ const NONE: [&str; 0] = [];
 
 fn is_quiet_after_its_installation(host: &Host, passes: u64) {
     let said = host.install("none");
-    assert!(said.contains("host-watchdog: learned what runs here now and allows it: /etc/host-watchdog/policy.toml"), "{said}");
+    assert!(
+        said.contains(
+            "host-watchdog: learned what runs here now and allows it: /etc/host-watchdog/policy.toml"
+        ),
+        "{said}"
+    );
     assert!(said.contains("it watches at once"), "{said}");
     let active = host.run(
         "systemctl is-active host-watchdog.service host-watchdog-mail.service host-watchdog-sendmail.path
@@ -50,7 +55,10 @@ fn installed_with_apt_it_learns_a_policy_watches_at_once_and_a_quiet_host_is_qui
     // It comes up again by itself.
     host.reboot();
     host.wait_for_passes(1);
-    assert_eq!(host.run("systemctl is-active host-watchdog.service host-watchdog-mail.service"), "active\nactive\n");
+    assert_eq!(
+        host.run("systemctl is-active host-watchdog.service host-watchdog-mail.service"),
+        "active\nactive\n"
+    );
     assert_eq!(host.mails().len(), 1, "{:?}", subjects(&host.mails()));
 }
 

@@ -104,7 +104,9 @@ fn units_killed_at_awkward_moments_neither_lose_nor_double_a_mail() {
         std::thread::sleep(Duration::from_millis(pause));
     }
     let count = |name: &str| {
-        let told = |mail: &mail_parser::Message| crate::host::text(mail).contains(&format!("unknown process /tmp/{name} run by root"));
+        let told = |mail: &mail_parser::Message| {
+            crate::host::text(mail).contains(&format!("unknown process /tmp/{name} run by root"))
+        };
         host.mails().iter().filter(|mail| told(mail)).count()
     };
     host.wait_for("all mails", Duration::from_secs(180), || {

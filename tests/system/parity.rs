@@ -89,7 +89,16 @@ fn the_hardened_unit_sees_what_a_root_shell_sees() {
         normalise(&mut value);
         serde_json::to_string_pretty(&value).unwrap()
     });
-    for sight in ["/tmp/.sight", "/var/tmp/.sight", "/home/alice/.sight", "/root/.sight", "/dev/shm/.sight", "/run/.sight", "/tmp/.gone", "/tmp/.inner"] {
+    for sight in [
+        "/tmp/.sight",
+        "/var/tmp/.sight",
+        "/home/alice/.sight",
+        "/root/.sight",
+        "/dev/shm/.sight",
+        "/run/.sight",
+        "/tmp/.gone",
+        "/tmp/.inner",
+    ] {
         assert!(outside.contains(&format!("\"{sight}\"")), "a root shell does not see {sight}: {outside}");
     }
     for sight in ["7777", "8888", "9999"] {

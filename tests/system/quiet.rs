@@ -59,7 +59,12 @@ fn two_days_on_a_quiet_host_are_no_mail_no_growth_and_no_open_descriptor() {
     let started = Instant::now();
     let wait_for = |passes: u64| {
         while passed(&host) < passes {
-            assert!(started.elapsed() < Duration::from_mins(25), "{} passes in 25 minutes\n{}", passed(&host), host.journal());
+            assert!(
+                started.elapsed() < Duration::from_mins(25),
+                "{} passes in 25 minutes\n{}",
+                passed(&host),
+                host.journal()
+            );
             std::thread::sleep(Duration::from_millis(500));
         }
     };
@@ -71,7 +76,10 @@ fn two_days_on_a_quiet_host_are_no_mail_no_growth_and_no_open_descriptor() {
     let middle = held(pid);
     wait_for(TWO_DAYS);
     let late = held(pid);
-    println!("two days in {} s: after 6 hours {early:?}, a day {middle:?}, two days {late:?}", started.elapsed().as_secs());
+    println!(
+        "two days in {} s: after 6 hours {early:?}, a day {middle:?}, two days {late:?}",
+        started.elapsed().as_secs()
+    );
     assert_eq!(subjects(&host.mails()), [""; 0]);
     assert_eq!(so_far(&host).1, 0, "digests");
     assert_eq!(late.descriptors, early.descriptors);
@@ -86,8 +94,10 @@ fn two_days_on_a_quiet_host_are_no_mail_no_growth_and_no_open_descriptor() {
 fn some_minutes_of_the_real_service_cost_little_and_say_nothing() {
     let Some(_) = Host::boot("soak-can-run") else { return };
     let soak = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/system/soak");
-    let output = Command::new(soak).args(["3", "--package"]).arg(crate::host::package().unwrap()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let output =
+        Command::new(soak).args(["3", "--package"]).arg(crate::host::package().unwrap()).output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     println!("{said}");
     assert!(output.status.success(), "{said}");
     let last = said.lines().last().unwrap();

@@ -17,13 +17,18 @@ fn both_units_are_locked_in_as_promised() {
         let figure: f64 = exposure.split_whitespace().find_map(|word| word.parse().ok()).unwrap();
         assert!(figure <= 1.5, "{said}");
     }
-    let shown = host.run("systemctl show -p Type,NotifyAccess,NRestarts,User host-watchdog host-watchdog-mail");
+    let shown =
+        host.run("systemctl show -p Type,NotifyAccess,NRestarts,User host-watchdog host-watchdog-mail");
     assert_eq!(shown.matches("Type=notify").count(), 2, "{shown}");
     assert_eq!(shown.matches("NRestarts=0").count(), 2, "{shown}");
     let capabilities = host.run("for unit in host-watchdog host-watchdog-mail; do
         grep -E '^Cap(Prm|Eff|Bnd|Amb)|^NoNewPrivs|^Seccomp:' /proc/$(systemctl show -P MainPID $unit)/status; done");
     // CAP_DAC_READ_SEARCH is 2 and CAP_SYS_PTRACE 19.
-    let of = |set: &str, privileges: &str| format!("CapPrm:\t{set}\nCapEff:\t{set}\nCapBnd:\t{set}\nCapAmb:\t{set}\nNoNewPrivs:\t{privileges}\nSeccomp:\t2\n");
+    let of = |set: &str, privileges: &str| {
+        format!(
+            "CapPrm:\t{set}\nCapEff:\t{set}\nCapBnd:\t{set}\nCapAmb:\t{set}\nNoNewPrivs:\t{privileges}\nSeccomp:\t2\n"
+        )
+    };
     assert_eq!(capabilities, of("0000000000080004", "1") + &of("0000000000000000", "1"));
 }
 
@@ -31,9 +36,15 @@ fn both_units_are_locked_in_as_promised() {
 fn a_typo_in_the_policy_is_mailed_with_its_caret_and_the_old_policy_stays_in_force() {
     let Some(host) = Host::boot("typo") else { return };
     host.install("none");
-    host.run(&format!("printf '{}' >>/etc/host-watchdog/watchdog.toml; watchdog validate; systemctl reload host-watchdog", AT_ONCE.replace('\n', "\\n")));
+    host.run(&format!(
+        "printf '{}' >>/etc/host-watchdog/watchdog.toml; watchdog validate; systemctl reload host-watchdog",
+        AT_ONCE.replace('\n', "\\n")
+    ));
     host.wait_for_passes(1);
-    host.write("/etc/host-watchdog/policy.d/typo.toml", "schema = 1\n\n[[process]]\nexe  = \"/usr/bin/sleep\"\nuser = \"root\"\n");
+    host.write(
+        "/etc/host-watchdog/policy.d/typo.toml",
+        "schema = 1\n\n[[process]]\nexe  = \"/usr/bin/sleep\"\nuser = \"root\"\n",
+    );
     host.run("chgrp host-watchdog /etc/host-watchdog/policy.d/typo.toml; systemctl reload host-watchdog");
     let mail = host.next_mail(PROMISED);
     let said = text(&mail);
@@ -47,7 +58,10 @@ fn a_typo_in_the_policy_is_mailed_with_its_caret_and_the_old_policy_stays_in_for
     assert_eq!(subject(&mail), "web1: unknown process /tmp/x run by root");
 
     // Corrected, it is in force after a reload.
-    host.write("/etc/host-watchdog/policy.d/typo.toml", "schema = 1\n\n[[process]]\nexe   = \"/tmp/*\"\nusers = [\"root\"]\n");
+    host.write(
+        "/etc/host-watchdog/policy.d/typo.toml",
+        "schema = 1\n\n[[process]]\nexe   = \"/tmp/*\"\nusers = [\"root\"]\n",
+    );
     host.run("chgrp host-watchdog /etc/host-watchdog/policy.d/typo.toml; systemctl reload host-watchdog");
     host.run("cp /usr/bin/sleep /tmp/y; systemd-run -q --unit=y /tmp/y 900");
     host.wait_for_passes(2);
@@ -60,7 +74,10 @@ fn a_typo_in_the_policy_is_mailed_with_its_caret_and_the_old_policy_stays_in_for
 fn a_service_that_hangs_is_started_again_and_says_that_it_was_not_watching() {
     let Some(host) = Host::boot("hangs") else { return };
     host.install("none");
-    host.run(&format!("printf '{}' >>/etc/host-watchdog/watchdog.toml; systemctl restart host-watchdog", AT_ONCE.replace('\n', "\\n")));
+    host.run(&format!(
+        "printf '{}' >>/etc/host-watchdog/watchdog.toml; systemctl restart host-watchdog",
+        AT_ONCE.replace('\n', "\\n")
+    ));
     host.wait_for_passes(1);
     let limit = host.run("systemctl show -P WatchdogUSec host-watchdog");
     assert_eq!(limit.trim(), "5min");

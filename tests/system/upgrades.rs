@@ -14,7 +14,8 @@ struct Kept {
 
 /// The two alerts by their ids, as those of the upgrade itself come and go.
 fn kept(host: &Host) -> Kept {
-    let files = host.run("cd /etc/host-watchdog; find . -type f | sort | xargs sha256sum; stat -c '%U:%G %a %n' . *");
+    let files =
+        host.run("cd /etc/host-watchdog; find . -type f | sort | xargs sha256sum; stat -c '%U:%G %a %n' . *");
     let mut waiting = host.list("/var/lib/host-watchdog/outbox/queue");
     waiting.truncate(1);
     let open = host.run("watchdog alerts --json");
@@ -29,7 +30,9 @@ fn kept(host: &Host) -> Kept {
 }
 
 fn is_watching(host: &Host) {
-    let active = host.run("systemctl is-active host-watchdog.service host-watchdog-mail.service host-watchdog-sendmail.path");
+    let active = host.run(
+        "systemctl is-active host-watchdog.service host-watchdog-mail.service host-watchdog-sendmail.path",
+    );
     assert_eq!(active, "active\nactive\nactive\n");
     assert_eq!(host.run("systemctl --failed --no-legend --plain"), "");
 }
@@ -45,19 +48,26 @@ fn upgrades_of_the_host_and_of_the_watchdog_leave_policy_outbox_and_alerts_as_th
     host.next_mail(PROMISED);
     host.run("systemctl -q mask --now postfix@-.service postfix.service");
     host.run("cp /usr/bin/sleep /tmp/kept2; systemd-run -q --unit=kept2 /tmp/kept2 3600");
-    host.wait_for("a mail that waits", PROMISED, || !host.list("/var/lib/host-watchdog/outbox/queue").is_empty());
+    host.wait_for("a mail that waits", PROMISED, || {
+        !host.list("/var/lib/host-watchdog/outbox/queue").is_empty()
+    });
     let before = kept(&host);
     assert_eq!((before.waiting.len(), before.alerts.len()), (1, 2), "{before:?}");
 
     // Debian's own updates.
     let main = host.run("systemctl show -P MainPID host-watchdog");
     let said = host.run("/root/offer-updates; DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold upgrade 2>&1");
-    let upgraded: u32 = said.lines().find_map(|line| line.split_once(" upgraded, ")?.0.parse().ok()).unwrap_or(0);
+    let upgraded: u32 =
+        said.lines().find_map(|line| line.split_once(" upgraded, ")?.0.parse().ok()).unwrap_or(0);
     println!("{upgraded} packages upgraded");
     assert!(upgraded > 5, "{said}");
     assert_eq!(kept(&host), before);
     is_watching(&host);
-    assert_eq!(host.run("systemctl show -P MainPID host-watchdog"), main, "the upgrade of others is not ours");
+    assert_eq!(
+        host.run("systemctl show -P MainPID host-watchdog"),
+        main,
+        "the upgrade of others is not ours"
+    );
 
     // The watchdog's: up, down, and up again after a removal.
     let newer = "rm -rf /root/new; dpkg-deb -R /root/host-watchdog.deb /root/new
@@ -75,14 +85,25 @@ fn upgrades_of_the_host_and_of_the_watchdog_leave_policy_outbox_and_alerts_as_th
 
     host.run("DEBIAN_FRONTEND=noninteractive apt-get -q -y remove host-watchdog 2>&1");
     assert!(!host.try_run("systemctl is-active host-watchdog host-watchdog-mail").status.success());
-    assert_eq!(host.run("systemctl --failed --no-legend --plain; ls /usr/bin/watchdog 2>&1 || true"), "ls: cannot access '/usr/bin/watchdog': No such file or directory\n");
+    assert_eq!(
+        host.run("systemctl --failed --no-legend --plain; ls /usr/bin/watchdog 2>&1 || true"),
+        "ls: cannot access '/usr/bin/watchdog': No such file or directory\n"
+    );
     host.run("DEBIAN_FRONTEND=noninteractive apt-get -q -y install /root/host-watchdog.deb 2>&1");
     assert_eq!(kept(&host), before);
     is_watching(&host);
 
     // The mail that waited through all of it comes, once.
     host.run("systemctl -q unmask postfix@-.service postfix.service; systemctl start postfix");
-    let told = |name: &str| host.mails().iter().filter(|mail| subject(mail).contains(name) || text(mail).contains(&format!("NEW (1)\n\n1. unknown process {name}"))).count();
+    let told = |name: &str| {
+        host.mails()
+            .iter()
+            .filter(|mail| {
+                subject(mail).contains(name)
+                    || text(mail).contains(&format!("NEW (1)\n\n1. unknown process {name}"))
+            })
+            .count()
+    };
     host.wait_for("the mail that waited", Duration::from_secs(3700), || told("/tmp/kept2") > 0);
     assert_eq!((told("/tmp/kept1"), told("/tmp/kept2")), (1, 1));
 }

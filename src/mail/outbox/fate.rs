@@ -7,11 +7,9 @@ use std::io;
 /// What has become of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// It waits; it was tried so often, and that is why it was not accepted.
+    /// It waits.
     Waits {
-        /// Tries so far.
-        attempts: u32,
-        /// The reason of the last that failed.
+        /// Why it was not accepted; none if it was not tried yet.
         error: Option<String>,
     },
     /// It was accepted for everyone: for whom, and in the server's words. Empty while that is still being written.
@@ -29,8 +27,8 @@ impl Outbox {
         let name = file_name(message_id);
         for part in ["queue", "handover"] {
             if self.path(part, &name, "eml").try_exists()? {
-                let State { attempts, failure, .. } = self.state(&name);
-                return Ok(Fate::Waits { attempts, error: failure.map(|failure| failure.reason) });
+                let failure = self.state(&name).failure;
+                return Ok(Fate::Waits { error: failure.map(|failure| failure.reason) });
             }
         }
         if !self.path("sent", &name, "eml").try_exists()? {
@@ -56,12 +54,12 @@ mod tests {
         let fate = || outbox.fate("<a@b>").unwrap();
         assert_eq!(fate(), Fate::Nowhere);
         outbox.enqueue(&Message { id: "<a@b>".to_owned(), bytes: b"x".to_vec() }).unwrap();
-        assert_eq!(fate(), Fate::Waits { attempts: 0, error: None });
+        assert_eq!(fate(), Fate::Waits { error: None });
         let mut state = State::default();
         let failure = Failure::new(Scope::Mail, Permanence::Temporary, "451 later");
         state.fail(failure, jiff::Timestamp::UNIX_EPOCH);
         outbox.note("a@b", state);
-        assert_eq!(fate(), Fate::Waits { attempts: 1, error: Some("451 later".to_owned()) });
+        assert_eq!(fate(), Fate::Waits { error: Some("451 later".to_owned()) });
         std::fs::rename(outbox.path("queue", "a@b", "eml"), outbox.path("sent", "a@b", "eml")).unwrap();
         assert_eq!(fate(), Fate::Accepted(Vec::new()), "the record of it comes a moment later");
         let reply = Text::from("250 ok");

@@ -32,10 +32,10 @@ fn a_request_is_read_by_its_first_line() {
 
 /// What a client gets that sends this and then waits.
 fn talk(sends: &[u8]) -> (io::Result<()>, String) {
-    let (server, mut client) = UnixStream::pair().unwrap();
+    let (here, mut client) = UnixStream::pair().unwrap();
     let sends = sends.to_vec();
     let served = thread::spawn(move || {
-        serve(&server, &server, Duration::from_millis(700), || Ok("passes 1\n".to_owned()))
+        serve(&here, &here, Duration::from_millis(700), || Ok("passes 1\n".to_owned()))
     });
     // It may answer, and go, before all was sent.
     let _ = client.write_all(&sends);
@@ -104,17 +104,17 @@ fn who_never_asks_or_never_ends_is_not_waited_for() {
     let (served, answer) = talk(&vec![b'x'; 20_000]);
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer:?}");
     let _ = served;
-    let (server, client) = UnixStream::pair().unwrap();
+    let (here, client) = UnixStream::pair().unwrap();
     drop(client);
-    let served = serve(&server, &server, DEADLINE, || Ok(String::new()));
+    let served = serve(&here, &here, DEADLINE, || Ok(String::new()));
     assert_eq!(served.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
 }
 
 #[test]
 fn who_never_takes_the_answer_is_not_waited_for() {
-    let (server, mut client) = UnixStream::pair().unwrap();
+    let (here, mut client) = UnixStream::pair().unwrap();
     client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
-    let served = serve(&server, &server, Duration::from_millis(300), || Ok("x".repeat(10_000_000)));
+    let served = serve(&here, &here, Duration::from_millis(300), || Ok("x".repeat(10_000_000)));
     assert_eq!(served.unwrap_err().kind(), io::ErrorKind::TimedOut);
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::coverage::Gap;
-use crate::store::{Run, WatchMark, findings_counter};
+use crate::store::{Run, WatchMark};
 use expect_test::expect;
 use std::os::unix::fs::MetadataExt;
 
@@ -15,12 +15,8 @@ fn metrics() -> Metrics {
         status: Status {
             run: Some(Run { started: at(0), last: Some(at(61)), stopped: None }),
             watches: [("login".to_owned(), mark(None)), ("process".to_owned(), mark(Some(at(60))))].into(),
-            counters: [
-                ("passes".to_owned(), 2),
-                ("digests".to_owned(), 1),
-                (findings_counter(Code::UnknownProcess), 3),
-            ]
-            .into(),
+            counters: [("passes".to_owned(), 2), ("digests".to_owned(), 1)].into(),
+            findings: [("unknown-process".to_owned(), 3)].into(),
             last_digest: None,
             unqueued: 1,
         },

@@ -124,7 +124,7 @@ fn changes(passes: &[(i64, Option<Severity>)]) -> Vec<Option<Change>> {
     let limits = Limits { resolve_after: Span::minutes(5), ..Limits::default() };
     let mut changes = Vec::new();
     for (minutes, severity) in passes {
-        now = now + jiff::SignedDuration::from_mins(*minutes);
+        now += jiff::SignedDuration::from_mins(*minutes);
         let finding = |severity| Finding::new(Code::UnknownProcess, "x", "y").severity(severity);
         let findings = severity.map(finding).into_iter().collect();
         let looked = vec![Looked { watch: "process".to_owned(), saw: true, findings }];

@@ -29,6 +29,7 @@ pub struct Named {
 }
 
 /// Where the log with this path lies for us.
+#[must_use]
 pub fn path_of(host: &Host, log: &Text) -> PathBuf {
     host.path(os(&log.to_bytes()))
 }
@@ -63,6 +64,7 @@ pub fn named<'a>(host: &Host, rules: impl Iterator<Item = &'a RequestRule>) -> N
 
 /// The logs that lie where web servers keep theirs and look like access logs. One that cannot be read or is empty
 /// counts by its name.
+#[must_use]
 pub fn discover(host: &Host) -> BTreeSet<Text> {
     let mut found = BTreeSet::new();
     for folder in FOLDERS {

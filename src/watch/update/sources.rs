@@ -112,6 +112,7 @@ fn parse_paragraph(lines: &[&str]) -> Vec<Source> {
 }
 
 /// All sources of the host, sorted.
+#[must_use]
 pub fn read_sources(host: &Host) -> Vec<Source> {
     let mut sources: BTreeSet<Source> = BTreeSet::new();
     sources.extend(parse_sources_list(&host.read("/etc/apt/sources.list").unwrap_or_default()));
@@ -129,6 +130,7 @@ pub fn read_sources(host: &Host) -> Vec<Source> {
 }
 
 /// The sources of which no list lies on the host.
+#[must_use]
 pub fn never_fetched<'a>(host: &Host, sources: &'a [Source]) -> Vec<&'a Source> {
     let entries = std::fs::read_dir(host.path(LISTS)).into_iter().flatten().flatten();
     let names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
