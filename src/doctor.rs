@@ -143,6 +143,7 @@ const TABLE: &[(&str, Checks)] = &[
     ("settings", service::settings),
     ("policy", service::policy),
     ("service", service::running),
+    ("observing", service::observing),
     ("mailer", service::mailer),
     ("capabilities", rights::capabilities),
     ("proc", rights::proc_mount),

@@ -41,9 +41,9 @@ pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
             })
             .collect();
         let value = json!({
-                    "policy": setup.policy, "policy-digest": digest, "open-alerts": open, "watches": watches, "cost": cost,
-                    "run": status.run.map(|run| json!({ "started": run.started, "last": run.last, "stopped": run.stopped })),
-                    "outbox": { "waiting": outbox.waiting, "oldest": outbox.oldest, "last-error": outbox.last_error },
+            "policy": setup.policy, "policy-digest": digest, "open-alerts": open, "watches": watches, "cost": cost,
+            "run": status.run.map(|run| json!({ "started": run.started, "last": run.last, "stopped": run.stopped })),
+            "outbox": { "waiting": outbox.waiting, "oldest": outbox.oldest, "last-error": outbox.last_error },
             "observing": observing.as_ref().map(|record| json!({ "until": record.until, "learned": record.learned.len() })),
             "last-digest": status.last_digest, "counters": status.counters, "findings": status.findings,
         });

@@ -77,7 +77,12 @@ pub fn through(outbox: &Outbox, case: &Case, route: &Route, patience: Duration) 
                     }
                 }
                 // Also if another mail's try has just shown that the way is closed, and this one was put off for it.
-                Fate::Waits { error: Some(error) } => return Ok(Outcome::Refused(error)),
+                Fate::Waits { error: Some(error) } => {
+                    let error = error.trim_end_matches([':', ' ']);
+                    return Ok(Outcome::Refused(format!(
+                        "{error}; it stays in the outbox and is tried again"
+                    )));
+                }
                 Fate::Waits { error: None } | Fate::Nowhere => {}
             }
             if started.elapsed() > patience {

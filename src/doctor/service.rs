@@ -4,10 +4,13 @@ use super::stored::Stored;
 use super::{Case, Check, mail};
 use crate::alert::words;
 use crate::finding::Code;
+use crate::observe::{self, Record};
 use crate::policy::Policy;
 use crate::rule;
+use crate::schedule;
 use crate::settings::{self, Setup};
 use crate::text::clean;
+use crate::watch::login;
 use jiff::SignedDuration;
 
 /// A service that runs stores a pass each minute, whatever its schedules say. So long it may be late.
@@ -120,6 +123,22 @@ pub fn running(case: &Case) -> Vec<Check> {
         return vec![Check::warning(NAME, says).remedy("systemctl restart host-watchdog")];
     }
     vec![Check::ok(NAME, format!("the service runs (process {pid}), {last}"))]
+}
+
+/// Whether the service still learns what it should alarm about later.
+pub fn observing(case: &Case) -> Vec<Check> {
+    let (Some(known), Ok(setup)) = (case.stored.known(), case.setup) else { return Vec::new() };
+    let now = case.host.now();
+    let is_on = |record: &&Record| record.state(now, setup.settings.observe) == observe::State::On;
+    let Some(record) = known.observing.as_ref().filter(is_on) else { return Vec::new() };
+    let (_, zone) = login::time_zone(case.host);
+    let says = format!(
+        "until {} unknown processes and listeners are learned and make no alarm; {} so far, in {}",
+        schedule::in_words(record.until, &zone),
+        words::count(record.learned.len() as u64, "rule"),
+        setup.state_dir.join(observe::FILE).display()
+    );
+    vec![Check::note("observing", says)]
 }
 
 pub fn mailer(case: &Case) -> Vec<Check> {

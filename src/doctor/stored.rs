@@ -3,6 +3,7 @@
 use crate::alert::Alert;
 use crate::host::Host;
 use crate::mail::{Outbox, OutboxStatus};
+use crate::observe::{self, Record};
 use crate::processes::parse;
 use crate::store::{self, Reader, Status, StoreError};
 use crate::telemetry::{VIEW, View};
@@ -26,6 +27,8 @@ pub struct Known {
     pub status: Status,
     /// What it says of itself.
     pub view: View,
+    /// Whether it still learns instead of alarming, and until when.
+    pub observing: Option<Record>,
     /// The open alerts.
     pub open: Vec<Alert>,
     /// The outbox, or why it cannot be read.
@@ -46,6 +49,7 @@ pub fn read(state_dir: &Path) -> Stored {
         Ok(Known {
             status: reader.status()?,
             view: reader.memory(VIEW)?.recall(),
+            observing: reader.memory(observe::MEMORY)?.recall(),
             open: reader.open_alerts()?,
             outbox: Outbox::at(state_dir.join("outbox")).status().map_err(|error| error.to_string()),
         })

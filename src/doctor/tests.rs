@@ -5,6 +5,7 @@ use crate::alert::{self, Book, Looked, Pass};
 use crate::coverage::Gap;
 use crate::finding::{Code, Finding};
 use crate::mail::{Outbox, OutboxStatus, Route, deliver_due};
+use crate::observe::Record;
 use crate::store::{Run, Status, WatchMark};
 use crate::telemetry::View;
 use expect_test::{Expect, expect};
@@ -105,6 +106,7 @@ fn known(digest: &str) -> Known {
             policy_digest: digest.to_owned(),
             ..View::default()
         },
+        observing: None,
         open: Vec::new(),
         outbox: Ok(OutboxStatus::default()),
     }
@@ -206,7 +208,7 @@ fn an_ill_host_gets_a_remedy_for_each_thing() {
     fixture.answers =
         vec![("timedatectl", "n/a\n"), ("chronyc", "Reference ID : 0\nLeap status     : Not synchronised\n")];
     fixture.room = Room { free: 50 << 20, files: None, read_only: false };
-    let setup = fixture.setup("");
+    let setup = fixture.setup("observe = \"7d\"\n");
     fixture.process(
         PID,
         "/usr/bin/watchdog run --no-deliver",
@@ -227,6 +229,7 @@ fn an_ill_host_gets_a_remedy_for_each_thing() {
     };
     let pass = Pass { now: ago(20), host: "web1".to_owned(), looked: vec![looked] };
     known.open = alert::step(&Book::default(), &pass, &alert::Limits::default()).changed;
+    known.observing = Some(Record::begin(ago(900), crate::rule::Span::days(7)));
     known.open[0].id = "abcde".to_owned();
     known.outbox = Ok(OutboxStatus {
         waiting: 2,
@@ -245,6 +248,7 @@ fn an_ill_host_gets_a_remedy_for_each_thing() {
             fault service: the service runs (process 4711) and makes no passes: its last pass was 20 minutes ago
                 see why: journalctl -u host-watchdog
                 systemctl restart host-watchdog
+            note observing: until 2026-11-28 21:00:00 UTC unknown processes and listeners are learned and make no alarm; 0 rules so far, in FOLDER/state/observed.toml
             fault mailer: nobody sends the mails: the service leaves them to a mailer, and none runs
                 systemctl enable --now host-watchdog-mail
             fault capabilities: the service lacks CAP_SYS_PTRACE, and so does not see what other users' processes run, listen on and carry in their environment

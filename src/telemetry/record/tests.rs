@@ -100,7 +100,7 @@ proptest! {
         let line = record.to_syslog(Timestamp::UNIX_EPOCH, &title, 7);
         prop_assert!(!line.contains(['\n', '\r', '\0']));
         // Of the structured data, everything up to its bracket: quotes that are not escaped come in pairs.
-        let data = &line[line.find(" [").unwrap()..];
+        let data = line.splitn(7, ' ').last().unwrap();
         let mut quotes = 0;
         let mut escaped = false;
         let mut ended = false;
