@@ -3,9 +3,8 @@
 //! Data goes one way: the [`watch`]es look, [`pass`] puts what they see into a [`snapshot::Snapshot`] and checks
 //! it against a [`policy::Policy`], and the [`finding::Finding`]s become mails.
 //!
-//! Imports go one way: `command` → `service` → `learn`, `observe`, `settings`, `store` → `pass` → `snapshot`, `policy` → `watch`, `alert`,
-//! Imports go one way: `command` → `doctor` → `service` → `learn`, `settings` → `telemetry` → `store` → `pass` → `snapshot`, `policy` → `watch`, `alert`,
-//! `mail` → `coverage`, `processes`, `dpkg`, `tail` → `rule`, `finding`, `host`, `text`.
+//! Imports go one way: `command` → `doctor` → `service` → `learn`, `observe`, `settings` → `telemetry` → `store` → `pass` →
+//! `snapshot`, `policy` → `watch`, `alert`, `mail` → `coverage`, `processes`, `dpkg`, `tail` → `rule`, `finding`, `host`, `text`.
 
 pub mod alert;
 pub mod cli;
