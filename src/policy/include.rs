@@ -9,9 +9,12 @@ use std::sync::Arc;
 const SHIPPED: &[(&str, &str)] = &[
     ("apache", include_str!("../../policies/apache.toml")),
     ("debian-base", include_str!("../../policies/debian-base.toml")),
+    ("dma", include_str!("../../policies/dma.toml")),
+    ("exim4", include_str!("../../policies/exim4.toml")),
     ("host-watchdog", include_str!("../../policies/host-watchdog.toml")),
     ("mariadb", include_str!("../../policies/mariadb.toml")),
     ("nginx", include_str!("../../policies/nginx.toml")),
+    ("opensmtpd", include_str!("../../policies/opensmtpd.toml")),
     ("openssh", include_str!("../../policies/openssh.toml")),
     ("postfix", include_str!("../../policies/postfix.toml")),
 ];

@@ -114,7 +114,7 @@ fn a_wrong_value_is_shown_at_every_level() {
         (
             "schema = 1\ninclude = [\"nginks\"]",
             expect![[r#"
-            policy.toml:2:12: there is no ready-made policy "nginks"; there are: apache, debian-base, host-watchdog, mariadb, nginx, openssh, postfix (a file is named with its ending, "nginks.toml")
+            policy.toml:2:12: there is no ready-made policy "nginks"; there are: apache, debian-base, dma, exim4, host-watchdog, mariadb, nginx, opensmtpd, openssh, postfix (a file is named with its ending, "nginks.toml")
               |
             2 | include = ["nginks"]
               |            ^^^^^^^^
@@ -277,7 +277,8 @@ fn files_that_include_each_other_are_read_once() {
         ("policy.d/x.toml", "schema = 1\ninclude = [\"nginx\", \"../two.toml\"]"),
     ]);
     let found = found.unwrap();
-    assert_eq!(found.len(), 3, "{found:?}");
+    let once: std::collections::BTreeSet<&String> = found.iter().collect();
+    assert_eq!(once.len(), found.len(), "{found:?}");
     assert_eq!(&found[..2], ["/one policy.toml:3", "/two two.toml:3"]);
     assert!(found[2].starts_with("/usr/sbin/nginx policies/nginx.toml:"), "{found:?}");
 }
@@ -356,4 +357,39 @@ proptest::proptest! {
         let error = PolicyError::at("f", &text, start..start + length, &text).to_string();
         proptest::prop_assert!(!error.contains(|c: char| c.is_control() && c != '\n'));
     }
+}
+
+#[test]
+fn what_observing_has_not_written_yet_is_as_good_as_empty_and_nothing_else_is() {
+    let main = |include: &str| format!("schema = 1\ninclude = [\"{include}\"]\n{}", process("/main"));
+    let observed = "/nowhere/observed.toml";
+    assert_eq!(load(&[("policy.toml", &main(observed))]).unwrap(), ["/main policy.toml:3"]);
+    let text = format!("schema = 1\n{}", process("/learned"));
+    let found = load(&[("policy.toml", &main("observed.toml")), ("observed.toml", &text)]);
+    assert_eq!(found.unwrap(), ["/main policy.toml:3", "/learned observed.toml:2"]);
+    for (include, text) in
+        [("observd.toml", ""), ("observed.toml/x.toml", ""), ("observed.toml", "schema = 2")]
+    {
+        let broken = load(&[("policy.toml", &main(include)), ("observed.toml", text)]);
+        assert!(broken.is_err(), "{include}");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_named_as_what_it_is_and_not_waited_for() {
+    let folder = folder(&[("policy.toml", "schema = 1\ninclude = [\"x.toml\"]")]);
+    let (policy, x) = (folder.path().join("policy.toml"), folder.path().join("x.toml"));
+    let error = || {
+        let error = Policy::load(&policy).unwrap_err().to_string();
+        let _ = fs::remove_file(&x).or_else(|_| fs::remove_dir(&x));
+        error.replace(&format!("{}/", folder.path().display()), "")
+    };
+    std::os::unix::fs::symlink("gone\n.toml", &x).unwrap();
+    assert_eq!(error(), "cannot read x.toml: it is a link to gone\\n.toml, which is not there");
+    rustix::fs::mknodat(rustix::fs::CWD, &x, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    assert_eq!(error(), "cannot read x.toml: it is a pipe, a socket or a device, not a file");
+    fs::create_dir(&x).unwrap();
+    assert_eq!(error(), "cannot read x.toml: it is a folder, not a file");
+    fs::write(&x, b"schema = 1 # \xff").unwrap();
+    assert_eq!(error(), "cannot read x.toml: stream did not contain valid UTF-8");
 }
