@@ -44,6 +44,11 @@ pub trait Rule {
     fn describe(&self) -> String;
     /// The last day on which it allows anything.
     fn expires(&self) -> Option<Day>;
+    /// True if it still means something at `now`. The day is that of UTC, so that every host reads a policy alike: a
+    /// rule holds to the end of the day it names.
+    fn holds(&self, now: Timestamp) -> bool {
+        self.expires().is_none_or(|last| last >= today(now))
+    }
 }
 
 /// How well one rule fits one fact: which of its conditions hold, and in words which do not.
@@ -88,7 +93,7 @@ pub fn ask<'a, R: Rule>(
     let mut nearest: Option<(Comparison, &Placed<R>)> = None;
     for placed in rules {
         let mut comparison = compare(&placed.rule);
-        if let Some(last) = placed.rule.expires().filter(|last| *last < today(now)) {
+        if let Some(last) = placed.rule.expires().filter(|_| !placed.rule.holds(now)) {
             comparison.differ.push(format!("the rule expired on {last}"));
         }
         if comparison.fits() {
@@ -106,8 +111,7 @@ pub fn ask<'a, R: Rule>(
     }))
 }
 
-/// The day on which `now` falls in UTC, so that every host reads a policy alike: a rule holds to the end of the
-/// day it names.
+/// The day on which `now` falls in UTC.
 #[must_use]
 pub fn today(now: Timestamp) -> Day {
     now.to_zoned(TimeZone::UTC).date().into()

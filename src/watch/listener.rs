@@ -8,6 +8,7 @@
 //! the service manager, or by rules for all those it handed the socket to.
 
 mod check;
+mod index;
 mod learn;
 pub mod linux;
 mod policy;

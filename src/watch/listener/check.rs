@@ -1,5 +1,6 @@
 //! Comparing listening sockets with the rules.
 
+use super::index::{RuleIndex, SocketIndex};
 use super::{Bind, Listener, ListenerFacts, ListenerRule, Ports, Protocol, Rules, learn};
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::{Executable, Process};
@@ -97,57 +98,54 @@ fn is_handed_out(listener: &Listener) -> bool {
     listener.owners.iter().any(|owner| owner.pid == 1) && !listener.heirs.is_empty()
 }
 
-/// Asks the rules whether one owner may have this socket open.
-fn ask(
-    listener: &Listener,
-    owner: Option<&Process>,
-    facts: &ListenerFacts,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<(), Option<Nearest>> {
-    match rule::ask(&rules.listener, now, |rule| compare(rule, listener, owner, facts)) {
-        Verdict::Allowed(_) => Ok(()),
-        Verdict::Refused(nearest) => Err(nearest),
-    }
+/// True if the socket may be open: each of its owners may have it, or each of those it was handed to.
+fn is_allowed(listener: &Listener, facts: &ListenerFacts, index: &RuleIndex) -> bool {
+    owners(listener).into_iter().all(|owner| index.allows(listener, owner.map(AsRef::as_ref), facts))
+        || is_handed_out_well(listener, facts, index)
 }
 
-/// The same facts without the sockets that `rules` allow to all their owners, for a policy that includes these.
+fn is_handed_out_well(listener: &Listener, facts: &ListenerFacts, index: &RuleIndex) -> bool {
+    is_handed_out(listener) && listener.heirs.iter().all(|heir| index.allows(listener, Some(heir), facts))
+}
+
+/// The same facts without the sockets that `rules` allow, for a policy that includes these.
 #[must_use]
 pub fn without_allowed(facts: &ListenerFacts, rules: &Rules, now: Timestamp) -> ListenerFacts {
-    let is_allowed = |listener: &Listener| {
-        let may =
-            |owner: Option<&Arc<Process>>| ask(listener, owner.map(AsRef::as_ref), facts, rules, now).is_ok();
-        owners(listener).into_iter().all(may)
-            || is_handed_out(listener) && listener.heirs.iter().map(Some).all(may)
-    };
-    let left = facts.listeners.iter().filter(|listener| !is_allowed(listener)).cloned().collect();
-    ListenerFacts { listeners: left, ..facts.clone() }
+    let index = RuleIndex::of(&rules.listener, now);
+    let left = facts.listeners.iter().filter(|listener| !is_allowed(listener, facts, &index)).cloned();
+    ListenerFacts { listeners: left.collect(), ..*facts }
 }
 
 /// All differences between the sockets and the rules.
 #[must_use]
 pub fn check(facts: &ListenerFacts, rules: &Rules, now: Timestamp) -> Vec<Finding> {
-    let ask = |listener: &Listener, owner: Option<&Process>| ask(listener, owner, facts, rules, now);
+    let index = RuleIndex::of(&rules.listener, now);
     let mut unknown: BTreeMap<Door, Refused> = BTreeMap::new();
     for listener in &facts.listeners {
         for owner in owners(listener) {
             let owner = owner.map(AsRef::as_ref);
-            let Err(nearest) = ask(listener, owner) else { continue };
-            if is_handed_out(listener) && listener.heirs.iter().all(|heir| ask(listener, Some(heir)).is_ok())
-            {
+            if index.allows(listener, owner, facts) || is_handed_out_well(listener, facts, &index) {
                 continue;
             }
-            let refused = unknown.entry(Door::of(listener, owner, facts));
-            refused
-                .or_insert_with(|| Refused { nearest, sockets: Vec::new() })
-                .sockets
-                .push((listener, owner));
+            let refused = unknown.entry(Door::of(listener, owner, facts)).or_insert_with(|| {
+                let asked = rule::ask(&rules.listener, now, |rule| compare(rule, listener, owner, facts));
+                let nearest = match asked {
+                    Verdict::Refused(nearest) => nearest,
+                    Verdict::Allowed(_) => None,
+                };
+                Refused { nearest, sockets: Vec::new() }
+            });
+            refused.sockets.push((listener, owner));
         }
     }
     let mut findings: Vec<Finding> =
         unknown.into_iter().map(|(door, refused)| refused.finding(&door, facts)).collect();
-    let required = rules.listener.iter().filter(|placed| placed.rule.required);
-    findings.extend(required.filter_map(|placed| missing(placed, facts, now)));
+    let mut required =
+        rules.listener.iter().filter(|placed| placed.rule.required && placed.rule.holds(now)).peekable();
+    if required.peek().is_some() {
+        let sockets = SocketIndex::of(&facts.listeners);
+        findings.extend(required.filter_map(|placed| missing(placed, facts, &sockets)));
+    }
     findings
 }
 
@@ -331,11 +329,9 @@ fn called(process: &Process) -> String {
     format!("{words} ({}, {})", process.pid, process.user)
 }
 
-fn missing(placed: &Placed<ListenerRule>, facts: &ListenerFacts, now: Timestamp) -> Option<Finding> {
+fn missing(placed: &Placed<ListenerRule>, facts: &ListenerFacts, sockets: &SocketIndex) -> Option<Finding> {
     let rule = &placed.rule;
-    if rule.expires.is_some_and(|last| last < rule::today(now)) {
-        return None;
-    }
+    let sockets = sockets.on(rule.protocol, rule.port);
     let holds = |listener: &Listener| {
         let heirs = listener.heirs.iter().filter(|_| is_handed_out(listener)).map(Some);
         owners(listener)
@@ -343,7 +339,7 @@ fn missing(placed: &Placed<ListenerRule>, facts: &ListenerFacts, now: Timestamp)
             .chain(heirs)
             .any(|owner| compare(rule, listener, owner.map(AsRef::as_ref), facts).fits())
     };
-    if facts.listeners.iter().any(holds) {
+    if sockets.iter().copied().any(holds) {
         return None;
     }
     let by = rule.exe.as_ref().map(|exe| format!(" by {}", exe.as_str())).unwrap_or_default();
@@ -353,11 +349,9 @@ fn missing(placed: &Placed<ListenerRule>, facts: &ListenerFacts, now: Timestamp)
         rule.port,
         rule.bind.words()
     );
-    let near = facts.listeners.iter().filter(|listener| {
-        listener.protocol == rule.protocol
-            && rule.port.cover(listener.port, facts.ephemeral)
-            && rule.port != Ports::Ephemeral
-    });
+    let near = sockets
+        .into_iter()
+        .filter(|listener| rule.port.cover(listener.port, facts.ephemeral) && rule.port != Ports::Ephemeral);
     let near = near.flat_map(|listener| owners(listener).into_iter().map(move |owner| (listener, owner)));
     let near: Vec<String> = near
         .take(NAMED)

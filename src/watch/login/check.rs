@@ -48,7 +48,7 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn new(facts: &LoginFacts, rules: &'a Rules, now: Timestamp) -> Self {
         let logins = rules.logins.as_ref().map(|placed| placed.rule.clone()).unwrap_or_default();
-        let expired = logins.expires.is_some_and(|last| last < rule::today(now));
+        let expired = !logins.holds(now);
         let zone = logins.time_zone.clone().unwrap_or_else(|| Zone::of_facts(facts.time_zone.as_ref()));
         Self { rules, logins, expired, zone, now }
     }

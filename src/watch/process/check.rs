@@ -3,7 +3,7 @@
 use super::{ProcessFacts, ProcessRule, Rules, State, UNREADABLE};
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::{Executable, Process};
-use crate::rule::{self, Comparison, Placed, Verdict, to_toml};
+use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
 use crate::text::Text;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -235,7 +235,7 @@ fn hiding(process: &Process, why: &Text, count: usize) -> Finding {
 fn missing(placed: &Placed<ProcessRule>, count: u64, now: Timestamp) -> Option<Finding> {
     let rule = &placed.rule;
     let wanted = rule.count.filter(|wanted| !wanted.contains(count))?;
-    if rule.expires.is_some_and(|last| last < rule::today(now)) {
+    if !rule.holds(now) {
         return None;
     }
     let what = match &rule.script {

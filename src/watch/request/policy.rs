@@ -9,7 +9,7 @@ mod value;
 
 pub use value::{Factor, LogPath, Method, Name, Within};
 
-use crate::rule::{self, Day, Placed, Rule, Span};
+use crate::rule::{Day, Placed, Rule, Span};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,7 @@ pub struct Rules {
 impl Rules {
     /// The rules that hold at `now`: an expired one says nothing any more.
     pub fn in_force(&self, now: Timestamp) -> impl Iterator<Item = &Placed<RequestRule>> {
-        let today = rule::today(now);
-        self.requests.iter().filter(move |placed| placed.rule.expires.is_none_or(|last| last >= today))
+        self.requests.iter().filter(move |placed| placed.rule.holds(now))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::sustained::Sustained;
 use super::{Consumer, Disk, DiskRule, Limit, ResourceFacts, Resources, Room, Rules, learn};
 use crate::finding::{Code, Finding, Nearest, Severity};
-use crate::rule::{self, Comparison, Pattern, Percent, Placed, Span, Verdict, to_toml};
+use crate::rule::{self, Comparison, Pattern, Percent, Placed, Rule as _, Span, Verdict, to_toml};
 use crate::watch::Memory;
 use jiff::Timestamp;
 
@@ -25,7 +25,7 @@ pub fn check(facts: &ResourceFacts, rules: &Rules, now: Timestamp, memory: &mut 
     sustained.begin(now);
     let mut findings = Vec::new();
     if let Some(placed) = &rules.resources {
-        if placed.rule.expires.is_some_and(|last| last < rule::today(now)) {
+        if !placed.rule.holds(now) {
             findings.push(expired(placed));
         } else {
             findings.extend(measures(facts, &placed.rule).into_iter().filter_map(|measure| {
@@ -253,10 +253,8 @@ fn check_disk(disk: &Disk, rules: &Rules, now: Timestamp) -> Vec<Finding> {
     if let Verdict::Refused(nearest) = named {
         return unwatched(disk, nearest).into_iter().collect();
     }
-    let holds = |placed: &&Placed<DiskRule>| {
-        placed.rule.mount.matches_path(&disk.mount)
-            && placed.rule.expires.is_none_or(|last| last >= rule::today(now))
-    };
+    let holds =
+        |placed: &&Placed<DiskRule>| placed.rule.mount.matches_path(&disk.mount) && placed.rule.holds(now);
     let mut findings = Vec::new();
     for aspect in &ASPECTS {
         let Some(room) = (aspect.room)(disk) else { continue };
@@ -320,8 +318,7 @@ fn missing(placed: &Placed<DiskRule>, facts: &ResourceFacts, now: Timestamp) -> 
     let rule = &placed.rule;
     // A pattern is for whatever is there, also nothing. If nothing at all is, it could not be read.
     let is_there = facts.disks.iter().any(|disk| rule.mount.matches_path(&disk.mount));
-    let holds = rule.expires.is_none_or(|last| last >= rule::today(now));
-    if is_there || !holds || rule.mount.as_str().contains('*') || facts.disks.is_empty() {
+    if is_there || !rule.holds(now) || rule.mount.as_str().contains('*') || facts.disks.is_empty() {
         return None;
     }
     let mount = rule.mount.as_str();

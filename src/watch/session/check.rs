@@ -2,7 +2,7 @@
 
 use super::{Keyholder, NO_KEY, Rules, Session, SessionFacts, SessionRule, ToldBy};
 use crate::finding::{Code, Finding, Nearest};
-use crate::rule::{self, Comparison, Verdict};
+use crate::rule::{self, Comparison, Rule as _, Verdict};
 use crate::text::Text;
 use crate::watch::login::Source;
 use jiff::Timestamp;
@@ -24,7 +24,7 @@ pub fn check(facts: &SessionFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
         return vec![Finding::new(Code::CoverageGap, "session variable", title)];
     }
     // Past its last day the limit to some accounts no longer holds.
-    let limited = sessions.rule.expires.is_none_or(|last| last >= rule::today(now));
+    let limited = sessions.rule.holds(now);
     let accounts = if limited { sessions.rule.accounts.as_slice() } else { &[] };
     let concerned =
         |session: &&Session| accounts.is_empty() || accounts.iter().any(|a| session.account == **a);
