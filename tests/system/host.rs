@@ -2,6 +2,7 @@
 
 use crate::support::left_out;
 use host_watchdog::schedule;
+use host_watchdog::store::{self, Reader, Status};
 use jiff::Timestamp;
 use mail_parser::mailbox::mbox::MessageIterator;
 use mail_parser::{Message, MessageParser};
@@ -53,6 +54,13 @@ fn has(program: &str) -> bool {
     ["/usr/bin", "/usr/sbin", "/bin", "/sbin"].iter().any(|folder| Path::new(folder).join(program).exists())
 }
 
+/// False, with the reason said, where no Debian can be booted or there is no package; on CI that is a failure.
+pub fn can_boot() -> bool {
+    !left_out("root", crate::support::is_root())
+        && !left_out("mmdebstrap and systemd-nspawn", has("mmdebstrap") && has("systemd-nspawn"))
+        && !left_out("the package, which scripts/test builds", package().is_some())
+}
+
 impl Host {
     /// A Debian 12. `None`, with the reason said, where there can be none; on CI that is a failure.
     pub fn boot(name: &str) -> Option<Self> {
@@ -61,10 +69,7 @@ impl Host {
 
     /// A Debian of this suite.
     pub fn boot_suite(suite: &str, name: &str) -> Option<Self> {
-        if left_out("root", crate::support::is_root())
-            || left_out("mmdebstrap and systemd-nspawn", has("mmdebstrap") && has("systemd-nspawn"))
-            || left_out("the package, which scripts/test builds", package().is_some())
-        {
+        if !can_boot() {
             return None;
         }
         // Two runs of the tests at once do not share beds.
@@ -228,25 +233,21 @@ impl Host {
         }
     }
 
-    /// How many passes the service has made, as `watchdog status` says.
-    pub fn passes(&self) -> u64 {
-        self.status()["counters"]["passes"].as_u64().unwrap_or(0)
+    /// What the service has noted, read from the outside: a command inside would be something that runs there.
+    pub fn noted(&self) -> Option<Status> {
+        let file = self.path("/var/lib/host-watchdog").join(store::FILE);
+        Reader::open(&file).and_then(|reader| reader.status()).ok()
     }
 
-    /// What `watchdog status` says.
-    pub fn status(&self) -> serde_json::Value {
-        serde_json::from_str(&self.run("watchdog status --json")).expect("JSON")
-    }
-
-    /// Waits until the service has made this many more passes.
-    pub fn wait_for_passes(&self, more: u64) {
-        let before = self.passes();
-        let within = Duration::from_secs(75 * more + 30);
-        let started = Instant::now();
-        while self.passes() < before + more {
-            assert!(started.elapsed() < within, "no passes\n{}", self.journal());
-            std::thread::sleep(Duration::from_secs(3));
+    /// Waits until the service has looked at the processes this many more times.
+    pub fn wait_for_passes(&self, more: u32) {
+        let looked = || -> Option<Timestamp> { self.noted()?.watches.get("process").map(|mark| mark.looked) };
+        for _ in 0..more {
+            let before = looked();
+            self.wait_for("a pass", Duration::from_secs(90), || looked() > before);
         }
+        // What it has to say is on its way then.
+        std::thread::sleep(Duration::from_secs(4));
     }
 
     /// The journal of the watchdog's units, from the outside.
