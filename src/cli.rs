@@ -68,9 +68,21 @@ pub enum Command {
         /// Make one pass, deliver what it has to say, and end
         #[arg(long)]
         once: bool,
+        /// Leave the mails in the outbox; `watchdog deliver --stay` delivers them
+        #[arg(long)]
+        no_deliver: bool,
     },
     /// Deliver the mails that wait in the outbox
-    Deliver,
+    ///
+    /// Tries each of them now, whenever it is due. Run as root, it becomes the user that delivers mail here.
+    Deliver {
+        /// Stay, and deliver each mail as it comes; SIGHUP reads the settings anew, SIGTERM stops
+        #[arg(long)]
+        stay: bool,
+        /// Give the mails that were laid aside for the sendmail program to it
+        #[arg(long, hide = true, conflicts_with = "stay")]
+        handed_over: bool,
+    },
     /// Check settings and policies as `run` does at its start
     Validate {
         /// Policy or settings files [default: those of the service]

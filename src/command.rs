@@ -22,10 +22,11 @@ use crate::pass::{self, At, Memories};
 use crate::policy::Policy;
 use crate::processes::Processes;
 use crate::say;
+use crate::service::Delivery;
 use crate::settings::Setup;
 use crate::snapshot::Snapshot;
 use anyhow::{Context, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -39,12 +40,18 @@ pub const COULD_NOT: u8 = 2;
 /// # Errors
 /// What went wrong, for a person; the exit code is then [`COULD_NOT`].
 pub fn run(cli: Cli) -> Result<ExitCode> {
-    let setup =
-        || Setup::load(cli.config.as_deref(), cli.state_dir.as_deref()).context("the settings are wrong");
-    // Not every command needs the settings, but a file that somebody names must be there and right.
-    if cli.config.is_some()
-        && !matches!(cli.command, Command::Doctor { .. } | Command::Metrics { http: true })
-    {
+    let files = Files { config: cli.config, state_dir: cli.state_dir };
+    let setup = || files.setup();
+    // Not every command needs the settings, but a file that somebody names must be there and right; a service copes
+    // with one that is wrong.
+    let copes = matches!(
+        cli.command,
+        Command::Doctor { .. }
+            | Command::Metrics { http: true }
+            | Command::Run { .. }
+            | Command::Deliver { .. }
+    );
+    if files.config.is_some() && !copes {
         setup()?;
     }
     match cli.command {
@@ -56,8 +63,19 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             snapshot::policy(output.as_deref(), force, &how(ReadyMade::Named, None))
         }
         Command::Check { policy, facts, json } => check::run(&setup()?, policy, facts.as_deref(), json),
-        Command::Run { once } => run::run(setup, once),
-        Command::Deliver => deliver::run(&setup()?),
+        Command::Run { once, no_deliver } => {
+            let until = if once { run::Until::Once } else { run::Until::Stopped };
+            let delivery = if no_deliver { Delivery::Elsewhere } else { Delivery::Here };
+            run::run(&files, until, delivery)
+        }
+        Command::Deliver { stay, handed_over } => {
+            let what = match (stay, handed_over) {
+                (true, _) => deliver::What::AllThatComes,
+                (_, true) => deliver::What::HandedOver,
+                _ => deliver::What::All,
+            };
+            deliver::run(&files, what)
+        }
         Command::Validate { files } => validate::run(setup, &files),
         Command::Alerts { json } => alerts::list(&setup()?, json),
         Command::Show { id, json } => alerts::show(&setup()?, &id, json),
@@ -65,7 +83,25 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Doctor { json, no_mail } => Ok(doctor::run(setup(), json, no_mail)),
         Command::Metrics { http: false } => metrics::print(&setup()?),
         Command::Metrics { http: true } => Ok(metrics::serve(setup())),
-        Command::Mail { command: MailCommand::Test } => Ok(mail_test::run(&setup()?)),
+        Command::Mail { command: MailCommand::Test } => mail_test::run(&setup()?),
+    }
+}
+
+/// The files that the command line names.
+struct Files {
+    config: Option<PathBuf>,
+    state_dir: Option<PathBuf>,
+}
+
+impl Files {
+    /// The settings.
+    fn setup(&self) -> Result<Setup> {
+        Setup::load(self.config.as_deref(), self.state_dir.as_deref()).context("the settings are wrong")
+    }
+
+    /// The settings if their file said this; or with the default of every key.
+    fn setup_of(&self, text: Option<String>) -> Result<Setup> {
+        Ok(Setup::of_text(self.config.as_deref(), self.state_dir.as_deref(), text)?)
     }
 }
 

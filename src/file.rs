@@ -1,10 +1,41 @@
 //! Writing files so that a crash, a full disk or a second writer never leaves half of one.
 
 use crate::text::clean;
+use rustix::fs::OFlags;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+/// A file read whole into memory never takes more than this: a hostile or broken host must not fill ours.
+const MOST: u64 = 256 * 1024 * 1024;
+
+/// A file of rules or settings that is larger than this is none.
+const MOST_TEXT: u64 = 64 * 1024 * 1024;
+
+/// The bit that gives what is made in a folder the folder's group.
+const SHARED: u32 = 0o2000;
+
+/// What a symbolic link in place of a file gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// It is followed.
+    Follow,
+    /// It is an error: somebody less trusted than the reader may have laid it.
+    Refuse,
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// The system's, in words where its own say nothing; `FileTooLarge` over 256 MiB.
+pub fn read(path: &Path, links: Links) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if open(path, links)?.take(MOST + 1).read_to_end(&mut bytes)? as u64 > MOST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
 
 /// Whether a file that is already there may be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,19 +46,27 @@ pub enum Existing {
     Replace,
 }
 
-/// A file of rules or settings that is larger than this is none.
-const MOST: u64 = 64 * 1024 * 1024;
-
-/// Reads a whole file of text. A pipe or a device in its place would never end, or hold us for ever.
+/// Reads a whole file of text.
 ///
 /// # Errors
-/// The system's, in words where its own say nothing; `InvalidData` if it is no text.
+/// As [`read`], but over 64 MiB; `InvalidData` if it is no text.
 pub fn read_text(path: &Path) -> io::Result<String> {
-    use std::io::Read;
+    let mut text = String::new();
+    if open(path, Links::Follow)?.take(MOST_TEXT + 1).read_to_string(&mut text)? as u64 > MOST_TEXT {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(text)
+}
+
+/// Opens a file to read it. A pipe or a device in its place would never end, or hold us for ever.
+fn open(path: &Path, links: Links) -> io::Result<File> {
     let other = |kind, why: &str| Err(io::Error::new(kind, why));
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let opened = OpenOptions::new().read(true).custom_flags(nonblocking).open(path);
-    let file = match opened {
+    let mut flags = OFlags::NONBLOCK;
+    if links == Links::Refuse {
+        flags |= OFlags::NOFOLLOW;
+    }
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
             let target = fs::read_link(path).unwrap_or_default();
@@ -45,11 +84,7 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     if !kind.is_file() {
         return other(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, not a file");
     }
-    let mut text = String::new();
-    if file.take(MOST + 1).read_to_string(&mut text)? as u64 > MOST {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(text)
+    Ok(file)
 }
 
 /// True if there is anything under this name, be it a link that leads nowhere.
@@ -98,7 +133,8 @@ fn take_after(file: &Path, before: &Path) -> io::Result<()> {
     fs::set_permissions(file, fs::Permissions::from_mode(before.mode() & 0o7777))
 }
 
-/// Writes a file that only we can read, to the disk itself. On an error nothing of it is left.
+/// Writes a file that only we can read, to the disk itself; in a folder that is shared with a group
+/// ([`make_folder_within`]), the group can read it too. On an error nothing of it is left.
 ///
 /// # Errors
 /// The system's.
@@ -110,7 +146,11 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return Err(error);
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let share = || match path.parent() {
+        Some(folder) if is_shared(folder)? => file.set_permissions(fs::Permissions::from_mode(0o640)),
+        _ => Ok(()),
+    };
+    let written = share().and_then(|()| file.write_all(bytes)).and_then(|()| file.sync_all());
     drop(file);
     written.inspect_err(|_| {
         let _ = fs::remove_file(path);
@@ -138,6 +178,28 @@ pub fn make_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes a folder with the rights of the one it lies in: for us alone, or shared with a group.
+///
+/// # Errors
+/// The system's.
+pub fn make_folder_within(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    make_private_folder(path)?;
+    match path.parent() {
+        Some(parent) if is_shared(parent)? => {
+            fs::set_permissions(path, fs::Permissions::from_mode(SHARED | 0o770))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// True if what is made in this folder is for the folder's group too.
+fn is_shared(folder: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(folder)?.mode() & SHARED != 0)
+}
+
 /// Makes sure that nobody else can lay links or files into a folder.
 ///
 /// # Errors
@@ -146,7 +208,7 @@ pub fn must_be_ours(path: &Path) -> io::Result<()> {
     let folder = fs::metadata(path)?;
     let own = rustix::process::geteuid().as_raw();
     let fault = if folder.uid() != own {
-        "it belongs to another user: choose another folder"
+        "it belongs to another user: be that user (`runuser -u NAME -- watchdog …`) or choose another folder"
     } else if folder.mode() & 0o022 != 0 {
         "others may write in it: take that right away (chmod go-w) or choose another folder"
     } else {
@@ -171,6 +233,36 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o604);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for_and_a_link_is_followed_only_if_it_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
+        assert_eq!(read_text(&at("pipe")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        fs::write(at("file"), "text").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        assert_eq!(read(&at("link"), Links::Follow).unwrap(), b"text");
+        assert!(read(&at("link"), Links::Refuse).is_err());
+        fs::write(at("file"), b"\xff").unwrap();
+        assert_eq!(read_text(&at("file")).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn what_is_made_in_a_shared_folder_is_for_its_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+        let (own, shared) = (folder.path().join("own"), folder.path().join("shared"));
+        make_folder_within(&own).unwrap();
+        write_new(&own.join("file"), b"x").unwrap();
+        assert_eq!((mode(&own), mode(&own.join("file"))), (0o700, 0o600));
+        fs::create_dir(&shared).unwrap();
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o2770)).unwrap();
+        make_folder_within(&shared.join("queue")).unwrap();
+        write_new(&shared.join("queue/file"), b"x").unwrap();
+        assert_eq!((mode(&shared.join("queue")), mode(&shared.join("queue/file"))), (0o2770, 0o640));
     }
 
     #[test]

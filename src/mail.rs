@@ -12,17 +12,21 @@ mod deliver;
 mod disk;
 mod message;
 mod outbox;
+mod pulse;
 mod route;
 mod settings;
 
 pub use address::{Domain, Envelope, MailAddress};
-pub use deliver::{Delivered, DeliveryReport, Failed, deliver_all, deliver_due, send_test, test_letter};
+pub use deliver::{
+    Delivered, DeliveryReport, Failed, deliver_all, deliver_due, deliver_handed_over, send_test, test_letter,
+};
 pub use message::{Message, compose};
-pub use outbox::{Enqueued, Fate, Keep, Outbox, OutboxStatus, Waiting};
-pub use route::{Acceptance, Failure, Permanence, Route, Scope};
+pub use outbox::{Enqueued, Fate, Keep, Outbox, OutboxStatus, Place, Waiting};
+pub use pulse::Pulse;
+pub use route::{Acceptance, Failure, Permanence, Route, Sandbox, Scope};
 pub use settings::{
-    AbsolutePath, Deadline, FolderSettings, Recipients, Security, SendmailSettings, ServerName, Settings,
-    SmtpSettings, Via,
+    AbsolutePath, Deadline, FolderSettings, LocalSettings, Recipients, Security, SendmailSettings,
+    ServerName, Settings, SmtpSettings, Via,
 };
 
 pub use crate::letter::Letter;

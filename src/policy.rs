@@ -36,6 +36,8 @@ pub struct Policy {
     pub coverage: Vec<Placed<CoverageRule>>,
     /// The files it was read from, in the order they were read.
     pub files: Vec<String>,
+    /// Their texts, in the same order.
+    pub texts: Vec<String>,
     /// The SHA-256 of all their texts, in hexadecimal: which policy is in force.
     pub digest: String,
 }
@@ -62,6 +64,16 @@ impl Policy {
     pub fn from_text(file: &str, text: &str) -> Result<Self, PolicyError> {
         let mut reading = include::Reading::default();
         reading.read_text(Path::new(file), text)?;
+        Self::unite(reading)
+    }
+
+    /// A policy from the [files](Policy::files) and [texts](Policy::texts) of one that was loaded before.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn from_parts(parts: &[(String, String)]) -> Result<Self, PolicyError> {
+        let mut reading = include::Reading::default();
+        parts.iter().try_for_each(|(file, text)| reading.read_part(file, text))?;
         Self::unite(reading)
     }
 
@@ -94,6 +106,7 @@ impl Policy {
             digest.update(part.text.as_bytes());
             policy.files.push(part.file.to_string());
             part.written.add_to(&mut policy, &source::Source::new(&part.file, &part.text))?;
+            policy.texts.push(part.text);
         }
         policy.digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(policy)

@@ -4,19 +4,27 @@
 //! One thread decides, and it alone writes the database. A watch that hangs holds up nobody but itself; it is not
 //! asked again before it has answered, so passes never overlap.
 
+mod begin;
+pub mod kept;
 mod looker;
 mod mailer;
+mod notify;
 mod observing;
+mod own;
+mod renew;
 mod signals;
+mod stay;
 mod timing;
+
+pub use stay::stay;
 
 use crate::say;
 
 use crate::alert::{self, About, Book, Looked, Pass};
 use crate::coverage::Gap;
-use crate::finding::{Code, Finding};
+use crate::finding::Finding;
 use crate::host::Host;
-use crate::mail::{self, Letter, Outbox};
+use crate::mail::{self, Envelope, Letter, Outbox, Route};
 use crate::observe;
 use crate::pass::{self, Memories};
 use crate::policy::Policy;
@@ -27,15 +35,18 @@ use crate::store::Store;
 use crate::telemetry::{self, Telemetry, View};
 use crate::watch::Memory;
 use anyhow::{Context, Result};
+use begin::Ground;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use looker::{Looker, Order, Report};
 use mailer::Mailer;
+use notify::Notify;
 use observing::Observing;
+use own::{InForce, SELF, hanging, policy_rejected};
 use signals::Signal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 use timing::{Clock, Jump};
 
@@ -48,11 +59,14 @@ const HANGS: Duration = Duration::from_mins(10);
 /// So long the watches may take in a single pass asked for by a person.
 const ONCE: Duration = Duration::from_mins(10);
 
+/// The loop turns at least this often, so that a clock that is set or a host that slept is noticed.
+const SLICE: Duration = Duration::from_mins(1);
+
+/// Files that were wrong are read again after so long.
+const READ_AGAIN: Duration = Duration::from_mins(1);
+
 /// Shorter times without watching are not worth a word: a restart, a reboot.
 pub const UNWATCHED: Span = Span::minutes(3);
-
-/// The name under which the service reports on itself.
-const SELF: &str = "service";
 
 /// Where a digest is shown besides being mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,23 +77,55 @@ pub enum Show {
     Nothing,
 }
 
+/// Who takes mails from the outbox to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// This program.
+    Here,
+    /// `watchdog deliver --stay`, in a process of its own.
+    Elsewhere,
+}
+
+/// What there is to begin with.
+pub struct Plan {
+    /// The settings.
+    pub setup: Setup,
+    /// The policy; without one nobody watches.
+    pub policy: Option<Policy>,
+    /// What is wrong with the files on disk, if these are not what they say.
+    pub wrong: Option<String>,
+    /// Where a digest is shown.
+    pub show: Show,
+    /// Who delivers.
+    pub delivery: Delivery,
+}
+
 /// What reaches the deciding thread.
 enum Event {
     Looked(Box<Report>),
     Signal(Signal),
 }
 
+impl From<Signal> for Event {
+    fn from(signal: Signal) -> Self {
+        Self::Signal(signal)
+    }
+}
+
 struct Service {
     host: Arc<Host>,
     setup: Setup,
     show: Show,
-    policy: Arc<Policy>,
-    rejected: Option<String>,
+    /// None: the files are wrong and there are none from before. Then nobody looks, since `blind_since`.
+    policy: Option<Arc<Policy>>,
+    blind_since: Option<Timestamp>,
+    rejected: Option<Rejected>,
     zone: TimeZone,
     store: Store,
     book: Book,
     outbox: Arc<Outbox>,
-    mailer: Mailer,
+    envelope: Envelope,
+    mailer: Option<Mailer>,
     lookers: Vec<Looker>,
     inbox: Receiver<Event>,
     clock: Clock,
@@ -88,6 +134,15 @@ struct Service {
     observing: Observing,
     cost: telemetry::Cost,
     telemetry: Telemetry,
+    notify: Notify,
+    /// Why the last pass could not be stored.
+    unstored: Option<String>,
+}
+
+/// The files on disk are wrong.
+struct Rejected {
+    why: String,
+    read: Instant,
 }
 
 /// What a watch saw the last time, for the foot of a mail.
@@ -97,24 +152,35 @@ struct Covered {
     took_ms: f64,
 }
 
-/// Watches until it is told to stop. `reload` reads settings and policy anew.
+/// Watches until it is told to stop. `read` reads settings and policy anew.
 ///
 /// # Errors
-/// If it cannot begin: the state folder, the database. Once it watches, it goes on.
-pub fn run(
-    setup: Setup,
-    policy: Policy,
-    show: Show,
-    reload: impl Fn() -> Result<(Setup, Policy)>,
-) -> Result<()> {
-    let mut service = Service::begin(setup, policy, show, signals::WATCHED)?;
+/// If it cannot begin and a person must do something about that. Once it watches, it goes on.
+pub fn run(plan: Plan, read: impl Fn() -> Result<(Setup, Policy)>) -> Result<()> {
+    let host = Arc::new(Host::this());
+    let (sender, inbox) = mpsc::channel();
+    signals::forward(signals::WATCHED, sender.clone()).context("cannot listen to signals")?;
+    let mut notify = Notify::here();
+    let Some(ground) = begin::wait_for_ground(&host, &plan.setup.state_dir, &mut notify, &inbox)? else {
+        notify.stopping();
+        return Ok(());
+    };
+    let mut service = Service::begin(host, plan, ground, notify, (&sender, inbox))?;
+    // Ready is said now and not after the first pass: that may take minutes, and whoever waits for us, like the
+    // boot or an installation, gains nothing by it.
+    service.notify.ready();
+    if service.rejected.is_some() {
+        // The disk that was waited for may have been what was wrong; if not, it is told at once.
+        service.renew(read());
+    }
     loop {
         let now = service.host.now();
         service.notice_jumps(now);
         service.send_out(now);
+        service.show_life();
         match service.next_event(now) {
             Some(Event::Signal(Signal::Stop)) => break,
-            Some(Event::Signal(Signal::Reload)) => service.renew(reload()),
+            Some(Event::Signal(Signal::Reload)) => service.reload(&read),
             Some(Event::Looked(report)) => {
                 let reports = service.gather(*report, PATIENCE);
                 match reports {
@@ -125,13 +191,22 @@ pub fn run(
                     }
                     (reports, Some(Signal::Reload)) => {
                         service.settle(reports);
-                        service.renew(reload());
+                        service.reload(&read);
                     }
                 }
+            }
+            None if service
+                .rejected
+                .as_ref()
+                .is_some_and(|rejected| rejected.read.elapsed() > READ_AGAIN) =>
+            {
+                service.renew(read());
             }
             None => service.settle(Vec::new()),
         }
     }
+    service.notify.stopping();
+    service.see_again();
     let now = service.host.now();
     service.store.stop(now).context("cannot note the stop")?;
     service.telemetry.finish(PATIENCE);
@@ -142,11 +217,14 @@ pub fn run(
 /// One pass of all watches, settled and delivered.
 ///
 /// # Errors
-/// As [`run`].
-pub fn run_once(mut setup: Setup, policy: Policy, show: Show) -> Result<()> {
+/// If it cannot begin.
+pub fn run_once(mut plan: Plan) -> Result<()> {
     // There will be no later pass to wait for.
-    setup.settings.alerts.gather = Span::seconds(0);
-    let mut service = Service::begin(setup, policy, show, &[])?;
+    plan.setup.settings.alerts.gather = Span::seconds(0);
+    let host = Arc::new(Host::this());
+    let ground = begin::ground(&host, &plan.setup.state_dir)?;
+    let (sender, inbox) = mpsc::channel();
+    let mut service = Service::begin(host, plan, ground, Notify::default(), (&sender, inbox))?;
     let now = service.host.now();
     service.send_out(now);
     let mut reports = Vec::new();
@@ -154,50 +232,58 @@ pub fn run_once(mut setup: Setup, policy: Policy, show: Show) -> Result<()> {
         (reports, _) = service.gather(*first, ONCE);
     }
     service.settle(reports);
-    service.mailer.deliver_now();
+    if let Some(mailer) = &service.mailer {
+        mailer.deliver_now();
+    }
     service.telemetry.finish(PATIENCE);
     let now = service.host.now();
     service.store.stop(now).context("cannot note the stop")
 }
 
 impl Service {
-    fn begin(setup: Setup, policy: Policy, show: Show, signals: &[Signal]) -> Result<Self> {
-        let host = Arc::new(Host::this());
+    fn begin(
+        host: Arc<Host>,
+        plan: Plan,
+        ground: Ground,
+        notify: Notify,
+        (sender, inbox): (&Sender<Event>, Receiver<Event>),
+    ) -> Result<Self> {
         let now = host.now();
-        let folder = &setup.state_dir;
-        crate::file::make_private_folder(folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
-        let mut store = Store::open(&folder.join(crate::store::FILE), now)?;
-        // A database that was damaged, and begun afresh, is no first start.
-        let first = store.reader().status()?.run.is_none() && store.notes()?.is_empty();
+        let Plan { setup, policy, wrong, show, delivery } = plan;
+        let Ground { store, outbox, notes, first } = ground;
         let record = store.memories().0.get(observe::MEMORY).and_then(Memory::recall);
-        let observing = Observing::starting(&setup, &policy, record, first, now);
-        let mut notes: Vec<Finding> = Vec::new();
-        if let Some(blind) = store.begin(now, UNWATCHED)? {
-            notes.push(unwatched(&blind));
-        }
-        notes.extend(store.notes()?);
-        let outbox = Outbox::open(folder.join("outbox"));
-        let outbox =
-            Arc::new(outbox.with_context(|| format!("cannot open the outbox in {}", folder.display()))?);
-        let (sender, inbox) = mpsc::channel();
-        signals::forward(signals, sender.clone()).context("cannot listen to signals")?;
+        let none = Policy::default();
+        let observing = Observing::starting(&setup, policy.as_ref().unwrap_or(&none), record, first, now);
+        let outbox = Arc::new(outbox);
         let processes = Arc::new(Processes::default());
         let lookers = pass::watches().into_iter().map(|watch| {
             let schedule = setup.settings.schedule_of(watch.as_ref());
             Looker::start(watch, schedule, Arc::clone(&host), Arc::clone(&processes), sender.clone())
         });
         let lookers = lookers.collect::<std::io::Result<Vec<_>>>().context("cannot start a thread")?;
-        let mailer = Mailer::start(Arc::clone(&outbox), Arc::clone(&host), &setup.mail_settings())?;
+        let mail_settings = setup.mail_settings();
+        let mailer = match delivery {
+            Delivery::Here => {
+                Some(Mailer::start(Arc::clone(&outbox), Arc::clone(&host), &mail_settings, || {})?)
+            }
+            Delivery::Elsewhere => None,
+        };
+        if let (Some(policy), None) = (&policy, &wrong) {
+            renew::keep(&setup, policy);
+        }
+        let rejected = wrong.map(|why| Rejected { why, read: Instant::now() });
         Ok(Self {
             book: store.book()?,
             clock: Clock::starting(now, host.machine_id().as_str()),
             zone: TimeZone::system(),
-            policy: Arc::new(policy),
-            rejected: None,
+            envelope: Route::new(&mail_settings, &host.name()).envelope().clone(),
+            blind_since: policy.is_none().then_some(now),
+            policy: policy.map(Arc::new),
+            rejected,
             coverage: BTreeMap::new(),
             cost: telemetry::Cost::default(),
             telemetry: Telemetry::start(&setup.settings.telemetry, &setup.state_dir),
+            unstored: None,
             host,
             setup,
             show,
@@ -208,6 +294,7 @@ impl Service {
             inbox,
             notes,
             observing,
+            notify,
         })
     }
 
@@ -222,23 +309,21 @@ impl Service {
             Jump::Asleep { from } => {
                 let why = "the host slept, or nothing could run on it".to_owned();
                 let blind = alert::Blind { from, until: now, why };
-                self.notes.push(unwatched(&blind));
-                if let Err(error) = self.store.was_blind(&blind) {
-                    tracing::warn!("{error}");
-                }
+                self.was_blind(&blind);
             }
         }
     }
 
     /// Asks each watch that is due and not still looking.
     fn send_out(&mut self, now: Timestamp) {
+        let Some(policy) = &self.policy else { return };
         let mut memories = None;
         for looker in &mut self.lookers {
             if looker.is_due(now, &self.clock, &self.zone) {
                 let memories = memories.get_or_insert_with(|| self.store.memories());
                 looker.ask(Order {
                     now,
-                    policy: Arc::clone(&self.policy),
+                    policy: Arc::clone(policy),
                     memories: memories.of_watch(looker.name()),
                 });
             }
@@ -248,10 +333,9 @@ impl Service {
     /// Waits for the next thing to happen: an answer, a signal, or the time of the next look.
     fn next_event(&mut self, now: Timestamp) -> Option<Event> {
         let due = self.lookers.iter().filter_map(looker::Looker::due).min();
-        // In slices of a minute, so that a clock that is set or a host that slept is noticed.
-        let wait = due.map_or(SignedDuration::from_secs(60), |due| due.duration_since(now));
-        let wait = wait.clamp(SignedDuration::from_millis(1), SignedDuration::from_secs(60));
-        match self.inbox.recv_timeout(wait.unsigned_abs()) {
+        let wait = due.map_or(SLICE, |due| due.duration_since(now).max(SignedDuration::ZERO).unsigned_abs());
+        let wait = wait.clamp(Duration::from_millis(1), self.notify.slice(SLICE));
+        match self.inbox.recv_timeout(wait) {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
             // We hold a sender ourselves through every looker; it cannot close before they end.
@@ -302,7 +386,8 @@ impl Service {
         self.learn(&mut looked, now);
         let mut own = self.notes.clone();
         own.extend(self.observing.not_included(&self.setup, now));
-        own.extend(self.rejected.as_deref().map(policy_rejected));
+        let in_force = if self.policy.is_some() { InForce::Before } else { InForce::Nothing };
+        own.extend(self.rejected.as_ref().map(|rejected| policy_rejected(&rejected.why, in_force)));
         own.extend(self.lookers.iter().filter(|looker| looker.silent_for() > HANGS).map(hanging));
         looked.push(Looked { watch: SELF.to_owned(), saw: true, findings: own });
         self.cost.measure(self.coverage.iter().map(|(name, covered)| (*name, covered.took_ms)));
@@ -320,8 +405,10 @@ impl Service {
         let letters: Vec<Letter> = composed.letters().cloned().collect();
         if let Err(error) = self.store.commit(&mut self.book, &pass, composed, &memories) {
             tracing::error!("what this pass saw could not be stored, and will be looked at again: {error}");
+            self.unstored = Some(error.to_string());
             return;
         }
+        self.unstored = None;
         self.notes.clear();
         self.telemetry.publish(records);
         self.observing.done(record);
@@ -336,7 +423,10 @@ impl Service {
         let Self { observing, policy, setup, rejected, .. } = self;
         observing.learn(&self.host, looked, now, || {
             let loaded = Policy::load(&setup.policy).map_err(|error| error.to_string());
-            *policy = Arc::new(loaded.inspect_err(|error| *rejected = Some(error.clone()))?);
+            let reject = |why: &String| Rejected { why: why.clone(), read: Instant::now() };
+            let loaded = loaded.inspect_err(|why| *rejected = Some(reject(why)))?;
+            renew::keep(setup, &loaded);
+            *policy = Some(Arc::new(loaded));
             Ok(())
         });
     }
@@ -348,36 +438,13 @@ impl Service {
             Err(error) => return tracing::error!("{error}"),
         };
         for letter in letters {
-            let message = mail::compose(&letter, self.mailer.envelope());
+            let message = mail::compose(&letter, &self.envelope);
             let done = self.outbox.enqueue(&message).map_err(anyhow::Error::from);
             if let Err(error) = done.and_then(|_| Ok(self.store.queued(&letter.message_id)?)) {
                 return tracing::error!("a mail could not be put into the outbox yet: {error:#}");
             }
-            self.mailer.wake();
-        }
-    }
-
-    /// Takes new settings and a new policy, or keeps the old ones if the new are wrong.
-    fn renew(&mut self, read: Result<(Setup, Policy)>) {
-        match read {
-            Ok((setup, policy)) => {
-                let digest = policy.digest.get(..12).unwrap_or_default().to_owned();
-                self.mailer.change(&setup.mail_settings());
-                // Whoever has changed something wants to see what comes of it: all look at once.
-                for looker in &mut self.lookers {
-                    looker.change_schedule(setup.settings.schedule_named(looker.name()));
-                }
-                self.telemetry = self.telemetry.changed(&setup.settings.telemetry, &setup.state_dir);
-                (self.setup, self.policy, self.rejected) = (setup, Arc::new(policy), None);
-                self.observing.changed(&self.setup, &self.policy);
-                self.observing.complain(&self.setup, self.host.now());
-                tracing::info!("settings and policy read anew; policy {digest} is in force");
-            }
-            Err(error) => {
-                let error = format!("{error:#}");
-                tracing::error!("the new settings or policy are wrong, the old stay in force: {error}");
-                self.rejected = Some(error);
-                self.settle(Vec::new());
+            if let Some(mailer) = &self.mailer {
+                mailer.wake();
             }
         }
     }
@@ -385,15 +452,17 @@ impl Service {
     /// What the service says of itself, for commands beside it.
     fn view(&self) -> View {
         let gaps = self.coverage.iter().map(|(watch, covered)| ((*watch).to_owned(), covered.gaps.clone()));
-        View::of_this_process(&self.policy.digest, gaps, self.telemetry.lost())
+        let digest = self.policy.as_ref().map(|policy| policy.digest.as_str()).unwrap_or_default();
+        View::of_this_process(digest, gaps, self.telemetry.lost())
     }
 
     fn about(&self) -> About {
+        let policy = self.policy.as_deref();
         About {
             zone: self.zone.clone(),
             host: self.host.name().to_string(),
-            policy_digest: self.policy.digest.clone(),
-            policy_files: self.policy.files.clone(),
+            policy_digest: policy.map(|policy| policy.digest.clone()).unwrap_or_default(),
+            policy_files: policy.map(|policy| policy.files.clone()).unwrap_or_default(),
             add_to: self.setup.policy.display().to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             saw: self.coverage.values().filter_map(|covered| covered.saw.clone()).collect(),
@@ -408,30 +477,4 @@ impl Service {
 fn show(letter: &Letter) {
     let line = "─".repeat(72);
     say!("{line}\n{}\n{line}\n{}", letter.subject, letter.body);
-}
-
-fn unwatched(blind: &alert::Blind) -> Finding {
-    let minutes = blind.until.duration_since(blind.from).as_mins();
-    Finding::new(Code::NotWatching, SELF, format!("nobody was watching for {minutes} minutes: {}", blind.why))
-        .with("from", blind.from.to_string())
-        .with("until", blind.until.to_string())
-        .with("why", &blind.why)
-}
-
-fn hanging(looker: &Looker) -> Finding {
-    let name = looker.name();
-    let title =
-        format!("the {name} watch hangs: it has been looking for more than {} minutes", HANGS.as_secs() / 60);
-    Finding::new(Code::CoverageGap, format!("hangs {name}"), title).with(
-        "what to do",
-        "see what it waits for: a disk or a program that does not answer; then restart the service",
-    )
-}
-
-fn policy_rejected(error: &str) -> Finding {
-    let title = "the settings or the policy on disk are wrong; the ones before stay in force";
-    let lines: Vec<&str> = error.lines().collect();
-    Finding::new(Code::PolicyRejected, SELF, title)
-        .with("what is wrong", lines)
-        .with("what to do", "correct it, check it with `watchdog validate`, then reload")
 }

@@ -89,6 +89,8 @@ pub struct Setup {
     pub settings: Settings,
     /// The file they were read from; without one, mails go to a folder and to the terminal.
     pub file: Option<PathBuf>,
+    /// What that file said.
+    pub text: Option<String>,
     /// The folder of the database, the outbox and what is learned.
     pub state_dir: PathBuf,
     /// The policy file.
@@ -101,15 +103,28 @@ impl Setup {
     /// # Errors
     /// If the file cannot be read, or what is wrong with it.
     pub fn load(config: Option<&Path>, state_dir: Option<&Path>) -> Result<Self, PolicyError> {
-        let file = config
-            .map(Path::to_owned)
-            .or_else(|| Some(PathBuf::from(FILE)).filter(|file| file::is_there(file).unwrap_or(false)));
-        let settings = match &file {
+        let text = match file_of(config) {
             Some(file) => {
-                let text = file::read_text(file).map_err(|error| PolicyError::unreadable(file, &error))?;
-                parse_settings(&file.to_string_lossy(), &text)?
+                Some(file::read_text(&file).map_err(|error| PolicyError::unreadable(&file, &error))?)
             }
-            None => Settings::default(),
+            None => None,
+        };
+        Self::of_text(config, state_dir, text)
+    }
+
+    /// As [`Setup::load`], with this text in place of the file's; without one, with the default of every key.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn of_text(
+        config: Option<&Path>,
+        state_dir: Option<&Path>,
+        text: Option<String>,
+    ) -> Result<Self, PolicyError> {
+        let file = file_of(config);
+        let settings = match (&file, &text) {
+            (Some(file), Some(text)) => parse_settings(&file.to_string_lossy(), text)?,
+            _ => Settings::default(),
         };
         let state_dir = state_dir
             .map(Path::to_owned)
@@ -125,8 +140,14 @@ impl Setup {
         let beside =
             file.as_deref().map_or(state_dir.as_path(), |file| file.parent().unwrap_or(Path::new(".")));
         let policy = beside.join(settings.policy.as_deref().unwrap_or(Path::new("policy.toml")));
-        Ok(Self { settings, file, state_dir, policy })
+        Ok(Self { settings, file, text, state_dir, policy })
     }
+}
+
+/// The file named on the command line, or the service's if it is there.
+fn file_of(config: Option<&Path>) -> Option<PathBuf> {
+    let is_there = |file: &PathBuf| file::is_there(file).unwrap_or(false);
+    config.map(Path::to_owned).or_else(|| Some(PathBuf::from(FILE)).filter(is_there))
 }
 
 impl Setup {

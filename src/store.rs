@@ -29,7 +29,6 @@ use crate::rule::Span;
 use crate::watch::Memory;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use std::fs::File;
 use std::path::Path;
 
 /// The name of the database in the state folder.
@@ -57,8 +56,8 @@ pub struct Store {
     /// What the database holds of the memories: what has not changed is not written.
     saved: Memories,
     run: Option<i64>,
-    /// Held as long as the store is open; the system frees it even after a kill.
-    _lock: File,
+    /// Held as long as the store is open.
+    _lock: open::Lock,
 }
 
 /// A moment as the database holds it, for sorting: microseconds since 1970.

@@ -10,12 +10,16 @@ mod disk;
 mod fake;
 #[path = "mail/faults.rs"]
 mod faults;
+#[path = "mail/handover.rs"]
+mod handover;
 #[path = "support/mail_server.rs"]
 mod mail_server;
 #[path = "mail/real.rs"]
 mod real;
 #[path = "mail/secure.rs"]
 mod secure;
+#[path = "mail/stay.rs"]
+mod stay;
 
 use host_watchdog::finding::Severity;
 use host_watchdog::mail::{Letter, Outbox, Route, Settings, compose};

@@ -3,7 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
 
+#[path = "service/life.rs"]
+mod life;
+#[path = "support/mail_server.rs"]
+mod mail_server;
+#[path = "service/start.rs"]
+mod start;
 mod support;
+#[path = "service/two_users.rs"]
+mod two_users;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -43,7 +43,7 @@ pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
         let value = json!({
             "policy": setup.policy, "policy-digest": digest, "open-alerts": open, "watches": watches, "cost": cost,
             "run": status.run.map(|run| json!({ "started": run.started, "last": run.last, "stopped": run.stopped })),
-            "outbox": { "waiting": outbox.waiting, "oldest": outbox.oldest, "last-error": outbox.last_error },
+            "outbox": { "waiting": outbox.waiting, "handed-over": outbox.handed_over, "oldest": outbox.oldest, "last-error": outbox.last_error },
             "observing": observing.as_ref().map(|record| json!({ "until": record.until, "learned": record.learned.len() })),
             "last-digest": status.last_digest, "counters": status.counters, "findings": status.findings,
         });
@@ -88,7 +88,11 @@ fn print(setup: &Setup, status: &Status, cost: &Cost, outbox: &OutboxStatus, ope
         (count, Some(oldest)) => format!("{count} mails wait, the oldest since {}", at(oldest)),
         (count, None) => format!("{count} mails wait"),
     };
-    say!("outbox     {waiting}");
+    let aside = match outbox.handed_over {
+        0 => String::new(),
+        count => format!(", {count} of them for the sendmail program"),
+    };
+    say!("outbox     {waiting}{aside}");
     if let Some(error) = &outbox.last_error {
         say!("           {error}");
     }

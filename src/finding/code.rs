@@ -78,7 +78,7 @@ codes! {
     UnexpectedMethod "unexpected-method" Event Warning "A web request used a method the policy does not allow."
     CoverageGap "coverage-gap" State Warning "The watchdog cannot see something it should, or was not watching for a while."
     NotWatching "not-watching" Event Warning "The watchdog itself was not watching for a while."
-    PolicyRejected "policy-rejected" State Warning "The settings or the policy on disk are wrong, and the ones before stay in force."
+    PolicyRejected "policy-rejected" State Warning "The settings or the policy on disk are wrong; the ones before stay in force, if there are any."
     SourceSilent "source-silent" State Warning "A log that should speak yields nothing."
 }
 

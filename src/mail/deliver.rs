@@ -1,7 +1,11 @@
 //! Delivery: takes what is due from the outbox and hands it to the route, until it has been accepted.
 
-use super::outbox::{Accepted, Outbox, State};
-use super::route::{Acceptance, Failure, Permanence, Route, Scope, Tried};
+mod handed_over;
+
+pub use handed_over::deliver_handed_over;
+
+use super::outbox::{Outbox, Place, State};
+use super::route::{Acceptance, Failure, Offered, Permanence, Route, Scope, Tried};
 use super::{Letter, compose};
 use crate::finding::Severity;
 use crate::text::Text;
@@ -15,6 +19,8 @@ pub struct DeliveryReport {
     pub delivered: Vec<Delivered>,
     /// Mails that were tried and are not through.
     pub failed: Vec<Failed>,
+    /// Mails that were laid aside for somebody else to give them to the `sendmail` program.
+    pub handed_over: Vec<String>,
     /// Due mails that were not tried, because the route was seen to be closed.
     pub put_off: usize,
     /// Mails that now wait in the outbox.
@@ -81,7 +87,14 @@ pub fn deliver_all(outbox: &Outbox, route: &Route, now: Timestamp) -> io::Result
 /// Why it was not accepted; nothing is tried again.
 pub fn send_test(route: &Route, host: &Text, now: Timestamp) -> Tried {
     let message = compose(&test_letter(route, host, now), route.envelope());
-    route.send(&message.id, &message.bytes, &route.envelope().to)
+    match route.offer(&message.id, &message.bytes, &route.envelope().to) {
+        Offered::Tried(tried) => tried,
+        Offered::HandOver => Err(Failure::new(
+            Scope::Route,
+            Permanence::Permanent,
+            "nobody listens for SMTP here, and the sendmail program cannot be run in this sandbox",
+        )),
+    }
 }
 
 /// The mail by which a person tries the way of the mails.
@@ -113,13 +126,15 @@ fn deliver(outbox: &Outbox, route: &Route, now: Timestamp, which: Which) -> io::
     let mut round = Round { outbox, route, now, closed: None, report };
     for (name, tried) in route.late() {
         if let Ok(acceptance) = tried
-            && outbox.message(&name).is_ok()
+            && outbox.message(&name, Place::Queue).is_ok()
         {
             round.accept(&name, outbox.state(&name), acceptance);
         }
     }
+    handed_over::take_back(outbox, now, which == Which::All)?;
     // The least tried come first: a mail on which the server chokes must not hold up those behind it for ever.
-    let mails = outbox.waiting()?.into_iter().map(|mail| (outbox.state(&mail.name), mail.name));
+    let queued = outbox.waiting()?.into_iter().filter(|mail| mail.place == Place::Queue);
+    let mails = queued.map(|mail| (outbox.state(&mail.name), mail.name));
     let (due, early): (Vec<_>, Vec<_>) =
         mails.partition(|(state, _)| which == Which::All || state.is_due(now));
     for (state, name) in due {
@@ -152,6 +167,9 @@ struct Round<'a> {
 
 impl Round<'_> {
     fn work_on(&mut self, name: &str, mut state: State) {
+        if self.route.pulse().is_ending() {
+            return;
+        }
         let soon = self.now.saturating_add(STILL_HANGS).unwrap_or(self.now);
         let put_off = match (&self.closed, state.failure.clone()) {
             // Its server has it and may yet say so.
@@ -169,13 +187,11 @@ impl Round<'_> {
     }
 
     fn try_one(&mut self, name: &str, state: State) {
-        let has_it = |to: &String| state.accepted.iter().any(|accepted| accepted.to == *to);
-        let everyone = &self.route.envelope().to;
-        let to: Vec<_> = everyone.iter().filter(|address| !has_it(&address.to_string())).cloned().collect();
+        let to = state.left_of(&self.route.envelope().to);
         if to.is_empty() {
             return self.settle(name, state);
         }
-        let message = match self.outbox.message(name) {
+        let message = match self.outbox.message(name, Place::Queue) {
             Ok(message) => message,
             // Somebody took it out by hand.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
@@ -184,17 +200,21 @@ impl Round<'_> {
                 return self.fail(name, state, Failure::new(Scope::Mail, Permanence::Temporary, &reason));
             }
         };
-        match self.route.send(name, &message, &to) {
-            Ok(acceptance) => self.accept(name, state, acceptance),
-            Err(failure) => self.fail(name, state, failure),
+        match self.route.offer(name, &message, &to) {
+            Offered::Tried(Ok(acceptance)) => self.accept(name, state, acceptance),
+            Offered::Tried(Err(failure)) => self.fail(name, state, failure),
+            Offered::HandOver => match self.outbox.hand_over(name, state.clone(), self.now) {
+                Ok(()) => self.report.handed_over.push(name.to_owned()),
+                Err(error) => {
+                    let reason = format!("it cannot be laid aside for the sendmail program: {error}");
+                    self.fail(name, state, Failure::new(Scope::Route, Permanence::Temporary, &reason));
+                }
+            },
         }
     }
 
     fn accept(&mut self, name: &str, mut state: State, acceptance: Acceptance) {
-        for to in &acceptance.accepted {
-            let (to, reply) = (to.to_string(), acceptance.reply.clone());
-            state.accepted.push(Accepted { to, reply, at: self.now });
-        }
+        state.accept(&acceptance, self.now);
         self.report.delivered.push(Delivered { name: name.to_owned(), reply: acceptance.reply });
         if acceptance.refused.is_empty() {
             self.settle(name, state);
@@ -204,7 +224,7 @@ impl Round<'_> {
     }
 
     fn settle(&mut self, name: &str, state: State) {
-        if let Err(error) = self.outbox.settle(name, &state) {
+        if let Err(error) = self.outbox.settle(name, Place::Queue, &state) {
             // It is noted who has it, so that the next round only has to move it.
             let reason = format!("accepted, but cannot be moved out of the queue: {error}");
             self.fail(name, state, Failure::new(Scope::Mail, Permanence::Temporary, &reason));

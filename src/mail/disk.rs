@@ -1,22 +1,18 @@
 //! What lies in a folder of mails, and locks on it.
 
 use jiff::Timestamp;
+use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
-}
-
-/// Removes every file of a folder.
+/// Removes every file of a folder. What cannot be removed does no harm there.
 pub fn clear(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
-        fs::remove_file(entry?.path())?;
+        let _ = fs::remove_file(entry?.path());
     }
     Ok(())
 }
@@ -50,9 +46,12 @@ impl Drop for Lock {
     }
 }
 
-/// Takes the lock in this file if it is free.
-pub fn try_lock(path: &Path) -> io::Result<Option<Lock>> {
-    let file = private_file(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
+/// Takes the lock of this folder if it is free. It is the folder itself that is locked: a file made for that would
+/// belong to whoever came first, and the others might not get at it.
+pub fn try_lock(folder: &Path) -> io::Result<Option<Lock>> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(folder)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(Lock(file))),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -61,10 +60,10 @@ pub fn try_lock(path: &Path) -> io::Result<Option<Lock>> {
 }
 
 /// Waits for the lock, but not for ever: its holder may hang.
-pub fn lock_within(path: &Path, patience: Duration) -> io::Result<Lock> {
+pub fn lock_within(folder: &Path, patience: Duration) -> io::Result<Lock> {
     let started = Instant::now();
     loop {
-        if let Some(lock) = try_lock(path)? {
+        if let Some(lock) = try_lock(folder)? {
             return Ok(lock);
         }
         if started.elapsed() > patience {

@@ -2,18 +2,26 @@
 //!
 //! The folders are the state. A mail is written to `tmp`, made durable, and comes into `queue` by a rename; it
 //! leaves `queue` by a rename to `sent`, and only once it was accepted. Its file is named by its Message-ID, so the
-//! same mail put in twice is one mail. Beside a mail in `queue` lies what became of the tries, as `NAME.state`.
+//! same mail put in twice is one mail. What became of the tries lies in `queue` too, as `NAME.state`.
+//!
+//! A mail that somebody with more rights than the deliverer has to give to the `sendmail` program is in `handover`
+//! meanwhile, and comes from there into `sent` or back into `queue`.
+//!
+//! Where the folder is shared with a group, two users share the outbox: one that puts mails in and one that delivers
+//! them. Neither trusts the other with more than that: a link is never followed, and nothing but a file is read.
 
 mod fate;
+mod handover;
 mod state;
 
 pub use fate::Fate;
-pub(super) use state::{Accepted, State};
+pub(super) use handover::UNFETCHED;
+pub(super) use state::State;
 
 use super::disk;
 use super::message::{Message, digest};
 use super::route::Permanence;
-use crate::file;
+use crate::file::{self, Links};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fs;
@@ -73,6 +81,26 @@ pub struct Waiting {
     pub last_error: Option<String>,
     /// Whether the server says that trying again will not help.
     pub permanence: Permanence,
+    /// Where it waits.
+    pub place: Place,
+}
+
+/// Where a mail waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// For the next try.
+    Queue,
+    /// For somebody else to give it to the `sendmail` program.
+    Handover,
+}
+
+impl Place {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Handover => "handover",
+        }
+    }
 }
 
 /// The outbox in a few numbers.
@@ -82,6 +110,8 @@ pub struct OutboxStatus {
     pub waiting: usize,
     /// Of them, those that the server refused for good; they are still tried every hour.
     pub refused: usize,
+    /// Of them, those that wait to be given to the `sendmail` program.
+    pub handed_over: usize,
     /// Since when the oldest waits.
     pub oldest: Option<Timestamp>,
     /// When the next is tried; `None` if none waits or one is due now.
@@ -97,11 +127,12 @@ impl Outbox {
     /// The system's, if the folders cannot be made or read.
     pub fn open(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let outbox = Self::at(folder);
-        for part in ["tmp", "queue", "sent"] {
-            file::make_private_folder(&outbox.folder.join(part))?;
+        file::make_folder_within(&outbox.folder)?;
+        for part in ["tmp", "queue", "handover", "sent"] {
+            file::make_folder_within(&outbox.folder.join(part))?;
         }
         // Whoever holds the lock is writing just now. If it is free, what lies in tmp has no writer any more.
-        if let Some(_lock) = disk::try_lock(&outbox.folder.join("enqueue.lock"))? {
+        if let Some(_lock) = disk::try_lock(&outbox.folder.join("tmp"))? {
             disk::clear(&outbox.folder.join("tmp"))?;
         }
         Ok(outbox)
@@ -126,9 +157,10 @@ impl Outbox {
     /// The system's, as for a full disk: then nothing of the mail is left, and the caller still has it.
     pub fn enqueue(&self, message: &Message) -> io::Result<Enqueued> {
         let name = file_name(&message.id);
-        let _lock = disk::lock_within(&self.folder.join("enqueue.lock"), PATIENCE)?;
-        // In this order: a mail goes from queue to sent, never back.
-        for part in ["queue", "sent"] {
+        let _lock = disk::lock_within(&self.folder.join("tmp"), PATIENCE)?;
+        // In this order: a mail goes from queue over handover to sent. It may go back from handover to queue, but then
+        // it is the same file that is put in again.
+        for part in ["queue", "handover", "sent"] {
             if self.path(part, &name, "eml").try_exists()? {
                 return Ok(Enqueued::Known);
             }
@@ -147,19 +179,25 @@ impl Outbox {
     /// The system's; an outbox that is not there is empty.
     pub fn waiting(&self) -> io::Result<Vec<Waiting>> {
         let mut waiting = Vec::new();
-        for (name, since) in disk::mails(&self.folder.join("queue"))? {
-            let state = self.state(&name);
-            let failure = state.failure;
-            waiting.push(Waiting {
-                name,
-                since,
-                attempts: state.attempts,
-                next_try: state.next_try,
-                permanence: failure.as_ref().map_or(Permanence::Temporary, |failure| failure.permanence),
-                last_error: failure.map(|failure| failure.reason),
-            });
+        for place in [Place::Queue, Place::Handover] {
+            for (name, since) in disk::mails(&self.folder.join(place.folder()))? {
+                let state = self.state(&name);
+                let failure = state.failure;
+                waiting.push(Waiting {
+                    name,
+                    since,
+                    attempts: state.attempts,
+                    next_try: state.next_try,
+                    permanence: failure.as_ref().map_or(Permanence::Temporary, |failure| failure.permanence),
+                    last_error: failure.map(|failure| failure.reason),
+                    place,
+                });
+            }
         }
         waiting.sort_by(|a, b| (a.attempts, a.since, &a.name).cmp(&(b.attempts, b.since, &b.name)));
+        // One that went from one place to the other while we looked is one mail.
+        let mut seen = std::collections::HashSet::new();
+        waiting.retain(|mail| seen.insert(mail.name.clone()));
         Ok(waiting)
     }
 
@@ -174,6 +212,7 @@ impl Outbox {
         Ok(OutboxStatus {
             waiting: waiting.len(),
             refused: waiting.iter().filter(|mail| mail.permanence == Permanence::Permanent).count(),
+            handed_over: waiting.iter().filter(|mail| mail.place == Place::Handover).count(),
             oldest: waiting.iter().map(|mail| mail.since).min(),
             next_try,
             last_error: most_tried.and_then(|mail| mail.last_error.clone()),
@@ -182,11 +221,11 @@ impl Outbox {
 
     /// The right to deliver; `None` while another thread or program has it.
     pub(super) fn deliverer(&self) -> io::Result<Option<disk::Lock>> {
-        disk::try_lock(&self.folder.join("deliver.lock"))
+        disk::try_lock(&self.folder.join("queue"))
     }
 
-    pub(super) fn message(&self, name: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.path("queue", name, "eml"))
+    pub(super) fn message(&self, name: &str, place: Place) -> io::Result<Vec<u8>> {
+        file::read(&self.path(place.folder(), name, "eml"), Links::Refuse)
     }
 
     /// What became of the tries of a mail. A state that is damaged is as good as none.
@@ -194,7 +233,7 @@ impl Outbox {
         if let Some(state) = self.unwritten().get(name) {
             return state.clone();
         }
-        fs::read(self.path("queue", name, "state"))
+        file::read(&self.path("queue", name, "state"), Links::Refuse)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default()
@@ -211,9 +250,9 @@ impl Outbox {
     /// Takes a mail out of the queue, now that everyone's server has it.
     ///
     /// # Errors
-    /// The system's; the mail then still lies in the queue.
-    pub(super) fn settle(&self, name: &str, state: &State) -> io::Result<()> {
-        file::rename_durably(&self.path("queue", name, "eml"), &self.path("sent", name, "eml"))?;
+    /// The system's; the mail then still lies where it was.
+    pub(super) fn settle(&self, name: &str, place: Place, state: &State) -> io::Result<()> {
+        file::rename_durably(&self.path(place.folder(), name, "eml"), &self.path("sent", name, "eml"))?;
         self.unwritten().remove(name);
         let _ = fs::remove_file(self.path("queue", name, "state"));
         // The record of the acceptance is nice to have; the mail does not hang on it.
@@ -237,7 +276,7 @@ impl Outbox {
 
     fn write_state(&self, part: &str, name: &str, state: &State) -> io::Result<()> {
         let bytes = serde_json::to_vec(state).map_err(io::Error::other)?;
-        let _lock = disk::lock_within(&self.folder.join("enqueue.lock"), PATIENCE)?;
+        let _lock = disk::lock_within(&self.folder.join("tmp"), PATIENCE)?;
         let temporary = self.path("tmp", name, "state");
         file::write_new(&temporary, &bytes)?;
         file::rename_durably(&temporary, &self.path(part, name, "state")).inspect_err(|_| {

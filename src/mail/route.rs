@@ -1,11 +1,13 @@
 //! The ways a mail leaves the host, and what can come of a try.
 
 mod folder;
+mod local;
 mod sendmail;
 mod smtp;
 
 use super::address::{Envelope, MailAddress};
-use super::settings::{Settings, Via};
+use super::pulse::Pulse;
+use super::settings::{SendmailSettings, Settings, Via};
 use crate::text::{self, Text};
 use serde::{Deserialize, Serialize};
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -24,6 +26,37 @@ pub struct Route {
     hanging: Mutex<Vec<Hanging>>,
     /// Held by every try's thread, to know how many there are.
     tries: Arc<()>,
+    sandbox: Sandbox,
+    pulse: Arc<Pulse>,
+}
+
+/// Whether this program may run the `sendmail` program itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sandbox {
+    /// Nothing is in the way.
+    None,
+    /// `NoNewPrivileges` is set: the helpers of `sendmail` would lack the rights they have of their own, and some of
+    /// them hang then for ever. Somebody outside must run it.
+    NoNewPrivileges,
+}
+
+impl Sandbox {
+    /// That of this program.
+    #[must_use]
+    pub fn here() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let is_set = status.lines().any(|line| line.split_whitespace().eq(["NoNewPrivs:", "1"]));
+        if is_set { Self::NoNewPrivileges } else { Self::None }
+    }
+}
+
+/// What came of offering a mail to the route.
+#[derive(Debug)]
+pub(super) enum Offered {
+    /// It was tried.
+    Tried(Tried),
+    /// It must go by the `sendmail` program, which somebody else has to run.
+    HandOver,
 }
 
 /// A try whose mail is with the server, which has not answered by the deadline. It may yet.
@@ -123,7 +156,35 @@ impl Route {
             deadline: settings.deadline.duration(),
             hanging: Mutex::default(),
             tries: Arc::default(),
+            sandbox: Sandbox::None,
+            pulse: Arc::default(),
         }
+    }
+
+    /// The same route, used from within a sandbox.
+    #[must_use]
+    pub fn within(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = sandbox;
+        self
+    }
+
+    /// The same route, which shows that it is alive by this pulse.
+    #[must_use]
+    pub fn with_pulse(mut self, pulse: &Arc<Pulse>) -> Self {
+        self.pulse = Arc::clone(pulse);
+        self
+    }
+
+    /// Whoever uses the route beats this pulse before each step.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// How long a mail may take.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// Between whom mails go.
@@ -136,24 +197,54 @@ impl Route {
     #[must_use]
     pub fn describe(&self) -> String {
         match &self.via {
+            Via::Local(local) => {
+                format!("SMTP to localhost:{}, or {}", local.port, shown(local.sendmail.program.as_ref()))
+            }
             Via::Smtp(smtp) => format!("SMTP to {}:{}", smtp.host, smtp.port),
             Via::Sendmail(sendmail) => format!("the program {}", shown(sendmail.program.as_ref())),
             Via::Folder(folder) => format!("the folder {}", shown(folder.path.as_ref())),
         }
     }
 
-    /// Tries once to hand a message over for `to`. Returns within the deadline and a second.
+    /// Offers a message for `to` once. Returns within the deadline and a second.
+    ///
+    /// In what was tried is why no one's mail was taken. After a deadline it may yet be: see [`Route::late`] and
+    /// [`Route::hangs`].
+    pub(super) fn offer(&self, name: &str, message: &[u8], to: &[MailAddress]) -> Offered {
+        self.pulse.beat();
+        match &self.via {
+            Via::Local(settings) => local::offer(self, settings, name, message, to),
+            Via::Smtp(settings) => Offered::Tried(smtp::send(self, settings, name, message, to)),
+            Via::Sendmail(settings) => self.offer_to_program(settings, message, to),
+            Via::Folder(settings) => Offered::Tried(folder::send(settings, message, to)),
+        }
+    }
+
+    fn offer_to_program(&self, settings: &SendmailSettings, message: &[u8], to: &[MailAddress]) -> Offered {
+        match self.sandbox {
+            Sandbox::NoNewPrivileges => Offered::HandOver,
+            Sandbox::None => {
+                let tried = sendmail::send(settings, &self.envelope.from, message, to, self.deadline);
+                Offered::Tried(tried)
+            }
+        }
+    }
+
+    /// Gives a message that was handed over to the `sendmail` program.
     ///
     /// # Errors
-    /// Why no one's mail was taken. After a deadline it may yet be: see [`Route::late`] and [`Route::hangs`].
-    pub(super) fn send(&self, name: &str, message: &[u8], to: &[MailAddress]) -> Tried {
-        match &self.via {
-            Via::Smtp(settings) => smtp::send(self, settings, name, message, to),
-            Via::Sendmail(settings) => {
-                sendmail::send(settings, &self.envelope.from, message, to, self.deadline)
+    /// Why it did not take it.
+    pub(super) fn give_to_program(&self, message: &[u8], to: &[MailAddress], deadline: Duration) -> Tried {
+        let settings = match &self.via {
+            Via::Local(settings) => &settings.sendmail,
+            Via::Sendmail(settings) => settings,
+            // The settings were changed since it was laid aside.
+            Via::Smtp(_) | Via::Folder(_) => {
+                let reason = format!("mail now goes another way, by {}", self.describe());
+                return Err(Failure::closed(&reason));
             }
-            Via::Folder(settings) => folder::send(settings, message, to),
-        }
+        };
+        sendmail::send(settings, &self.envelope.from, message, to, deadline)
     }
 
     /// What has become, since their deadline, of tries that hung: an acceptance that comes late is one all the same.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
-/// The `[mail]` table. Every key may be left out: mail then goes to root over SMTP to this host.
+/// The `[mail]` table. Every key may be left out: mail then goes to root by this host's own mail system.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Settings {
@@ -26,6 +26,8 @@ pub struct Settings {
 /// The way mails leave the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Via {
+    /// To this host's own mail system: over SMTP if it listens, else to its `sendmail` program.
+    Local(LocalSettings),
     /// To a mail server.
     Smtp(SmtpSettings),
     /// To the local `sendmail` program.
@@ -39,7 +41,7 @@ impl Default for Settings {
         Self {
             to: Recipients::default(),
             from: None,
-            via: Via::Smtp(SmtpSettings::default()),
+            via: Via::Local(LocalSettings::default()),
             deadline: Deadline::default(),
         }
     }
@@ -67,17 +69,18 @@ impl Settings {
 struct Written {
     to: Recipients,
     from: Option<MailAddress>,
-    via: WrittenVia,
-    smtp: SmtpSettings,
+    via: Option<WrittenVia>,
+    local: LocalSettings,
+    smtp: Option<SmtpSettings>,
     sendmail: SendmailSettings,
     folder: Option<FolderSettings>,
     deadline: Deadline,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum WrittenVia {
-    #[default]
+    Local,
     Smtp,
     Sendmail,
     Folder,
@@ -86,8 +89,11 @@ enum WrittenVia {
 impl TryFrom<Written> for Settings {
     type Error = String;
     fn try_from(written: Written) -> Result<Self, String> {
-        let via = match written.via {
-            WrittenVia::Smtp => Via::Smtp(written.smtp),
+        // Whoever names a mail server means it.
+        let unwritten = if written.smtp.is_some() { WrittenVia::Smtp } else { WrittenVia::Local };
+        let via = match written.via.unwrap_or(unwritten) {
+            WrittenVia::Local => Via::Local(written.local),
+            WrittenVia::Smtp => Via::Smtp(written.smtp.unwrap_or_default()),
             WrittenVia::Sendmail => Via::Sendmail(written.sendmail),
             WrittenVia::Folder => Via::Folder(written.folder.ok_or_else(|| {
                 "via = \"folder\" needs to know which: add [mail.folder] with path = \"/…\"".to_owned()
@@ -280,6 +286,45 @@ impl fmt::Display for ServerName {
 impl From<ServerName> for String {
     fn from(name: ServerName) -> Self {
         name.0
+    }
+}
+
+/// `[mail.local]`: the mail system of this host.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "WrittenLocal")]
+pub struct LocalSettings {
+    /// Where it listens; 25 if not written.
+    pub port: NonZeroU16,
+    /// The program for when it does not listen.
+    pub sendmail: SendmailSettings,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenLocal {
+    port: Option<NonZeroU16>,
+    program: Option<AbsolutePath>,
+}
+
+impl From<WrittenLocal> for LocalSettings {
+    fn from(written: WrittenLocal) -> Self {
+        let sendmail =
+            written.program.map_or_else(SendmailSettings::default, |program| SendmailSettings { program });
+        Self { port: written.port.unwrap_or_else(|| default_port(Security::None)), sendmail }
+    }
+}
+
+impl Default for LocalSettings {
+    fn default() -> Self {
+        WrittenLocal::default().into()
+    }
+}
+
+impl LocalSettings {
+    /// The server of this host.
+    #[must_use]
+    pub fn smtp(&self) -> SmtpSettings {
+        SmtpSettings { port: self.port, ..SmtpSettings::default() }
     }
 }
 

@@ -76,6 +76,14 @@ impl Reading {
         Ok(())
     }
 
+    /// Reads `text` as if it stood in `file`; what it includes is another part.
+    pub fn read_part(&mut self, file: &str, text: &str) -> Result<(), PolicyError> {
+        let file: Arc<str> = file.into();
+        let written = parse_policy(&file, text)?;
+        self.parts.push(Part { file, text: text.to_owned(), written });
+        Ok(())
+    }
+
     fn include(&mut self, from: &Path, name: &str) -> Result<(), Result<PolicyError, String>> {
         if name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml") {
             let path = from.with_file_name("").join(name);

@@ -1,6 +1,5 @@
 //! Signals, as events for the deciding thread.
 
-use super::Event;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io;
@@ -20,7 +19,10 @@ pub enum Signal {
 pub const WATCHED: &[Signal] = &[Signal::Stop, Signal::Reload];
 
 /// Sends each signal of these kinds on as an event.
-pub fn forward(wanted: &[Signal], events: Sender<Event>) -> io::Result<()> {
+pub fn forward<E>(wanted: &[Signal], events: Sender<E>) -> io::Result<()>
+where
+    E: From<Signal> + Send + 'static,
+{
     let mut numbers = Vec::new();
     for signal in wanted {
         match signal {
@@ -35,7 +37,7 @@ pub fn forward(wanted: &[Signal], events: Sender<Event>) -> io::Result<()> {
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for number in signals.forever() {
             let signal = if number == SIGHUP { Signal::Reload } else { Signal::Stop };
-            if events.send(Event::Signal(signal)).is_err() {
+            if events.send(signal.into()).is_err() {
                 return;
             }
         }

@@ -1,6 +1,7 @@
 //! What can go wrong with the database, and what to do about it, in words.
 
 use rusqlite::ErrorCode;
+use rustix::fs::StatVfsMountFlags;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,8 @@ pub enum StoreError {
     Io(PathBuf, std::io::Error),
     /// No space is left. Nothing was changed.
     Full(PathBuf),
+    /// The file system is mounted read-only. Nothing was changed.
+    ReadOnly(PathBuf),
     /// What is in it makes no sense. [`Store::open`](super::Store::open) moves such a file aside.
     Damaged(PathBuf, String),
     /// Anything else that the database says.
@@ -56,6 +59,11 @@ impl fmt::Display for StoreError {
                 "{}: the disk is full; nothing was lost, the next pass tries again. Make room on its file system",
                 path.display()
             ),
+            Self::ReadOnly(path) => write!(
+                f,
+                "{}: its file system is read-only (a fault of the disk can make it so); nothing was lost, the next pass tries again. See `dmesg`, then mount it for writing",
+                path.display()
+            ),
             Self::Damaged(path, why) => write!(
                 f,
                 "{} is damaged ({why}): `watchdog run` moves it aside and begins a fresh one when it starts",
@@ -76,8 +84,41 @@ impl std::error::Error for StoreError {
     }
 }
 
+/// What can be said of the file system when something on it could not be written.
+fn disk(path: &Path) -> Option<StoreError> {
+    // With less than this left, even a small database cannot be begun.
+    const LITTLE: u64 = 256 * 1024;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Some(StoreError::ReadOnly(path.to_owned()));
+    }
+    let has_inodes = disk.f_files == 0 || disk.f_favail > 0;
+    let is_full = disk.f_bavail.saturating_mul(disk.f_frsize) < LITTLE || !has_inodes;
+    is_full.then(|| StoreError::Full(path.to_owned()))
+}
+
 impl StoreError {
+    /// A file could not be made, moved or read.
+    pub(super) fn io(path: &Path, error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Self::Full(path.to_owned())
+            }
+            std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(path.to_owned()),
+            _ => Self::Io(path.to_owned(), error),
+        }
+    }
+
     pub(super) fn sql(path: &Path, error: rusqlite::Error) -> Self {
+        let is_of_disk = matches!(
+            error.sqlite_error_code(),
+            // A full disk has many codes: SQLite cannot even make its shared memory there.
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+        );
+        if let Some(error) = disk(path).filter(|_| is_of_disk) {
+            return error;
+        }
         let path = path.to_owned();
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full(path),

@@ -58,12 +58,23 @@ pub(super) fn open(path: &Path, now: Timestamp) -> Result<Store, StoreError> {
     Ok(Store { reader, saved, run: None, _lock: lock })
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+/// The right to write the database. It is given back when this is dropped, and when the program is killed.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close the file is not enough: a program that another thread is just starting has a copy of it.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(path: &Path) -> Result<Lock, StoreError> {
     let lock = beside(path, ".lock");
-    let failed = |error| StoreError::Io(lock.clone(), error);
+    let failed = |error| StoreError::io(&lock, error);
     let file = private(&lock).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
@@ -95,11 +106,11 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Opens the database and reads all of it that a start needs, so that damage shows now and not in a week.
 fn open_whole(path: &Path) -> Result<(Reader, Memories), StoreError> {
-    if !path.try_exists().map_err(|error| StoreError::Io(path.to_owned(), error))? {
+    if !path.try_exists().map_err(|error| StoreError::io(path, error))? {
         create(path)?;
     }
     // SQLite gives its side files the mode of the database.
-    private(path).map_err(|error| StoreError::Io(path.to_owned(), error))?;
+    private(path).map_err(|error| StoreError::io(path, error))?;
     read_whole(path).map_err(|error| match error {
         // Its version is right and still a table or column is missing.
         StoreError::Sql(path, error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {
@@ -131,7 +142,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 /// Makes a database under another name first: one under the right name is always whole, or was damaged.
 fn create(path: &Path) -> Result<(), StoreError> {
     let fresh = beside(path, ".new");
-    let failed = |error| StoreError::Io(path.to_owned(), error);
+    let failed = |error| StoreError::io(path, error);
     // Side files without their database are worth nothing, and SQLite would read them into the fresh one.
     for left in [beside(path, "-wal"), beside(path, "-shm"), beside(&fresh, "-journal"), fresh.clone()] {
         match std::fs::remove_file(left) {
@@ -218,7 +229,9 @@ fn move_aside(path: &Path, now: Timestamp) -> Result<(), StoreError> {
     for suffix in ["-wal", "-shm", ""] {
         let from = beside(path, suffix);
         match std::fs::rename(&from, beside(&target, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::Io(from, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::io(&from, error));
+            }
             _ => {}
         }
     }

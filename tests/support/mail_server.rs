@@ -132,6 +132,13 @@ impl MailServer {
         path
     }
 
+    /// Runs a command line where the server's own folders are, as `/usr/sbin/sendmail` needs.
+    pub fn beside(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &self.child.id().to_string(), "-m"]);
+        command
+    }
+
     /// What the server has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()

@@ -1,6 +1,7 @@
 //! What has become of one mail, for somebody who put it in and waits.
 
 use super::{Outbox, State, file_name};
+use crate::file::{self, Links};
 use crate::text::Text;
 use std::io;
 
@@ -34,7 +35,7 @@ impl Outbox {
         if !self.path("sent", &name, "eml").try_exists()? {
             return Ok(Fate::Nowhere);
         }
-        let state = std::fs::read(self.path("sent", &name, "state")).ok();
+        let state = file::read(&self.path("sent", &name, "state"), Links::Refuse).ok();
         let state: State = state.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         Ok(Fate::Accepted(state.accepted.into_iter().map(|accepted| (accepted.to, accepted.reply)).collect()))
     }
@@ -43,7 +44,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::outbox::Accepted;
+    use crate::mail::outbox::state::Accepted;
     use crate::mail::route::{Failure, Scope};
     use crate::mail::{Message, Permanence};
 

@@ -1,6 +1,7 @@
 //! What became of the tries of one mail.
 
-use crate::mail::route::{Failure, Permanence, Scope};
+use crate::mail::MailAddress;
+use crate::mail::route::{Acceptance, Failure, Permanence, Scope};
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub struct State {
     /// Why not everyone's server has accepted it yet.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<Failure>,
+    /// Since when it waits to be given to the `sendmail` program.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub handed_over: Option<Timestamp>,
     /// For whom it has been accepted: they do not get it again.
     pub accepted: Vec<Accepted>,
 }
@@ -44,6 +48,20 @@ impl State {
     /// True if the last try failed for a reason that has nothing to do with this mail.
     pub fn waits_for_route(&self) -> bool {
         self.failure.as_ref().is_some_and(|failure| failure.scope == Scope::Route)
+    }
+
+    /// Those who do not have it yet.
+    pub fn left_of(&self, everyone: &[MailAddress]) -> Vec<MailAddress> {
+        let has_it = |to: &String| self.accepted.iter().any(|accepted| accepted.to == *to);
+        everyone.iter().filter(|address| !has_it(&address.to_string())).cloned().collect()
+    }
+
+    /// Notes whom a server took it for.
+    pub fn accept(&mut self, acceptance: &Acceptance, now: Timestamp) {
+        for to in &acceptance.accepted {
+            let (to, reply) = (to.to_string(), acceptance.reply.clone());
+            self.accepted.push(Accepted { to, reply, at: now });
+        }
     }
 
     /// Notes a try that failed.

@@ -24,12 +24,7 @@ fn files(outbox: &Outbox, part: &str) -> Vec<String> {
 
 fn state(attempts: u32, reason: &str, permanence: Permanence, next_try: &str) -> State {
     let failure = Failure { scope: Scope::Mail, permanence, reason: reason.to_owned() };
-    State {
-        attempts,
-        next_try: Some(next_try.parse().unwrap()),
-        failure: Some(failure),
-        accepted: Vec::new(),
-    }
+    State { attempts, next_try: Some(next_try.parse().unwrap()), failure: Some(failure), ..State::default() }
 }
 
 #[test]
@@ -37,10 +32,10 @@ fn a_mail_put_in_lies_in_the_queue_and_only_we_can_read_it() {
     let (_folder, outbox) = outbox();
     assert_eq!(outbox.enqueue(&message("<a@b>")).unwrap(), Enqueued::New);
     assert_eq!((files(&outbox, "queue"), files(&outbox, "tmp")), (vec!["a@b.eml".to_owned()], Vec::new()));
-    assert_eq!(outbox.message("a@b").unwrap(), message("<a@b>").bytes);
+    assert_eq!(outbox.message("a@b", Place::Queue).unwrap(), message("<a@b>").bytes);
     let mode = |path: &str| fs::metadata(outbox.folder().join(path)).unwrap().permissions().mode() & 0o777;
-    assert_eq!([".", "tmp", "queue", "sent"].map(mode), [0o700; 4]);
-    assert_eq!(["queue/a@b.eml", "enqueue.lock"].map(mode), [0o600; 2]);
+    assert_eq!([".", "tmp", "queue", "handover", "sent"].map(mode), [0o700; 5]);
+    assert_eq!(mode("queue/a@b.eml"), 0o600);
 }
 
 #[test]
@@ -57,7 +52,7 @@ fn the_same_mail_is_one_mail_before_and_after_it_was_sent() {
     outbox.enqueue(&message("<a@b>")).unwrap();
     assert_eq!(outbox.enqueue(&message("<a@b>")).unwrap(), Enqueued::Known);
     outbox.note("a@b", state(1, "no", Permanence::Temporary, "2026-11-22T12:00:00Z"));
-    outbox.settle("a@b", &State::default()).unwrap();
+    outbox.settle("a@b", Place::Queue, &State::default()).unwrap();
     assert_eq!(outbox.enqueue(&message("<a@b>")).unwrap(), Enqueued::Known);
     assert_eq!(
         (files(&outbox, "queue"), files(&outbox, "sent")),
@@ -95,13 +90,48 @@ fn every_id_has_a_file_name_of_its_own() {
 fn what_an_interrupted_writer_left_is_cleared_away_but_not_what_is_being_written() {
     let (_folder, outbox) = outbox();
     fs::write(outbox.folder().join("tmp/half.eml"), "Mess").unwrap();
-    let lock = disk::try_lock(&outbox.folder().join("enqueue.lock")).unwrap().unwrap();
+    let lock = disk::try_lock(&outbox.folder().join("tmp")).unwrap().unwrap();
     Outbox::open(outbox.folder()).unwrap();
     assert_eq!(files(&outbox, "tmp"), ["half.eml"]);
     drop(lock);
     Outbox::open(outbox.folder()).unwrap();
     assert_eq!(files(&outbox, "tmp"), [""; 0]);
     assert_eq!(outbox.waiting().unwrap(), []);
+}
+
+#[test]
+fn a_mail_laid_aside_is_known_and_counted_and_comes_back_or_is_sent() {
+    let (_folder, outbox) = outbox();
+    let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+    outbox.enqueue(&message("<a@b>")).unwrap();
+    outbox.hand_over("a@b", State::default(), now).unwrap();
+    assert_eq!(outbox.enqueue(&message("<a@b>")).unwrap(), Enqueued::Known);
+    assert_eq!(outbox.handed_over().unwrap(), ["a@b"]);
+    let status = outbox.status().unwrap();
+    assert_eq!((status.waiting, status.handed_over), (1, 1));
+    assert_eq!(outbox.state("a@b").handed_over, Some(now));
+    outbox.take_back("a@b", outbox.state("a@b")).unwrap();
+    let status = outbox.status().unwrap();
+    assert_eq!((status.waiting, status.handed_over), (1, 0));
+    assert_eq!(outbox.state("a@b").handed_over, None);
+    outbox.hand_over("a@b", State::default(), now).unwrap();
+    outbox.settle("a@b", Place::Handover, &State::default()).unwrap();
+    assert_eq!(files(&outbox, "sent"), ["a@b.eml", "a@b.state"]);
+    assert_eq!((files(&outbox, "queue"), files(&outbox, "handover")), (vec![], vec![]));
+}
+
+#[test]
+fn a_link_or_a_pipe_in_place_of_a_mail_or_its_state_is_not_read() {
+    let (folder, outbox) = outbox();
+    fs::write(folder.path().join("secret"), r#"{"attempts":7,"next_try":null,"accepted":[]}"#).unwrap();
+    for file in ["queue/a.eml", "queue/a.state"] {
+        std::os::unix::fs::symlink(folder.path().join("secret"), outbox.folder().join(file)).unwrap();
+    }
+    assert!(outbox.message("a", Place::Queue).is_err());
+    assert_eq!(outbox.state("a"), State::default());
+    let pipe = outbox.folder().join("queue/b.eml");
+    rustix::fs::mknodat(rustix::fs::CWD, pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    assert_eq!(outbox.message("b", Place::Queue).unwrap_err().kind(), io::ErrorKind::InvalidInput);
 }
 
 #[test]
@@ -167,6 +197,7 @@ fn the_status_says_how_many_wait_since_when_and_why() {
         OutboxStatus {
             waiting: 3,
             refused: 1,
+            handed_over: 0,
             oldest: Some(Timestamp::from_second(1_000_000 - 300).unwrap()),
             next_try: None,
             last_error: Some("550 no".to_owned()),
@@ -184,7 +215,7 @@ fn what_was_sent_is_kept_for_a_time() {
     let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
     for (id, days) in [("<a@b>", 3), ("<b@b>", 1), ("<c@b>", 0), ("<d@b>", 1)] {
         outbox.enqueue(&message(id)).unwrap();
-        outbox.settle(&file_name(id), &State::default()).unwrap();
+        outbox.settle(&file_name(id), Place::Queue, &State::default()).unwrap();
         let then =
             std::time::SystemTime::from(now) - Duration::from_secs(days * 86_400 + u64::from(id == "<b@b>"));
         let path = outbox.path("sent", &file_name(id), "eml");

@@ -34,6 +34,17 @@ const TRIES: usize = 8;
 const OPEN: u8 = 0;
 const SENT: u8 = 1;
 const GIVEN_UP: u8 = 2;
+/// Nobody listens there.
+const ABSENT: u8 = 3;
+
+/// Whether there is a server at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// There is, or nobody knows.
+    There,
+    /// The connection was refused: nobody listens.
+    Absent,
+}
 
 /// All that a try needs, for a thread to own.
 struct Job {
@@ -47,6 +58,31 @@ struct Job {
 }
 
 pub fn send(route: &Route, settings: &SmtpSettings, name: &str, message: &[u8], to: &[MailAddress]) -> Tried {
+    send_and_see(route, settings, name, message, to).0
+}
+
+/// As [`send`]; says too whether anybody listens there.
+pub fn send_and_see(
+    route: &Route,
+    settings: &SmtpSettings,
+    name: &str,
+    message: &[u8],
+    to: &[MailAddress],
+) -> (Tried, Server) {
+    let progress = Arc::new(AtomicU8::new(OPEN));
+    let tried = try_once(route, settings, name, message, to, &progress);
+    let is_absent = tried.is_err() && progress.load(Ordering::SeqCst) == ABSENT;
+    (tried, if is_absent { Server::Absent } else { Server::There })
+}
+
+fn try_once(
+    route: &Route,
+    settings: &SmtpSettings,
+    name: &str,
+    message: &[u8],
+    to: &[MailAddress],
+    progress: &Arc<AtomicU8>,
+) -> Tried {
     let home = if settings.host.is_this_host() { &Domain::localhost() } else { &route.envelope.home };
     let job = Job {
         settings: settings.clone(),
@@ -55,9 +91,8 @@ pub fn send(route: &Route, settings: &SmtpSettings, name: &str, message: &[u8], 
         to: to.iter().map(|address| (address.clone(), address.qualified(home))).collect(),
         message: message.to_owned(),
         timeout: route.deadline,
-        progress: Arc::new(AtomicU8::new(OPEN)),
+        progress: Arc::clone(progress),
     };
-    let progress = Arc::clone(&job.progress);
     let server = format!("{}:{}", settings.host, settings.port);
     let alive = Arc::clone(&route.tries);
     if Arc::strong_count(&alive) > TRIES + 1 {
@@ -121,8 +156,14 @@ impl Job {
         let from_first_byte = tls.as_ref().filter(|_| self.settings.security == Security::Tls);
         let server = (self.settings.host.as_str(), self.settings.port.get());
         let mut connection =
-            SmtpConnection::connect(server, Some(self.timeout), &self.hello, from_first_byte, None)
-                .map_err(|error| failure(Scope::Route, &error))?;
+            SmtpConnection::connect(server, Some(self.timeout), &self.hello, from_first_byte, None).map_err(
+                |error| {
+                    if is_refused(&error) {
+                        self.progress.store(ABSENT, Ordering::SeqCst);
+                    }
+                    failure(Scope::Route, &error)
+                },
+            )?;
         if let (Security::StartTls, Some(tls)) = (self.settings.security, &tls) {
             connection.starttls(tls, &self.hello).map_err(|error| failure(Scope::Route, &error))?;
         }
@@ -204,12 +245,14 @@ fn password(file: &AbsolutePath) -> Result<String, Failure> {
 }
 
 /// True if users other than the owner have a right to the file. That of group root does not count: what the
-/// service manager hands over as a credential has it.
+/// service manager hands over as a credential has it. Nor that of our own group to read a file of root's: so root lets
+/// the mailer read it and change nothing.
 #[cfg(unix)]
 fn is_open_to_others(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let metadata = file.metadata()?;
-    let mine = if metadata.gid() == 0 { 0o740 } else { 0o700 };
+    let is_given = metadata.uid() == 0 && metadata.gid() == rustix::process::getegid().as_raw();
+    let mine = if metadata.gid() == 0 || is_given { 0o740 } else { 0o700 };
     Ok(metadata.mode() & 0o777 & !mine != 0)
 }
 
@@ -229,6 +272,13 @@ fn failure(scope: Scope, error: &lettre::transport::smtp::Error) -> Failure {
     let scope = if u16::from(code) == 421 { Scope::Route } else { scope };
     let words = error.source().map(ToString::to_string).unwrap_or_default();
     Failure::new(scope, permanence, format!("{code} {words}").trim_end())
+}
+
+/// True if nobody listens there.
+fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let refused =
+        error.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::ConnectionRefused);
+    refused || error.source().is_some_and(is_refused)
 }
 
 fn unexpected(to: &str, response: &Response) -> Failure {

@@ -24,13 +24,24 @@ fn envelope(toml: &str) -> String {
 }
 
 #[test]
-fn with_nothing_written_mail_goes_to_root_by_the_server_of_this_host() {
-    for toml in ["", "[mail]", "[mail]\nvia = \"smtp\"\n[mail.smtp]"] {
+fn with_nothing_written_mail_goes_to_root_by_this_hosts_own_mail_system() {
+    for toml in ["", "[mail]", "[mail]\nvia = \"local\"\n[mail.local]"] {
         assert_eq!(read(toml).unwrap(), Settings::default());
         assert_eq!(envelope(toml), "watchdog@web1.example.org -> root");
     }
-    let Via::Smtp(smtp) = Settings::default().via else { panic!() };
+    let Via::Local(local) = Settings::default().via else { panic!() };
+    let smtp = local.smtp();
     assert_eq!((smtp.host.as_str(), smtp.port.get(), smtp.security), ("localhost", 25, Security::None));
+    assert_eq!(local.sendmail, SendmailSettings::default());
+}
+
+#[test]
+fn whoever_names_a_mail_server_means_it() {
+    for toml in ["[mail.smtp]", "[mail]\nvia = \"smtp\"", "[mail.smtp]\nhost = \"localhost\""] {
+        assert_eq!(read(toml).unwrap().via, Via::Smtp(SmtpSettings::default()), "{toml}");
+    }
+    let both = "[mail]\nvia = \"local\"\n[mail.smtp]\nhost = \"mail.example.org\"";
+    assert_eq!(read(both).unwrap().via, Via::Local(LocalSettings::default()));
 }
 
 #[test]
@@ -101,7 +112,7 @@ fn what_is_wrong_is_said_with_a_caret() {
     check(
         "[mail]\nvia = \"post\"",
         &expect![[r#"
-        watchdog.toml:2:7: unknown variant `post`, expected one of `smtp`, `sendmail`, `folder`
+        watchdog.toml:2:7: unknown variant `post`, expected one of `local`, `smtp`, `sendmail`, `folder`
           |
         2 | via = "post"
           |       ^^^^^^"#]],

@@ -1,0 +1,48 @@
+//! Mails on their way to the `sendmail` program: laid aside by a deliverer that may not run it, for one that may.
+
+use super::{Outbox, Place, State};
+use crate::file;
+use crate::mail::disk;
+use jiff::{SignedDuration, Timestamp};
+use std::io;
+
+/// A mail that nobody has fetched for so long goes back into the queue: nobody fetches there.
+pub const UNFETCHED: SignedDuration = SignedDuration::from_mins(10);
+
+impl Outbox {
+    /// Lays a mail aside. Its state says since when, whether or not that can be written.
+    ///
+    /// # Errors
+    /// The system's; the mail then still lies in the queue.
+    pub(in crate::mail) fn hand_over(&self, name: &str, mut state: State, now: Timestamp) -> io::Result<()> {
+        state.handed_over = Some(now);
+        state.next_try = now.checked_add(UNFETCHED).ok();
+        self.note(name, state);
+        file::rename_durably(&self.path("queue", name, "eml"), &self.path("handover", name, "eml"))
+    }
+
+    /// Puts a mail that was laid aside back into the queue, with what became of it.
+    ///
+    /// # Errors
+    /// The system's; the mail then still lies there.
+    pub(in crate::mail) fn take_back(&self, name: &str, mut state: State) -> io::Result<()> {
+        state.handed_over = None;
+        self.note(name, state);
+        file::rename_durably(&self.path("handover", name, "eml"), &self.path("queue", name, "eml"))
+    }
+
+    /// The mails that are laid aside, the oldest first.
+    ///
+    /// # Errors
+    /// As [`Outbox::waiting`].
+    pub(in crate::mail) fn handed_over(&self) -> io::Result<Vec<String>> {
+        let mut mails = disk::mails(&self.folder.join(Place::Handover.folder()))?;
+        mails.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+        Ok(mails.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The right to do something with the mails that are laid aside; `None` while somebody gives them to `sendmail`.
+    pub(in crate::mail) fn fetcher(&self) -> io::Result<Option<disk::Lock>> {
+        disk::try_lock(&self.folder.join(Place::Handover.folder()))
+    }
+}

@@ -1,0 +1,30 @@
+//! The mail system of this host, whichever it is: by SMTP if it listens, else by its `sendmail` program.
+
+use super::{Failure, Offered, Route, shown, smtp};
+use crate::mail::address::MailAddress;
+use crate::mail::settings::LocalSettings;
+use smtp::Server;
+
+pub fn offer(
+    route: &Route,
+    settings: &LocalSettings,
+    name: &str,
+    message: &[u8],
+    to: &[MailAddress],
+) -> Offered {
+    // Nobody has the mail when the connection is refused, so the other way cannot double it.
+    let (tried, server) = smtp::send_and_see(route, &settings.smtp(), name, message, to);
+    let failure = match (tried, server) {
+        (Err(failure), Server::Absent) => failure,
+        (tried, _) => return Offered::Tried(tried),
+    };
+    if settings.sendmail.program.as_ref().exists() {
+        return route.offer_to_program(&settings.sendmail, message, to);
+    }
+    let program = shown(settings.sendmail.program.as_ref());
+    let reason = format!(
+        "{}; and there is no {program}: install a mail server, or name one in [mail.smtp] of the settings",
+        failure.reason
+    );
+    Offered::Tried(Err(Failure::closed(&reason)))
+}

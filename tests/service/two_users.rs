@@ -1,0 +1,183 @@
+//! Two users, as installed: one watches and puts its mails into the outbox, the other takes them out.
+
+use super::{State, evil};
+use crate::mail_server::MailServer;
+use crate::support::{copy_program, wait_for, world};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+const WATCHES: u32 = 2001;
+const MAILS: u32 = 2002;
+
+/// The folders as tmpfiles.d makes them, and a program that both can run.
+struct Installed {
+    state: State,
+    bin: tempfile::TempDir,
+}
+
+impl Installed {
+    fn new() -> Self {
+        let installed = Self { state: State::new(), bin: tempfile::tempdir().unwrap() };
+        let mode =
+            |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        mode(installed.bin.path(), 0o755);
+        copy_program(env!("CARGO_BIN_EXE_watchdog"), &installed.bin.path().join("watchdog"));
+        let folder = installed.state.path();
+        chown(folder, Some(WATCHES), Some(MAILS)).unwrap();
+        mode(folder, 0o710);
+        for part in ["outbox", "outbox/tmp", "outbox/queue", "outbox/sent", "outbox/handover"] {
+            let part = folder.join(part);
+            std::fs::create_dir(&part).unwrap();
+            chown(&part, Some(WATCHES), Some(MAILS)).unwrap();
+            mode(&part, 0o2770);
+        }
+        installed
+    }
+
+    fn settings(&self, text: &str) -> String {
+        let path = self.bin.path().join("watchdog.toml");
+        std::fs::write(&path, text).unwrap();
+        std::fs::write(self.bin.path().join("policy.toml"), "schema = 1\n").unwrap();
+        path.display().to_string()
+    }
+
+    fn command(&self, prefix: &[&str], user: u32, options: &[&str], args: &[&str]) -> Command {
+        let mut words: Vec<String> = prefix.iter().map(ToString::to_string).collect();
+        words.extend(["setpriv".to_owned(), format!("--reuid={user}"), format!("--regid={user}")]);
+        words.push("--clear-groups".to_owned());
+        words.extend(options.iter().map(ToString::to_string));
+        words.push(self.bin.path().join("watchdog").display().to_string());
+        words.extend(args.iter().map(ToString::to_string));
+        words.extend(["--config".to_owned(), self.bin.path().join("watchdog.toml").display().to_string()]);
+        words.extend(["--state-dir".to_owned(), self.state.path().display().to_string()]);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command
+    }
+
+    /// As `host-watchdog.service` runs it, for one pass.
+    fn watch(&self) -> Output {
+        let caps = "+sys_ptrace,+dac_read_search";
+        let (inherited, ambient) = (format!("--inh-caps={caps}"), format!("--ambient-caps={caps}"));
+        let bounded = format!("--bounding-set=-all,{caps}");
+        let options = [&inherited, &ambient, &bounded, "--no-new-privs"];
+        self.command(&[], WATCHES, &options, &["run", "--once", "--no-deliver"]).output().unwrap()
+    }
+
+    /// As `host-watchdog-mail.service` runs it.
+    fn mailer(&self) -> Child {
+        let mut command = self.command(&[], MAILS, &["--no-new-privs"], &["deliver", "--stay"]);
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn files(&self, part: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.state.path().join("outbox").join(part)).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Nothing in the outbox belongs to anybody but the two, and both can read it all.
+    fn assert_shared(&self) {
+        for part in ["tmp", "queue", "sent", "handover"] {
+            for name in self.files(part) {
+                let file =
+                    std::fs::metadata(self.state.path().join("outbox").join(part).join(&name)).unwrap();
+                assert!([WATCHES, MAILS].contains(&file.uid()), "{part}/{name} belongs to {}", file.uid());
+                assert_eq!((file.gid(), file.mode() & 0o7777), (MAILS, 0o640), "{part}/{name}");
+            }
+        }
+    }
+}
+
+fn must(output: &Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn stop(mut child: Child) {
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn one_watches_the_other_mails_and_root_in_between_leaves_nothing_behind() {
+    let test = "two_users::one_watches_the_other_mails_and_root_in_between_leaves_nothing_behind";
+    if !world::is_entered(test) {
+        return;
+    }
+    let Some(server) = MailServer::start() else { return };
+    let installed = Installed::new();
+    installed.settings(&format!("[mail]\n[mail.local]\nport = {}\n", server.smtp_port));
+    let mailer = installed.mailer();
+    must(&installed.watch());
+    let mails = server.wait_for(1);
+    assert!(mails[0].subject().unwrap().starts_with("web1: "), "{:?}", mails[0].subject());
+    wait_for("the record", || installed.files("sent").len() == 2);
+    assert_eq!(installed.files("queue"), [""; 0]);
+    installed.assert_shared();
+    stop(mailer);
+    // Of everything else the mailer can read nothing.
+    for private in ["watchdog.db", "watchdog.db.lock", "last-good.json"] {
+        let file = std::fs::metadata(installed.state.path().join(private)).unwrap();
+        assert_eq!((file.uid(), file.mode() & 0o077), (WATCHES, 0), "{private}");
+    }
+    // Now root delivers by hand, and then the two go on.
+    let folder = tempfile::tempdir().unwrap();
+    let _evil = evil(folder.path());
+    must(&installed.watch());
+    assert_eq!(installed.files("queue").len(), 1);
+    let root = || {
+        let mut command = installed.command(&[], 0, &[], &["deliver"]);
+        command.output().unwrap()
+    };
+    must(&root());
+    server.wait_for(2);
+    installed.assert_shared();
+    must(&root());
+    let test_mail = installed.command(&[], 0, &[], &["mail", "test"]).output().unwrap();
+    must(&test_mail);
+    server.wait_for(3);
+    assert_eq!(std::fs::metadata(installed.state.path()).unwrap().uid(), WATCHES);
+    let run = installed.command(&[], 0, &[], &["run", "--once"]).output().unwrap();
+    assert_eq!(run.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&run.stderr).contains("belongs to another user"));
+    installed.assert_shared();
+}
+
+#[test]
+fn a_sandboxed_mailer_lays_a_mail_aside_and_the_real_sendmail_takes_it() {
+    let test = "two_users::a_sandboxed_mailer_lays_a_mail_aside_and_the_real_sendmail_takes_it";
+    if !world::is_entered(test) {
+        return;
+    }
+    let Some(server) = MailServer::start() else { return };
+    let installed = Installed::new();
+    // Nobody listens on the port that is named; the program does its part.
+    installed.settings("[mail]\nvia = \"local\"\n[mail.local]\nport = 9\n");
+    let mailer = installed.mailer();
+    must(&installed.watch());
+    wait_for("the mail to be laid aside", || installed.files("handover").len() == 1);
+    let status = installed.command(&[], 0, &[], &["status", "--json"]).output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!((&status["outbox"]["waiting"], &status["outbox"]["handed-over"]), (&1.into(), &1.into()));
+    // In the sandbox it is refused, and nothing happens to the mail.
+    let sandboxed =
+        installed.command(&[], MAILS, &["--no-new-privs"], &["deliver", "--handed-over"]).output().unwrap();
+    assert_eq!(sandboxed.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&sandboxed.stderr).contains("NoNewPrivileges"));
+    let beside = server.beside();
+    let prefix: Vec<&str> = std::iter::once(beside.get_program())
+        .chain(beside.get_args())
+        .map(|word| word.to_str().unwrap())
+        .collect();
+    let given = installed.command(&prefix, MAILS, &[], &["deliver", "--handed-over"]).output().unwrap();
+    must(&given);
+    assert!(String::from_utf8_lossy(&given.stdout).contains("/usr/sbin/sendmail took it"), "{given:?}");
+    server.wait_for(1);
+    assert_eq!((installed.files("handover"), installed.files("queue")), (vec![], vec![]));
+    assert_eq!(installed.files("sent").len(), 2);
+    installed.assert_shared();
+    stop(mailer);
+}
