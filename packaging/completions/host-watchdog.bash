@@ -25,11 +25,17 @@ _host__watchdog() {
             host__watchdog,deliver)
                 cmd="host__watchdog__subcmd__deliver"
                 ;;
+            host__watchdog,doctor)
+                cmd="host__watchdog__subcmd__doctor"
+                ;;
             host__watchdog,help)
                 cmd="host__watchdog__subcmd__help"
                 ;;
             host__watchdog,mail)
                 cmd="host__watchdog__subcmd__mail"
+                ;;
+            host__watchdog,metrics)
+                cmd="host__watchdog__subcmd__metrics"
                 ;;
             host__watchdog,run)
                 cmd="host__watchdog__subcmd__run"
@@ -55,11 +61,17 @@ _host__watchdog() {
             host__watchdog__subcmd__help,deliver)
                 cmd="host__watchdog__subcmd__help__subcmd__deliver"
                 ;;
+            host__watchdog__subcmd__help,doctor)
+                cmd="host__watchdog__subcmd__help__subcmd__doctor"
+                ;;
             host__watchdog__subcmd__help,help)
                 cmd="host__watchdog__subcmd__help__subcmd__help"
                 ;;
             host__watchdog__subcmd__help,mail)
                 cmd="host__watchdog__subcmd__help__subcmd__mail"
+                ;;
+            host__watchdog__subcmd__help,metrics)
+                cmd="host__watchdog__subcmd__help__subcmd__metrics"
                 ;;
             host__watchdog__subcmd__help,run)
                 cmd="host__watchdog__subcmd__help__subcmd__run"
@@ -98,7 +110,7 @@ _host__watchdog() {
 
     case "${cmd}" in
         host__watchdog)
-            opts="-h -V --config --state-dir --help --version snapshot check run deliver validate alerts show status mail help"
+            opts="-h -V --config --state-dir --help --version snapshot check run deliver validate alerts show status doctor metrics mail help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -172,7 +184,29 @@ _host__watchdog() {
             return 0
             ;;
         host__subcmd__watchdog__subcmd__deliver)
-            opts="-h -V --config --state-dir --help --version"
+            opts="-h -V --stay --handed-over --config --state-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        host__subcmd__watchdog__subcmd__doctor)
+            opts="-h -V --json --no-mail --config --state-dir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -194,7 +228,7 @@ _host__watchdog() {
             return 0
             ;;
         host__subcmd__watchdog__subcmd__help)
-            opts="snapshot check run deliver validate alerts show status mail help"
+            opts="snapshot check run deliver validate alerts show status doctor metrics mail help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -249,6 +283,20 @@ _host__watchdog() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        host__subcmd__watchdog__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         host__subcmd__watchdog__subcmd__help__subcmd__help)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -280,6 +328,20 @@ _host__watchdog() {
         host__subcmd__watchdog__subcmd__help__subcmd__mail__subcmd__test)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        host__subcmd__watchdog__subcmd__help__subcmd__metrics)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -447,8 +509,30 @@ _host__watchdog() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        host__subcmd__watchdog__subcmd__metrics)
+            opts="-h -V --http --config --state-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         host__subcmd__watchdog__subcmd__run)
-            opts="-h -V --once --config --state-dir --help --version"
+            opts="-h -V --once --no-deliver --config --state-dir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -492,7 +576,7 @@ _host__watchdog() {
             return 0
             ;;
         host__subcmd__watchdog__subcmd__snapshot)
-            opts="-o -h -V --output --force --facts --config --state-dir --help --version"
+            opts="-o -h -V --output --force --facts --ready-made --config --state-dir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

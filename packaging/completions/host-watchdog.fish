@@ -36,6 +36,8 @@ complete -c host-watchdog -n "__fish_host_watchdog_needs_command" -f -a "validat
 complete -c host-watchdog -n "__fish_host_watchdog_needs_command" -f -a "alerts" -d 'List open alerts'
 complete -c host-watchdog -n "__fish_host_watchdog_needs_command" -f -a "show" -d 'Show one alert with all its evidence'
 complete -c host-watchdog -n "__fish_host_watchdog_needs_command" -f -a "status" -d 'Say how the watchdog itself is: passes, coverage, cost, outbox, policy'
+complete -c host-watchdog -n "__fish_host_watchdog_needs_command" -f -a "doctor" -d 'Say what this host lacks for the watchdog to see and to be heard, and what to do about it'
+complete -c host-watchdog -n "__fish_host_watchdog_needs_command" -f -a "metrics" -d 'Print counts for Prometheus: alerts by code, passes, cost, outbox'
 complete -c host-watchdog -n "__fish_host_watchdog_needs_command" -f -a "mail" -d 'Try the mail'
 complete -c host-watchdog -n "__fish_host_watchdog_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand snapshot" -s o -l output -d 'Write to this file instead of the terminal; a file that is there is left alone' -r -F
@@ -43,6 +45,7 @@ complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand snapshot" -l
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand snapshot" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand snapshot" -l force -d 'Replace the file if it is there'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand snapshot" -l facts -d 'Print the facts as JSON instead of a policy'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand snapshot" -l ready-made -d 'Include the ready-made policies of the packages that are installed, and learn only the rest'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand snapshot" -s V -l version -d 'Print version'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand check" -l policy -d 'The policy [default: that of the service]' -r -F
@@ -55,11 +58,14 @@ complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand check" -s V 
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand run" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand run" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand run" -l once -d 'Make one pass, deliver what it has to say, and end'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand run" -l no-deliver -d 'Leave the mails in the outbox; `watchdog deliver --stay` delivers them'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand run" -s V -l version -d 'Print version'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand deliver" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand deliver" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
-complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand deliver" -s h -l help -d 'Print help'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand deliver" -l stay -d 'Stay, and deliver each mail as it comes; SIGHUP reads the settings anew, SIGTERM stops'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand deliver" -l handed-over -d 'Give the mails that were laid aside for the sendmail program to it'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand deliver" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand deliver" -s V -l version -d 'Print version'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand validate" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand validate" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
@@ -80,6 +86,17 @@ complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand status" -l s
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand status" -l json -d 'Print it as JSON'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand status" -s h -l help -d 'Print help'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand status" -s V -l version -d 'Print version'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand doctor" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand doctor" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand doctor" -l json -d 'Print one check per line as JSON'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand doctor" -l no-mail -d 'Send no mail'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand doctor" -s V -l version -d 'Print version'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand metrics" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand metrics" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand metrics" -l http -d 'Answer one HTTP request on standard input and output, as systemd and inetd hand it over'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand metrics" -s h -l help -d 'Print help'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand metrics" -s V -l version -d 'Print version'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand mail; and not __fish_seen_subcommand_from test help" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand mail; and not __fish_seen_subcommand_from test help" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand mail; and not __fish_seen_subcommand_from test help" -s h -l help -d 'Print help'
@@ -92,14 +109,16 @@ complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand mail; and __
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand mail; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand mail; and __fish_seen_subcommand_from help" -f -a "test" -d 'Send one mail now and print the server\'s acceptance'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand mail; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status mail help" -f -a "snapshot" -d 'Write a policy that allows what runs now'
-complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status mail help" -f -a "check" -d 'Look once and say what differs from the policy'
-complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status mail help" -f -a "run" -d 'Watch: look on schedule and mail what differs'
-complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status mail help" -f -a "deliver" -d 'Deliver the mails that wait in the outbox'
-complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status mail help" -f -a "validate" -d 'Check settings and policies as `run` does at its start'
-complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status mail help" -f -a "alerts" -d 'List open alerts'
-complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status mail help" -f -a "show" -d 'Show one alert with all its evidence'
-complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status mail help" -f -a "status" -d 'Say how the watchdog itself is: passes, coverage, cost, outbox, policy'
-complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status mail help" -f -a "mail" -d 'Try the mail'
-complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status mail help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "snapshot" -d 'Write a policy that allows what runs now'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "check" -d 'Look once and say what differs from the policy'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "run" -d 'Watch: look on schedule and mail what differs'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "deliver" -d 'Deliver the mails that wait in the outbox'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "validate" -d 'Check settings and policies as `run` does at its start'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "alerts" -d 'List open alerts'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "show" -d 'Show one alert with all its evidence'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "status" -d 'Say how the watchdog itself is: passes, coverage, cost, outbox, policy'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "doctor" -d 'Say what this host lacks for the watchdog to see and to be heard, and what to do about it'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "metrics" -d 'Print counts for Prometheus: alerts by code, passes, cost, outbox'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "mail" -d 'Try the mail'
+complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c host-watchdog -n "__fish_host_watchdog_using_subcommand help; and __fish_seen_subcommand_from mail" -f -a "test" -d 'Send one mail now and print the server\'s acceptance'

@@ -25,11 +25,17 @@ _watchdog() {
             watchdog,deliver)
                 cmd="watchdog__subcmd__deliver"
                 ;;
+            watchdog,doctor)
+                cmd="watchdog__subcmd__doctor"
+                ;;
             watchdog,help)
                 cmd="watchdog__subcmd__help"
                 ;;
             watchdog,mail)
                 cmd="watchdog__subcmd__mail"
+                ;;
+            watchdog,metrics)
+                cmd="watchdog__subcmd__metrics"
                 ;;
             watchdog,run)
                 cmd="watchdog__subcmd__run"
@@ -55,11 +61,17 @@ _watchdog() {
             watchdog__subcmd__help,deliver)
                 cmd="watchdog__subcmd__help__subcmd__deliver"
                 ;;
+            watchdog__subcmd__help,doctor)
+                cmd="watchdog__subcmd__help__subcmd__doctor"
+                ;;
             watchdog__subcmd__help,help)
                 cmd="watchdog__subcmd__help__subcmd__help"
                 ;;
             watchdog__subcmd__help,mail)
                 cmd="watchdog__subcmd__help__subcmd__mail"
+                ;;
+            watchdog__subcmd__help,metrics)
+                cmd="watchdog__subcmd__help__subcmd__metrics"
                 ;;
             watchdog__subcmd__help,run)
                 cmd="watchdog__subcmd__help__subcmd__run"
@@ -98,7 +110,7 @@ _watchdog() {
 
     case "${cmd}" in
         watchdog)
-            opts="-h -V --config --state-dir --help --version snapshot check run deliver validate alerts show status mail help"
+            opts="-h -V --config --state-dir --help --version snapshot check run deliver validate alerts show status doctor metrics mail help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -172,7 +184,29 @@ _watchdog() {
             return 0
             ;;
         watchdog__subcmd__deliver)
-            opts="-h -V --config --state-dir --help --version"
+            opts="-h -V --stay --handed-over --config --state-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        watchdog__subcmd__doctor)
+            opts="-h -V --json --no-mail --config --state-dir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -194,7 +228,7 @@ _watchdog() {
             return 0
             ;;
         watchdog__subcmd__help)
-            opts="snapshot check run deliver validate alerts show status mail help"
+            opts="snapshot check run deliver validate alerts show status doctor metrics mail help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -249,6 +283,20 @@ _watchdog() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        watchdog__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         watchdog__subcmd__help__subcmd__help)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -280,6 +328,20 @@ _watchdog() {
         watchdog__subcmd__help__subcmd__mail__subcmd__test)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        watchdog__subcmd__help__subcmd__metrics)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -447,8 +509,30 @@ _watchdog() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        watchdog__subcmd__metrics)
+            opts="-h -V --http --config --state-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         watchdog__subcmd__run)
-            opts="-h -V --once --config --state-dir --help --version"
+            opts="-h -V --once --no-deliver --config --state-dir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -492,7 +576,7 @@ _watchdog() {
             return 0
             ;;
         watchdog__subcmd__snapshot)
-            opts="-o -h -V --output --force --facts --config --state-dir --help --version"
+            opts="-o -h -V --output --force --facts --ready-made --config --state-dir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

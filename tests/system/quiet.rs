@@ -63,7 +63,10 @@ fn two_days_on_a_quiet_host_are_no_mail_no_growth_and_no_open_descriptor() {
     let middle = held(pid);
     wait_for(48);
     let late = held(pid);
-    println!("two days in {} s: after 6 hours {early:?}, a day {middle:?}, two days {late:?}", started.elapsed().as_secs());
+    println!(
+        "two days in {} s: after 6 hours {early:?}, a day {middle:?}, two days {late:?}",
+        started.elapsed().as_secs()
+    );
     assert_eq!(subjects(&host.mails()), [""; 0]);
     let count = |name: &str| host.noted().unwrap().counters.get(name).copied().unwrap_or(0);
     assert_eq!(count("digests"), 0);
@@ -80,8 +83,10 @@ fn some_minutes_of_the_real_service_cost_little_and_say_nothing() {
         return;
     }
     let soak = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/system/soak");
-    let output = Command::new(soak).args(["3", "--package"]).arg(crate::host::package().unwrap()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let output =
+        Command::new(soak).args(["3", "--package"]).arg(crate::host::package().unwrap()).output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     println!("{said}");
     assert!(output.status.success(), "{said}");
     let last = said.lines().last().unwrap();
