@@ -476,8 +476,8 @@ fn what_came_of_the_test_mail_is_said_as_it_is() {
     }
     let lines = lines.replace(fixture.folder.path().to_str().unwrap(), "FOLDER");
     expect![[r#"
-        ok a test mail was accepted by the server (over SMTP to localhost:25, sent by the mailer (process 7)) for root: 250 2.0.0 Ok: queued as 4F\nX. Look whether it arrives
-        fault a test mail was NOT accepted (over SMTP to localhost:25, sent by the mailer (process 7)): localhost:25: Connection refused
+        ok a test mail was accepted by the server (over SMTP to localhost:25, or /usr/sbin/sendmail, sent by the mailer (process 7)) for root: 250 2.0.0 Ok: queued as 4F\nX. Look whether it arrives
+        fault a test mail was NOT accepted (over SMTP to localhost:25, or /usr/sbin/sendmail, sent by the mailer (process 7)): localhost:25: Connection refused
             install a mail server on this host: apt install postfix (or exim4, opensmtpd, dma)
             or name one in FOLDER/root/etc/host-watchdog/watchdog.toml: [mail.smtp] host = "mail.example.org"
             then try again: watchdog doctor

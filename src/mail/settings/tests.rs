@@ -128,10 +128,10 @@ fn what_is_wrong_is_said_with_a_caret() {
     check(
         "[mail]\nsubject = \"x\"",
         &expect![[r#"
-        watchdog.toml:2:1: unknown field `subject`, expected one of `to`, `from`, `via`, `smtp`, `sendmail`, `folder`, `deadline`
-          |
-        2 | subject = "x"
-          | ^^^^^^^"#]],
+            watchdog.toml:2:1: unknown field `subject`, expected one of `to`, `from`, `via`, `local`, `smtp`, `sendmail`, `folder`, `deadline`
+              |
+            2 | subject = "x"
+              | ^^^^^^^"#]],
     );
     check(
         "[mail.smtp]\nhost = \"mail.example.org\\r\\nQUIT\"",
