@@ -30,7 +30,7 @@ fn leaves_by(package: &str, user: &str, stop: &str, start: &str) {
         host.run(&format!(
             "DEBIAN_FRONTEND=noninteractive apt-get -q -y install {package} postfix- 2>&1
              sed -i '/^root:/d' /etc/aliases; echo 'root: {user}' >>/etc/aliases
-             ! command -v newaliases >/dev/null || newaliases || true"
+             newaliases || true; systemctl restart {package} 2>/dev/null || true"
         ));
     }
     host.install("none");
