@@ -5,7 +5,9 @@ use crate::pass::Watching;
 use crate::policy::{Policy, PolicyError, shipped};
 use crate::schedule;
 use crate::snapshot::Snapshot;
-use crate::watch::{Seen, listener, process};
+use crate::watch::listener::{self, ListenerWatch};
+use crate::watch::process::{self, ProcessWatch};
+use crate::watch::{Seen, Watch};
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -60,7 +62,7 @@ pub fn policy(watches: &[Box<dyn Watching>], snapshot: &Snapshot, how: &How) -> 
     let own = without_known(snapshot, &included)?;
     let gaps: Vec<_> = watches.iter().flat_map(|watch| watch.gaps(snapshot)).collect();
     let sections = watches.iter().map(|watch| {
-        let is_left = [process_name(), listener_name()].contains(&watch.name());
+        let is_left = [ProcessWatch::NAME, ListenerWatch::NAME].contains(&watch.name());
         watch.learn(if is_left { &own } else { snapshot }, &by)
     });
     for section in sections.chain([coverage::learn(&gaps, &by)]).filter(|section| !section.is_empty()) {
@@ -68,14 +70,6 @@ pub fn policy(watches: &[Box<dyn Watching>], snapshot: &Snapshot, how: &How) -> 
         out.push_str(&section);
     }
     Ok(out)
-}
-
-const fn process_name() -> &'static str {
-    <process::ProcessWatch as crate::watch::Watch>::NAME
-}
-
-const fn listener_name() -> &'static str {
-    <listener::ListenerWatch as crate::watch::Watch>::NAME
 }
 
 /// The names of the ready-made policies that fit a host with these packages: those of which it has one that is not
@@ -134,3 +128,6 @@ fn without_known(snapshot: &Snapshot, included: &[&str]) -> Result<Snapshot, Pol
     });
     Ok(left)
 }
+
+#[cfg(test)]
+mod tests;

@@ -270,3 +270,43 @@ fn a_host_that_was_watched_before_is_not_observed() {
     assert!(mails[0].subject.contains("unknown process /opt/app"), "{}", mails[0].body);
     drop(app);
 }
+
+#[test]
+fn a_policy_with_what_is_ready_made_holds_on_this_very_host() {
+    if !world::is_entered("a_policy_with_what_is_ready_made_holds_on_this_very_host") {
+        return;
+    }
+    if support::left_out("dpkg", Path::new("/usr/bin/dpkg-deb").exists()) {
+        return;
+    }
+    let site = Site(TempDir::new().unwrap());
+    site.settings("observe = \"7d\"\n");
+    let policy = site.path("policy.toml");
+    // Something of a Debian base, as its package brought it, that waits for its input; and something else.
+    let mut command = Command::new("/usr/bin/dpkg-deb");
+    command.args(["--contents", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let running = [Running::start(&mut command), sleeper("/tmp/own")];
+    assert!(site.says(&["snapshot"]).contains("/usr/bin/dpkg-deb"));
+    site.says(&["snapshot", "--ready-made", "-o", policy.to_str().unwrap()]);
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let include = text.lines().find(|line| line.starts_with("include = ")).unwrap();
+    assert!(include.contains("\"debian-base\""), "{include}");
+    assert!(include.ends_with(&format!(", {:?}]", site.path("state/observed.toml"))), "{include}");
+    assert!(text.contains("exe   = \"/tmp/own\"") && !text.contains("/usr/bin/dpkg-deb"), "{text}");
+    assert!(site.says(&["check"]).contains("nothing differs"));
+    assert!(site.says(&["validate"]).contains("a valid policy"));
+    drop(running);
+}
+
+#[test]
+fn a_pipe_in_place_of_a_policy_is_refused_at_once() {
+    let folder = TempDir::new().unwrap();
+    let pipe = folder.path().join("policy.toml");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    for args in [&["validate"][..], &["check", "--policy"]] {
+        let output = watchdog(&[args, &[pipe.to_str().unwrap()]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("policy.toml: it is a pipe, a socket or a device, not a file"), "{said}");
+    }
+}

@@ -9,7 +9,7 @@ use crate::text::Text;
 use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a suggestion says in place of a reason. If it says more, a person must look at it.
 const UNSAID: &str = "…";
@@ -122,6 +122,9 @@ fn known_place(
     if script.is_some_and(|script| script.as_str() == "(standard input)") {
         return Err("its script comes from its standard input and can be anything".to_owned());
     }
+    if script.is_some_and(|script| !script.as_str().starts_with(['/', '-', '('])) {
+        return Err("where its script lies is not known".to_owned());
+    }
     // A path within a container is none of ours, and its rule holds in containers only.
     let paths = [Some(exe), script.map(Pattern::as_str)];
     for path in paths.into_iter().flatten().filter(|path| path.starts_with('/') && !container) {
@@ -136,9 +139,17 @@ fn known_place(
 fn is_open_to_all(host: &Host, path: &str) -> Result<bool, String> {
     let shown: StrDeserializer<serde::de::value::Error> = StrDeserializer::new(path);
     let bytes = Text::deserialize(shown).map_err(|error| error.to_string())?.to_bytes();
-    let path = <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes);
-    for part in Path::new(&path).ancestors() {
-        match std::fs::metadata(host.path(part)) {
+    let path = PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes));
+    let mut parts: Vec<PathBuf> = path.ancestors().map(|part| host.path(part)).collect();
+    // A script may be named by a link; where that leads to counts too.
+    let file = host.path(&path);
+    match file.canonicalize() {
+        Ok(real) if real == file => {}
+        Ok(real) => parts.extend(real.ancestors().map(Path::to_owned)),
+        Err(error) => return Err(format!("its file cannot be looked at: {error}")),
+    }
+    for part in parts {
+        match std::fs::metadata(part) {
             Ok(found) if found.mode() & 0o002 != 0 => return Ok(true),
             Ok(_) => {}
             Err(error) => return Err(format!("its file cannot be looked at: {error}")),

@@ -171,3 +171,86 @@ impl Observing {
 fn refuse(finding: &mut Finding, why: &str) {
     finding.evidence.insert("not learned".to_owned(), why.into());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::Span;
+    use crate::settings::Settings;
+    use std::path::Path;
+
+    fn setup(folder: &Path) -> Setup {
+        let settings = Settings { observe: "7d".to_owned().try_into().unwrap(), ..Settings::default() };
+        let (state_dir, policy) = (folder.to_owned(), folder.join("policy.toml"));
+        std::fs::write(&policy, "schema = 1\ninclude = [\"observed.toml\"]\n").unwrap();
+        Setup { settings, file: None, state_dir, policy }
+    }
+
+    fn observing(setup: &Setup, record: Option<Record>, first: bool, now: Timestamp) -> Observing {
+        Observing::starting(setup, &Policy::load(&setup.policy).unwrap(), record, first, now)
+    }
+
+    /// Findings of programs with these numbers, in a container: so their files need not be there.
+    fn found(numbers: std::ops::Range<usize>) -> Vec<Looked> {
+        let finding = |number: usize| {
+            let rule = format!("[[process]]\nexe = \"/app/{number}\"\ncontainer = true\nwhy = \"…\"\n");
+            Finding::new(Code::UnknownProcess, number.to_string(), "unknown process").suggest(rule)
+        };
+        vec![Looked { watch: "process".to_owned(), saw: true, findings: numbers.map(finding).collect() }]
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
+    #[test]
+    fn what_comes_after_five_hundred_rules_is_an_alarm_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = setup(folder.path());
+        let mut observing = observing(&setup, None, true, now());
+        let mut looked = found(0..observe::MOST + 2);
+        observing.learn(&Host::this(), &mut looked, now(), || Ok(()));
+        let left = &looked[0].findings;
+        assert_eq!(left.len(), 2);
+        assert_eq!(left[0].evidence["not learned"], "500 rules were learned, and no more are");
+        assert_eq!(Policy::load(&setup.policy).unwrap().process.process.len(), observe::MOST);
+    }
+
+    #[test]
+    fn a_policy_that_cannot_be_taken_anew_leaves_the_findings() {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = setup(folder.path());
+        let mut observing = observing(&setup, None, true, now());
+        let mut looked = found(0..2);
+        observing.learn(&Host::this(), &mut looked, now(), || Err("it is wrong".to_owned()));
+        let whys: Vec<_> =
+            looked[0].findings.iter().map(|finding| &finding.evidence["not learned"]).collect();
+        assert_eq!(whys, ["it is wrong", "it is wrong"]);
+    }
+
+    /// Killed between the writing of a rule and the transaction: the rule is told all the same.
+    #[test]
+    fn what_was_learned_and_not_stored_is_told_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = setup(folder.path());
+        let first = Some(Record::begin(now(), Span::days(7)));
+        observing(&setup, first.clone(), false, now())
+            .learn(&Host::this(), &mut found(0..1), now(), || Ok(()));
+        let again = observing(&setup, first, false, now());
+        let mut record = again.record.clone().unwrap();
+        record.note(again.rules.words().iter().map(String::as_str));
+        assert_eq!(record.untold(), ["process /app/0, in a container"]);
+    }
+
+    #[test]
+    fn a_lost_database_is_no_first_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = setup(folder.path());
+        let mut begun = observing(&setup, None, true, now());
+        begun.learn(&Host::this(), &mut found(0..1), now(), || Ok(()));
+        assert!(begun.record.is_some());
+        assert!(observing(&setup, None, true, now()).record.is_none(), "rules were learned here before");
+        std::fs::remove_file(setup.state_dir.join(observe::FILE)).unwrap();
+        assert!(observing(&setup, None, false, now()).record.is_none(), "it was run here before");
+    }
+}
