@@ -183,7 +183,7 @@ mod tests {
         let settings = Settings { observe: "7d".to_owned().try_into().unwrap(), ..Settings::default() };
         let (state_dir, policy) = (folder.to_owned(), folder.join("policy.toml"));
         std::fs::write(&policy, "schema = 1\ninclude = [\"observed.toml\"]\n").unwrap();
-        Setup { settings, file: None, state_dir, policy }
+        Setup { settings, file: None, text: None, state_dir, policy }
     }
 
     fn observing(setup: &Setup, record: Option<Record>, first: bool, now: Timestamp) -> Observing {
