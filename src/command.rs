@@ -132,8 +132,8 @@ fn how(ready_made: ReadyMade, setup: Option<&Setup>) -> How {
     // A host without dpkg has no ready-made policies that fit.
     let installed = dpkg::read_installed(&Host::this()).unwrap_or_default();
     let installed = installed.into_iter().map(|package| package.name.to_string()).collect();
-    let observes = |setup: &&Setup| setup.settings.observe.span().is_some();
-    let observed = setup.filter(observes).map(|setup| setup.state_dir.join(observe::FILE));
+    let is_asked = |setup: &&Setup| setup.settings.observe.span().is_some();
+    let observed = setup.filter(is_asked).map(|setup| setup.state_dir.join(observe::FILE));
     How { ready_made, installed, observed }
 }
 

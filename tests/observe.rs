@@ -32,9 +32,8 @@ impl Site {
 
     fn settings(&self, first: &str) {
         let text = format!(
-            "{first}state-dir = {:?}\n[mail]\nvia = \"folder\"\n[mail.folder]\npath = {:?}\n",
-            self.path("state"),
-            self.path("mails")
+            "{first}state-dir = \"{0}/state\"\n[mail]\nvia = \"folder\"\n[mail.folder]\npath = \"{0}/mails\"\n",
+            self.0.path().display()
         );
         std::fs::write(self.path("watchdog.toml"), text).unwrap();
     }

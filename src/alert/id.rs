@@ -17,6 +17,7 @@ pub fn short(key: &str, opened: Timestamp, taken: impl Fn(&str) -> bool) -> Stri
 
 /// The fixed message id of the digest that was made `at` a moment from `parts`, with its angle brackets. The same
 /// digest always has the same id, so that it can be put into the outbox twice and be there once.
+#[must_use]
 pub fn message(host: &str, at: Timestamp, parts: &[&[u8]]) -> String {
     let mut all = vec![host.as_bytes()];
     let nanoseconds = at.as_nanosecond().to_be_bytes();

@@ -44,6 +44,7 @@ const KERNEL: &[&str] = &[
 ///
 /// # Errors
 /// Why it is not to be learned.
+#[must_use]
 pub fn learnable(host: &Host, finding: &Finding, by: &str) -> Option<Result<Learned, String>> {
     if !matches!(finding.code, Code::UnknownProcess | Code::NewListener) {
         return None;

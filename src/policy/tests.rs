@@ -277,8 +277,8 @@ fn files_that_include_each_other_are_read_once() {
         ("policy.d/x.toml", "schema = 1\ninclude = [\"nginx\", \"../two.toml\"]"),
     ]);
     let found = found.unwrap();
-    let once: std::collections::BTreeSet<&String> = found.iter().collect();
-    assert_eq!(once.len(), found.len(), "{found:?}");
+    let different: std::collections::BTreeSet<&String> = found.iter().collect();
+    assert_eq!(different.len(), found.len(), "{found:?}");
     assert_eq!(&found[..2], ["/one policy.toml:3", "/two two.toml:3"]);
     assert!(found[2].starts_with("/usr/sbin/nginx policies/nginx.toml:"), "{found:?}");
 }

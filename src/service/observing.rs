@@ -136,8 +136,12 @@ impl Observing {
         let done = self.rules.add(&new).map_err(|error| error.to_string()).and_then(|()| take_anew());
         match done {
             Ok(()) => {
-                new.iter().for_each(|rule| tracing::info!("observing: learned {}", rule.words));
-                looked.iter_mut().for_each(|looked| looked.findings.retain(|f| !keys.contains(&f.key())));
+                for rule in &new {
+                    tracing::info!("observing: learned {}", rule.words);
+                }
+                for looked in looked {
+                    looked.findings.retain(|finding| !keys.contains(&finding.key()));
+                }
             }
             Err(error) => {
                 tracing::error!("observing: {error}");

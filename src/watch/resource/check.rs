@@ -25,15 +25,15 @@ pub fn check(facts: &ResourceFacts, rules: &Rules, now: Timestamp, memory: &mut 
     sustained.begin(now);
     let mut findings = Vec::new();
     if let Some(placed) = &rules.resources {
-        if !placed.rule.holds(now) {
-            findings.push(expired(placed));
-        } else {
+        if placed.rule.holds(now) {
             findings.extend(measures(facts, &placed.rule).into_iter().filter_map(|measure| {
                 let is_over = measure.used.is_some_and(|used| used > measure.max);
                 let since = sustained.since(measure.name, is_over, now)?;
                 (now.duration_since(since) >= measure.span.signed())
                     .then(|| measure.finding(placed, facts, since))
             }));
+        } else {
+            findings.push(expired(placed));
         }
     }
     memory.keep(&sustained);
