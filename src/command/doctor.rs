@@ -1,5 +1,6 @@
 //! `watchdog doctor`: what this host lacks, in a line each, with what to do about it.
 
+use crate::command::deliver::step_down;
 use crate::command::{COULD_NOT, DIFFERS};
 use crate::doctor::{self, Case, Check, Verdict, mail_test, stored};
 use crate::host::Host;
@@ -41,7 +42,7 @@ pub fn run(setup: Result<Setup>, json: bool, no_mail: bool) -> ExitCode {
                 complain!("{}", clean(words));
             }
         };
-        mail_test::test(&case, waiting).into_iter().for_each(&mut show);
+        mail_test::test(&case, step_down, waiting).into_iter().for_each(&mut show);
     }
     if !json {
         say!("{}", summary(&verdicts));

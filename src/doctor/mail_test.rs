@@ -33,11 +33,21 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// Sends the mail. `waiting` is told what is waited for, as it may take a while.
-pub fn test(case: &Case, waiting: impl FnOnce(&str)) -> Vec<Check> {
+/// Sends the mail. `step_down` makes us the user who delivers mail here, once it is known which program that is: what
+/// we put into the outbox is then his to move. `waiting` is told what is waited for, as it may take a while.
+pub fn test(
+    case: &Case,
+    step_down: impl FnOnce(&Setup) -> anyhow::Result<()>,
+    waiting: impl FnOnce(&str),
+) -> Vec<Check> {
     let Ok(setup) = case.setup else { return Vec::new() };
     let route = Route::new(&setup.mail_settings(), &case.host.name());
-    let Some(mailer) = mail::mailers(case.host, &setup.state_dir).into_iter().next() else {
+    let mailer = mail::mailers(case.host, &setup.state_dir).into_iter().next();
+    if let Err(error) = step_down(setup) {
+        let says = format!("no test mail was sent: {}", clean(&format!("{error:#}")));
+        return vec![Check::unknown(NAME, says).remedy("run this as root, outside any sandbox")];
+    }
+    let Some(mailer) = mailer else {
         waiting(&format!("sending a mail over {} …", route.describe()));
         let outcome = directly(case, &route);
         return vec![judge(setup, &route, "this program, as no mailer runs", &outcome)];
