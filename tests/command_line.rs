@@ -258,7 +258,7 @@ fn what_waits_in_the_outbox_is_delivered_by_hand_and_a_refusal_is_told() {
     let empty = place.run(&["deliver"]);
     assert_eq!((empty.code, empty.out.as_str()), (Some(0), "0 accepted, 0 still waiting\n"));
     // Nobody listens on port 25 of this world.
-    let config = place.write("watchdog.toml", "[mail]\nto = [\"root\"]\n");
+    let config = place.write("watchdog.toml", "[mail]\nvia = \"smtp\"\nto = [\"root\"]\n");
     place.write("policy.toml", "schema = 1\n");
     let settings = ["--config", &config];
     assert_eq!(place.run(&[&["run", "--once"], &settings[..]].concat()).code, Some(0));
