@@ -1,6 +1,7 @@
 //! A mail leaves by whatever mail server the host has, as its package set it up, and is neither lost nor doubled.
 
 use crate::host::{Host, PROMISED, subject, subjects};
+use std::path::Path;
 use std::time::Duration;
 
 /// A program that no policy knows, one for each name.
@@ -18,7 +19,7 @@ fn told_of(host: &Host, user: &str, name: &str, within: Duration) {
 fn waiting(host: &Host) -> Vec<String> {
     let mut waiting = host.list("/var/lib/host-watchdog/outbox/queue");
     waiting.extend(host.list("/var/lib/host-watchdog/outbox/handover"));
-    waiting.retain(|name| name.ends_with(".eml"));
+    waiting.retain(|name| Path::new(name).extension().is_some_and(|extension| extension == "eml"));
     waiting
 }
 
@@ -123,7 +124,7 @@ fn units_killed_at_awkward_moments_neither_lose_nor_double_a_mail() {
         host.run_seen("systemctl reload host-watchdog");
         std::thread::sleep(Duration::from_millis(700 * (before as u64 + 1)));
         host.run_seen(kill);
-        host.wait_for("the units to be back", Duration::from_secs(60), || {
+        host.wait_for("the units to be back", Duration::from_mins(1), || {
             let output = host.run_seen("systemctl is-active host-watchdog host-watchdog-mail");
             String::from_utf8_lossy(&output.stdout) == "active\nactive\n"
         });
@@ -140,7 +141,7 @@ fn units_killed_at_awkward_moments_neither_lose_nor_double_a_mail() {
         };
         host.mails().iter().filter(|mail| told(mail)).count()
     };
-    host.wait_for("all mails", Duration::from_secs(180), || {
+    host.wait_for("all mails", Duration::from_mins(3), || {
         waiting(&host).is_empty() && ["first", "second", "third"].iter().all(|name| count(name) > 0)
     });
     host.wait_for_passes(1);

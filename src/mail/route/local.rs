@@ -19,7 +19,12 @@ pub fn offer(
         (tried, _) => return Offered::Tried(tried),
     };
     if settings.sendmail.program.as_ref().exists() {
-        return route.offer_to_program(&settings.sendmail, message, to);
+        return match route.offer_to_program(&settings.sendmail, message, to) {
+            Offered::Tried(Err(other)) => {
+                Offered::Tried(Err(other.at("no mail server listens on this host")))
+            }
+            offered => offered,
+        };
     }
     let program = shown(settings.sendmail.program.as_ref());
     let reason = format!(
