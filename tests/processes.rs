@@ -262,3 +262,19 @@ fn the_program_does_not_report_itself() {
         "{found:?}"
     );
 }
+
+#[test]
+fn a_process_that_ends_while_it_is_looked_at_hides_nothing() {
+    // It has much memory to give back: for some time it has let go of its program and is not dead yet.
+    let mut processes = Processes::default();
+    for _ in 0..5 {
+        let mut command = Command::new("/usr/bin/perl");
+        command.args(["-MPOSIX", "-e", "my $x = 'x' x 4e8; POSIX::_exit(0)"]);
+        let mut ending = Running::start(&mut command);
+        while ending.0.try_wait().unwrap().is_none() {
+            let listing = processes.now(&Host::this()).expect("/proc can be read");
+            let seen = listing.get(ending.pid()).map(|process| &process.exe);
+            assert!(!matches!(seen, Some(Executable::Unreadable(_))), "{seen:?}");
+        }
+    }
+}

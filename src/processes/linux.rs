@@ -114,13 +114,19 @@ impl Reader {
         )
         .map_err(Lost::from)?;
         read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
-        let stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
+        let mut stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
         let mut link = Vec::new();
-        let exe = if stat.is_kernel_thread() { Ok(None) } else { read_exe(&folder, pid, &stat) };
+        let mut exe = if stat.is_kernel_thread() { Ok(None) } else { read_exe(&folder, pid, &stat) };
+        if matches!(exe, Ok(None)) && !stat.is_kernel_thread() && !stat.is_ending() {
+            // Did it end between the two? Only what it is now says whether it hides something.
+            read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
+            stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
+            exe = read_exe(&folder, pid, &stat);
+        }
         let exe = match exe {
             // A kernel thread has no program and descends from the kernel's own; anything else hides something.
             Ok(None) if stat.is_kernel_thread() && (stat.parent == 2 || pid == 2) => Executable::Kernel,
-            Ok(None) if matches!(stat.state, b'Z' | b'X') => return Ok(None),
+            Ok(None) if stat.is_ending() => return Ok(None),
             Ok(None) => Executable::Unreadable("it has no executable and is no kernel thread".into()),
             Ok(Some(bytes)) => {
                 link = bytes;

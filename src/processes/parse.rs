@@ -31,6 +31,13 @@ impl Stat {
         const PF_KTHREAD: u64 = 0x0020_0000;
         self.flags & PF_KTHREAD != 0
     }
+
+    /// True if it has ended or is ending: it lets go of its program first, and is dead some time later.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        const PF_EXITING: u64 = 0x0000_0004;
+        matches!(self.state, b'Z' | b'X') || self.flags & PF_EXITING != 0
+    }
 }
 
 /// Parses `/proc/PID/stat`: the name ends at the *last* bracket.
