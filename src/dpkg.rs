@@ -5,11 +5,13 @@
 //! another from one that an upgrade brought, and are no proof against somebody who was root.
 
 mod files;
+mod lock;
 mod status;
 mod verify;
 mod version;
 
 pub use files::{Diversion, Owner, Owners, lines_wanted, owners, parse_diversions};
+pub use lock::is_at_work;
 pub use status::{Installed, parse_status};
 pub use verify::{Digests, State, conffile_digest, parse_md5sums, verify};
 pub use version::compare_versions;

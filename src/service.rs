@@ -23,6 +23,7 @@ pub use stay::stay;
 
 use crate::alert::{self, Book};
 use crate::coverage::Gap;
+use crate::dpkg;
 use crate::finding::Finding;
 use crate::host::Host;
 use crate::mail::{Envelope, Outbox, Route};
@@ -61,6 +62,9 @@ const ONCE: Duration = Duration::from_mins(10);
 
 /// The loop turns at least this often, so that a clock that is set or a host that slept is noticed.
 const SLICE: Duration = Duration::from_mins(1);
+
+/// The first look waits at most so long for packages that are being installed.
+const SETTLES: Duration = Duration::from_mins(2);
 
 /// Files that were wrong are read again after so long.
 const READ_AGAIN: Duration = Duration::from_mins(1);
@@ -103,6 +107,8 @@ struct Service {
     cost: telemetry::Cost,
     telemetry: Telemetry,
     notify: Notify,
+    /// Until then the first look may wait.
+    settles: Option<Instant>,
     /// Why the last pass could not be stored.
     unstored: Option<String>,
 }
@@ -194,6 +200,7 @@ pub fn run_once(mut plan: Plan) -> Result<()> {
     let (sender, inbox) = mpsc::channel();
     let mut service = Service::begin(host, plan, ground, Notify::default(), (&sender, inbox))?;
     let now = service.host.now();
+    service.settles = None;
     service.send_out(now);
     let mut reports = Vec::new();
     if let Ok(Event::Looked(first)) = service.inbox.recv_timeout(ONCE) {
@@ -263,6 +270,7 @@ impl Service {
             notes,
             observing,
             notify,
+            settles: Some(Instant::now() + SETTLES),
         })
     }
 
@@ -282,8 +290,15 @@ impl Service {
         }
     }
 
-    /// Asks each watch that is due and not still looking.
+    /// Asks each watch that is due and not still looking. Packages that are being installed just now, most likely
+    /// this one, are waited for once: their scripts would be the first thing told of.
     fn send_out(&mut self, now: Timestamp) {
+        if let Some(until) = self.settles {
+            if Instant::now() < until && dpkg::is_at_work(&self.host) {
+                return;
+            }
+            self.settles = None;
+        }
         let Some(policy) = &self.policy else { return };
         let mut memories = None;
         for looker in &mut self.lookers {
@@ -302,7 +317,8 @@ impl Service {
     fn next_event(&mut self, now: Timestamp) -> Option<Event> {
         let due = self.lookers.iter().filter_map(looker::Looker::due).min();
         let wait = due.map_or(SLICE, |due| due.duration_since(now).max(SignedDuration::ZERO).unsigned_abs());
-        let wait = wait.clamp(Duration::from_millis(1), self.notify.slice(SLICE));
+        let slice = if self.settles.is_some() { Duration::from_secs(1) } else { SLICE };
+        let wait = wait.clamp(Duration::from_millis(1), self.notify.slice(slice));
         match self.inbox.recv_timeout(wait) {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,

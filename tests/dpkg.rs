@@ -8,8 +8,9 @@ mod support;
 use host_watchdog::dpkg::{self, Digests, State, compare_versions};
 use host_watchdog::host::Host;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use support::left_out;
 
 fn no_dpkg() -> bool {
@@ -118,4 +119,30 @@ fn what_is_installed_is_what_dpkg_lists() {
     let ours: BTreeSet<String> =
         ours.iter().map(|p| format!("{} {} {}", p.name, p.arch, p.version)).collect();
     assert_eq!(ours, theirs.into_iter().map(str::to_owned).collect());
+}
+
+#[test]
+fn the_package_manager_is_at_work_while_it_holds_its_lock() {
+    if left_out("python3", Path::new("/usr/bin/python3").exists()) {
+        return;
+    }
+    let folder = tempfile::TempDir::new().unwrap();
+    let host = Host::at(folder.path());
+    assert!(!dpkg::is_at_work(&host), "without a lock there is nobody to hold it");
+    let state = folder.path().join("var/lib/dpkg");
+    std::fs::create_dir_all(&state).unwrap();
+    for name in ["lock-frontend", "lock"] {
+        let lock = state.join(name);
+        std::fs::write(&lock, "").unwrap();
+        assert!(!dpkg::is_at_work(&host));
+        // As apt and dpkg do it: a lock belongs to a process, so it has to be another one.
+        let script = "import fcntl, sys\nfile = open(sys.argv[1], 'w')\nfcntl.lockf(file, fcntl.LOCK_EX)\nprint(flush=True)\ninput()";
+        let mut command = Command::new("/usr/bin/python3");
+        command.args(["-c", script]).arg(&lock).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = support::Running::start(&mut command);
+        BufReader::new(holder.0.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+        assert!(dpkg::is_at_work(&host), "{name}");
+        drop(holder);
+        assert!(!dpkg::is_at_work(&host));
+    }
 }
