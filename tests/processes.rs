@@ -266,7 +266,7 @@ fn the_program_does_not_report_itself() {
 #[test]
 fn a_process_that_ends_while_it_is_looked_at_hides_nothing() {
     // It has much memory to give back: for some time it has let go of its program and is not dead yet.
-    let mut processes = Processes::default();
+    let processes = Processes::default();
     for _ in 0..5 {
         let mut command = Command::new("/usr/bin/perl");
         command.args(["-MPOSIX", "-e", "my $x = 'x' x 4e8; POSIX::_exit(0)"]);
