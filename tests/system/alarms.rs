@@ -133,7 +133,7 @@ fn each_of_the_five_alarms_is_one_mail_to_root_within_the_promised_time_and_a_se
         let started = Instant::now();
         sessions.extend(act());
         let mail = host.next_mail(PROMISED);
-        println!("{name}: {} s until the mail lay in root's mailbox", started.elapsed().as_secs());
+        note!("{name}: {} s until the mail lay in root's mailbox", started.elapsed().as_secs());
         let said = subject(&mail) + "\n" + &text(&mail);
         for word in words {
             assert!(said.contains(word), "{name}: no {word:?} in\n{said}");

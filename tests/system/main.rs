@@ -7,6 +7,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+/// A figure for the log of the tests, of those that pass too: what is printed as usual is shown only for those that fail.
+macro_rules! note {
+    ($($word:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($word)*);
+    }};
+}
+
 mod alarms;
 mod host;
 mod install;

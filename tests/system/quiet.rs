@@ -63,7 +63,7 @@ fn two_days_on_a_quiet_host_are_no_mail_no_growth_and_no_open_descriptor() {
     let middle = held(pid);
     wait_for(48);
     let late = held(pid);
-    println!(
+    note!(
         "two days in {} s: after 6 hours {early:?}, a day {middle:?}, two days {late:?}",
         started.elapsed().as_secs()
     );
@@ -87,7 +87,7 @@ fn some_minutes_of_the_real_service_cost_little_and_say_nothing() {
         Command::new(soak).args(["3", "--package"]).arg(crate::host::package().unwrap()).output().unwrap();
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    println!("{said}");
+    note!("{said}");
     assert!(output.status.success(), "{said}");
     let last = said.lines().last().unwrap();
     assert!(last.starts_with("3 minutes: ") && last.ends_with(" 0 mails"), "{said}");

@@ -13,7 +13,7 @@ fn both_units_are_locked_in_as_promised() {
     for unit in ["host-watchdog.service", "host-watchdog-mail.service"] {
         let said = host.run(&format!("systemd-analyze security --no-pager {unit}"));
         let exposure = said.lines().find(|line| line.contains("Overall exposure level")).unwrap();
-        println!("{exposure}");
+        note!("{exposure}");
         let figure: f64 = exposure.split_whitespace().find_map(|word| word.parse().ok()).unwrap();
         assert!(figure <= 1.5, "{said}");
     }
@@ -85,7 +85,7 @@ fn a_service_that_hangs_is_started_again_and_says_that_it_was_not_watching() {
     host.run("kill -STOP $(systemctl show -P MainPID host-watchdog)");
     // Its last word came up to half the time before it was stopped; that it ends takes a moment too.
     let mail = host.next_mail(Duration::from_secs(300 + 60 + 30));
-    println!("{} s after it was stopped the mail lay in root's mailbox", stopped.elapsed().as_secs());
+    note!("{} s after it was stopped the mail lay in root's mailbox", stopped.elapsed().as_secs());
     let said = text(&mail);
     assert!(said.contains("not-watching") && said.contains("nobody was watching for"), "{said}");
     let shown = host.run("systemctl show -p NRestarts,ActiveState host-watchdog");

@@ -61,7 +61,7 @@ fn upgrades_of_the_host_and_of_the_watchdog_leave_policy_outbox_and_alerts_as_th
     let said = host.run("/root/offer-updates; DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold upgrade 2>&1");
     let upgraded: u32 =
         said.lines().find_map(|line| line.split_once(" upgraded, ")?.0.parse().ok()).unwrap_or(0);
-    println!("{upgraded} packages upgraded");
+    note!("{upgraded} packages upgraded");
     assert!(upgraded > 5, "{said}");
     assert_eq!(kept(&host), before);
     is_watching(&host);
