@@ -180,7 +180,9 @@ fn a_running_service_learns_without_a_gap_and_stops_learning_by_itself() {
     }
     let site = Site::new("20s");
     // Before anybody looks: what copies them is a process too.
-    ["/opt/one", "/opt/two", "/opt/three"].map(|exe| copy_program("/bin/sleep", Path::new(exe)));
+    for exe in ["/opt/one", "/opt/two", "/opt/three"] {
+        copy_program("/bin/sleep", Path::new(exe));
+    }
     // Every look is asked for by a reload, as the schedule's minute is too long to wait for.
     let mut command = Command::new(env!("CARGO_BIN_EXE_watchdog"));
     command.args(["run", "--config", site.path("watchdog.toml").to_str().unwrap()]);
