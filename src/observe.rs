@@ -1,6 +1,6 @@
 //! Observing: for a stated time after its first start the service learns what is not known yet, instead of alarming.
 //!
-//! Only processes and sockets that no rule knows become rules ([`learnable`]), in a file of their own in the state
+//! Only processes and sockets that no rule knows become rules ([`learnable()`]), in a file of their own in the state
 //! folder ([`Rules`]), which the policy includes. All else alarms as ever. What was learned is told by mail
 //! ([`letter`]): when it begins, once a day, and at the end. [`Record`] is what must outlive the program.
 
