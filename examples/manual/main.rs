@@ -94,8 +94,11 @@ fn after(parent: Option<&str>, name: &str) -> Roff {
         roff.text([roman(what)]);
     };
     entry("0", success);
-    if check {
-        entry("1", "Checking found that something differs from the policy.");
+    match name {
+        "watchdog-doctor" => entry("1", "Something lacks: a warning or a fault was printed."),
+        _ if parent.is_none() => entry("1", "Checking found a difference, or the doctor that something lacks."),
+        _ if check => entry("1", "Checking found that something differs from the policy."),
+        _ => {}
     }
     entry("2", "It could not; standard error says why.");
     if parent.is_none() {

@@ -19,6 +19,7 @@ mod alarms;
 mod host;
 mod install;
 mod mail_routes;
+mod package;
 mod parity;
 mod quiet;
 mod supervision;
