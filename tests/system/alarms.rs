@@ -65,7 +65,7 @@ impl Keys {
     }
 }
 
-/// From a minute ago to a minute ago, but for the hours around now: so now is forbidden.
+/// Hours of the day that now, and what this test takes, does not belong to.
 fn hours_without_now() -> String {
     let hour = Timestamp::now().to_zoned(TimeZone::UTC).hour();
     format!(
@@ -119,7 +119,8 @@ fn each_of_the_five_alarms_is_one_mail_to_root_within_the_promised_time_and_a_se
     let alice = Keys::let_into(&host, "alice");
     let bob = Keys::let_into(&host, "bob");
     host.write("/etc/host-watchdog/policy.d/people.toml", &people());
-    host.run("chgrp host-watchdog /etc/host-watchdog/policy.d/people.toml; watchdog validate; systemctl reload host-watchdog");
+    host.run("chgrp host-watchdog /etc/host-watchdog/policy.d/people.toml; watchdog validate");
+    host.reload();
     host.wait_for_passes(1);
     assert_eq!(subjects(&host.mails()), [""; 0]);
 

@@ -193,11 +193,19 @@ impl Host {
         names
     }
 
-    /// Everything in this user's mailbox, in the order it came.
+    /// Everything in this user's mailbox, in the order it came: whichever form the mail server has set up.
     pub fn mails_of(&self, user: &str) -> Vec<Message<'static>> {
         let mbox = self.read(&format!("/var/mail/{user}"));
         let raw = MessageIterator::new(mbox.as_slice()).map(|raw| raw.expect("a mailbox").unwrap_contents());
-        raw.map(|raw| MessageParser::default().parse(&raw).expect("a mail").into_owned()).collect()
+        let folder = format!("/home/{user}/Maildir/new");
+        let mut files = self.list(&folder);
+        files.sort_by_key(|name| {
+            self.path(&format!("{folder}/{name}")).metadata().unwrap().modified().unwrap()
+        });
+        let files = files.iter().map(|name| self.read(&format!("{folder}/{name}")));
+        raw.chain(files)
+            .map(|raw| MessageParser::default().parse(&raw).expect("a mail").into_owned())
+            .collect()
     }
 
     /// Everything in root's mailbox.
@@ -248,6 +256,14 @@ impl Host {
         }
         // What it has to say is on its way then.
         std::thread::sleep(Duration::from_secs(4));
+    }
+
+    /// Makes the service read its settings and its policy anew, which it does with a look at everything. From the
+    /// outside: a `systemctl` inside would be seen by it.
+    pub fn reload(&self) {
+        let pid = self.pid_of("/usr/bin/watchdog", "run").to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+        std::thread::sleep(Duration::from_secs(5));
     }
 
     /// The journal of the watchdog's units, from the outside.

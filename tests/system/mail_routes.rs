@@ -37,7 +37,7 @@ enum Waits {
 fn leaves_by(package: &str, user: &str, stop: &str, waits: Waits, start: &str) {
     let Some(host) = Host::boot(package) else { return };
     if package != "postfix" {
-        // Only postfix writes into root's own mailbox.
+        // Only postfix gives root a mailbox of its own.
         host.run(&format!(
             "DEBIAN_FRONTEND=noninteractive apt-get -q -y install {package} postfix- 2>&1
              sed -i '/^root:/d' /etc/aliases; echo 'root: {user}' >>/etc/aliases
@@ -115,7 +115,8 @@ fn units_killed_at_awkward_moments_neither_lose_nor_double_a_mail() {
         intrude(&host, name);
         // While it looks, while it writes, while it hands over: as the moment falls.
         let before = waiting(&host).len();
-        host.run_seen("systemctl reload host-watchdog");
+        let reloaded = host.run_seen("systemctl reload host-watchdog");
+        assert!(reloaded.status.success(), "{reloaded:?}");
         std::thread::sleep(Duration::from_millis(700 * (before as u64 + 1)));
         host.run_seen(kill);
         host.wait_for("the units to be back", Duration::from_mins(1), || {

@@ -40,12 +40,14 @@ fn a_typo_in_the_policy_is_mailed_with_its_caret_and_the_old_policy_stays_in_for
         "printf '{}' >>/etc/host-watchdog/watchdog.toml; watchdog validate; systemctl reload host-watchdog",
         AT_ONCE.replace('\n', "\\n")
     ));
+    host.reload();
     host.wait_for_passes(1);
     host.write(
         "/etc/host-watchdog/policy.d/typo.toml",
         "schema = 1\n\n[[process]]\nexe  = \"/usr/bin/sleep\"\nuser = \"root\"\n",
     );
-    host.run("chgrp host-watchdog /etc/host-watchdog/policy.d/typo.toml; systemctl reload host-watchdog");
+    host.run("chgrp host-watchdog /etc/host-watchdog/policy.d/typo.toml");
+    host.reload();
     let mail = host.next_mail(PROMISED);
     let said = text(&mail);
     assert!(said.contains("policy-rejected"), "{said}");
@@ -62,7 +64,8 @@ fn a_typo_in_the_policy_is_mailed_with_its_caret_and_the_old_policy_stays_in_for
         "/etc/host-watchdog/policy.d/typo.toml",
         "schema = 1\n\n[[process]]\nexe   = \"/tmp/*\"\nusers = [\"root\"]\n",
     );
-    host.run("chgrp host-watchdog /etc/host-watchdog/policy.d/typo.toml; systemctl reload host-watchdog");
+    host.run("chgrp host-watchdog /etc/host-watchdog/policy.d/typo.toml");
+    host.reload();
     host.run("cp /usr/bin/sleep /tmp/y; systemd-run -q --unit=y /tmp/y 900");
     host.wait_for_passes(2);
     let told = host.mails().iter().any(|mail| text(mail).contains("/tmp/y"));
@@ -78,6 +81,7 @@ fn a_service_that_hangs_is_started_again_and_says_that_it_was_not_watching() {
         "printf '{}' >>/etc/host-watchdog/watchdog.toml; systemctl restart host-watchdog",
         AT_ONCE.replace('\n', "\\n")
     ));
+    host.reload();
     host.wait_for_passes(1);
     let limit = host.run("systemctl show -P WatchdogUSec host-watchdog");
     assert_eq!(limit.trim(), "5min");

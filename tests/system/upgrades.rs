@@ -42,7 +42,8 @@ fn upgrades_of_the_host_and_of_the_watchdog_leave_policy_outbox_and_alerts_as_th
     let Some(host) = Host::boot("upgrades") else { return };
     host.install("none");
     host.write("/etc/host-watchdog/policy.d/mine.toml", "schema = 1\n\n[[process]]\nexe = \"/opt/mine\"\n");
-    host.run("chgrp host-watchdog /etc/host-watchdog/policy.d/mine.toml; echo '# mine' >>/etc/host-watchdog/watchdog.toml; systemctl reload host-watchdog");
+    host.run("chgrp host-watchdog /etc/host-watchdog/policy.d/mine.toml; echo '# mine' >>/etc/host-watchdog/watchdog.toml");
+    host.reload();
     // One alert that was mailed, and one whose mail waits here for a mail server: with `local` it would wait with the
     // server, whose program takes it all the same.
     host.run("sed -i 's/^via = .*/via = \"smtp\"/' /etc/host-watchdog/watchdog.toml; watchdog validate; systemctl reload host-watchdog-mail");
