@@ -160,7 +160,8 @@ fn every_rule_has_a_reason_and_a_bound() {
             let exe = rule.exe.as_ref().unwrap_or_else(|| panic!("{origin} names no executable"));
             assert!(!rule.users.is_empty(), "{origin}");
             // systemd runs everywhere, and listens for units that have a socket.
-            let base = policies().into_iter().filter(|(name, _)| *name == "debian-base").map(|(_, base)| base);
+            let base =
+                policies().into_iter().filter(|(name, _)| *name == "debian-base").map(|(_, base)| base);
             let systemd = base.filter(|_| exe.as_str() == "/usr/lib/systemd/systemd");
             let may_run = |policy: &Policy| policy.process.process.iter().any(|p| p.rule.exe == *exe);
             assert!(systemd.chain([policy.clone()]).any(|p| may_run(&p)), "{name}: {}", exe.as_str());

@@ -96,7 +96,9 @@ fn after(parent: Option<&str>, name: &str) -> Roff {
     entry("0", success);
     match name {
         "watchdog-doctor" => entry("1", "Something lacks: a warning or a fault was printed."),
-        _ if parent.is_none() => entry("1", "Checking found a difference, or the doctor that something lacks."),
+        _ if parent.is_none() => {
+            entry("1", "Checking found a difference, or the doctor that something lacks.")
+        }
         _ if check => entry("1", "Checking found that something differs from the policy."),
         _ => {}
     }

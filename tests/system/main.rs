@@ -27,5 +27,6 @@ mod booted {
     mod parity;
     mod quiet;
     mod supervision;
+    mod telemetry;
     mod upgrades;
 }

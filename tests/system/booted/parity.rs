@@ -45,12 +45,9 @@ const UNITS: &str = r#"
 fn normalise(value: &mut Value) {
     let facts = value.as_object_mut().unwrap();
     // The moment, and how long looking took.
-    for key in ["taken", "took-ms", "took_ms"] {
+    for key in ["taken", "took-ms"] {
         facts.remove(key);
     }
-    // systemd-nspawn lays the id of this boot over the kernel's as a mount, which a unit with a /proc/sys of its own
-    // does not have. Where systemd runs on the machine itself they are the same.
-    facts.remove("boot_id");
     // It does not report itself; of the service another user's look sees one process more.
     let processes = facts["processes"]["facts"]["processes"].as_array_mut().unwrap();
     processes.retain(|process| process["unit"] != "host-watchdog.service");

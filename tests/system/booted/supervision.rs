@@ -6,9 +6,25 @@ use std::time::{Duration, Instant};
 /// `[alerts]` without waiting for more news, which is not what is tested here.
 const AT_ONCE: &str = "\n[alerts]\ngather = \"1s\"\n";
 
+/// The watching unit as it is shipped, but that it tries to connect to the mail server, once.
+const TO_THE_NETWORK: &str = r#"
+    sed -e 's/^Type=.*/Type=oneshot/; s/^Restart=.*//; s/^WatchdogSec=.*//; s/^Wants=.*//; s/^RuntimeDirectory.*//' \
+        -e "s|^ExecStart=.*|ExecStart=/bin/bash -c 'exec 3<>/dev/tcp/127.0.0.1/25'|" \
+        /lib/systemd/system/host-watchdog.service >/run/systemd/system/to-the-network.service
+    systemctl daemon-reload
+    : </dev/tcp/127.0.0.1/25
+    ! systemctl start to-the-network
+"#;
+
 #[test]
 fn both_units_are_locked_in_as_promised() {
-    let Some(host) = Host::boot("security") else { return };
+    for suite in ["bookworm", "trixie"] {
+        let Some(host) = Host::boot_suite(suite, "security") else { return };
+        are_locked_in(&host);
+    }
+}
+
+fn are_locked_in(host: &Host) {
     host.install("none");
     for unit in ["host-watchdog.service", "host-watchdog-mail.service"] {
         let said = host.run(&format!("systemd-analyze security --no-pager {unit}"));
@@ -21,6 +37,11 @@ fn both_units_are_locked_in_as_promised() {
         host.run("systemctl show -p Type,NotifyAccess,NRestarts,User host-watchdog host-watchdog-mail");
     assert_eq!(shown.matches("Type=notify").count(), 2, "{shown}");
     assert_eq!(shown.matches("NRestarts=0").count(), 2, "{shown}");
+    let ceilings = host.run("systemctl show -P MemoryMax -P TasksMax -P CPUQuotaPerSecUSec host-watchdog");
+    assert_eq!(ceilings, "800ms\n536870912\n256\n");
+    host.run(TO_THE_NETWORK);
+    let refused = host.journal_of("to-the-network");
+    assert!(refused.contains("Address family not supported by protocol"), "{refused}");
     let capabilities = host.run("for unit in host-watchdog host-watchdog-mail; do
         grep -E '^Cap(Prm|Eff|Bnd|Amb)|^NoNewPrivs|^Seccomp:' /proc/$(systemctl show -P MainPID $unit)/status; done");
     // CAP_DAC_READ_SEARCH is 2 and CAP_SYS_PTRACE 19.
