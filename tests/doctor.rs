@@ -153,7 +153,9 @@ fn where_no_mail_server_listens_it_says_so_and_what_to_install() {
     assert_eq!(output.status.code(), Some(1));
     let at = said.find("fault    mail  ").unwrap_or_else(|| panic!("{said}"));
     let (line, remedy) = said[at..].split_once('\n').unwrap();
-    assert!(line.contains("NOT accepted") && line.contains("Connection refused"), "{line}");
+    // As the host that runs the tests has a sendmail program or not.
+    let says_why = line.contains("no mail server listens") || line.contains("Connection refused");
+    assert!(line.contains("NOT accepted") && says_why, "{line}");
     assert!(remedy.trim_start().starts_with("→ install a mail server on this host: apt install"), "{remedy}");
     assert!(!said.contains('\u{1b}'), "no colour where there is no terminal");
 }

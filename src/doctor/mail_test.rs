@@ -147,7 +147,7 @@ fn remedies(setup: &Setup, why: &str) -> Vec<String> {
     let file =
         setup.file.as_ref().map_or(crate::settings::FILE.to_owned(), |file| file.display().to_string());
     let again = "then try again: watchdog doctor".to_owned();
-    let nobody = ["connection refused", "no such file", "not found", "not there"];
+    let nobody = ["no mail server listens", "connection refused", "no such file", "not found", "not there"];
     let first = if nobody.iter().any(|words| why.contains(words)) {
         vec![
             "install a mail server on this host: apt install postfix (or exim4, opensmtpd, dma)".to_owned(),

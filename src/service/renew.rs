@@ -79,20 +79,22 @@ impl Service {
         if self.lookers.iter().any(|looker| looker.silent_for() < limit) {
             self.notify.alive();
         }
-        let wrong = self.rejected.as_ref().map(|rejected| rejected.why.as_str());
-        let status = match (&self.policy, wrong, &self.unstored) {
-            (None, wrong, _) => format!("NOT WATCHING: {}", wrong.unwrap_or("there is no policy")),
-            (_, _, Some(why)) => format!("watching, but what is seen cannot be stored: {why}"),
-            (_, Some(why), _) => format!("watching with the policy from before; the files are wrong: {why}"),
+        // Every user of the host can read this: it says nothing of what was found, or of what the policy says.
+        let status = match (&self.policy, &self.rejected, &self.unstored) {
+            (None, ..) => format!("NOT WATCHING: {WRONG}"),
+            (_, _, Some(_)) => "watching, but what is seen cannot be stored; the log says why".to_owned(),
+            (_, Some(_), _) => format!("watching with the policy from before: {WRONG}"),
             (Some(policy), None, None) => {
                 let digest = policy.digest.get(..12).unwrap_or_default();
-                let open = alert::words::count(self.book.open().len() as u64, "alert");
-                format!("watching with policy {digest} ({} rules), {open} open", policy.rules())
+                format!("watching with policy {digest} ({} rules)", policy.rules())
             }
         };
         self.notify.status(&status);
     }
 }
+
+/// Where to read what is wrong.
+const WRONG: &str = "the settings or the policy are wrong; see `watchdog validate` and the log";
 
 /// For a start at which the files are wrong.
 pub fn keep(setup: &Setup, policy: &Policy) {

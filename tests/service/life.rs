@@ -85,7 +85,7 @@ fn it_tells_systemd_that_it_is_ready_alive_reloading_and_stopping() {
         manager.hears("READY=1");
         let status = manager.hears("STATUS=");
         assert!(status.starts_with("STATUS=watching with policy "), "{status}");
-        assert!(status.ends_with(" rules), 0 alerts open"), "{status}");
+        assert!(status.ends_with(" rules)"), "{status}");
         let signs = manager.signs_of_life(Duration::from_secs(2));
         assert!(signs >= 4, "only {signs} signs of life in two seconds, one is due every 0.3");
         service.signal("-HUP");

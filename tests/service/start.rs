@@ -101,7 +101,7 @@ fn with_wrong_settings_it_goes_on_with_those_from_before() {
     let _evil = super::evil(folder.path());
     let mut manager = Manager::at("@host-watchdog-settings");
     let service = manager.start(&state, &[&["run"], &config[..]].concat(), 60.0);
-    manager.hears("STATUS=watching with the policy from before; the files are wrong: the settings are wrong");
+    manager.hears("STATUS=watching with the policy from before: the settings or the policy are wrong");
     wait_for("the mail on the old way", || std::fs::read_dir(&mails).is_ok_and(|mails| mails.count() > 0));
     service.signal("-TERM");
     assert_eq!(service.ended().0, Some(0));
