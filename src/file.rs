@@ -166,8 +166,10 @@ pub fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
     [to.parent(), from.parent()].into_iter().flatten().try_for_each(sync_folder)
 }
 
+/// Whoever may write beside the folder could lay a pipe in its place, which would hold us for ever.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    let flags = i32::try_from((OFlags::DIRECTORY | OFlags::NONBLOCK).bits()).unwrap_or(0);
+    OpenOptions::new().read(true).custom_flags(flags).open(path)?.sync_all()
 }
 
 /// Makes a folder that only we may enter, with those above it.
@@ -263,6 +265,17 @@ mod tests {
         make_folder_within(&shared.join("queue")).unwrap();
         write_new(&shared.join("queue/file"), b"x").unwrap();
         assert_eq!((mode(&shared.join("queue")), mode(&shared.join("queue/file"))), (0o2770, 0o640));
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_a_folder_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("queue");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let (done, waited) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(sync_folder(&pipe).unwrap_err().kind()));
+        let kind = waited.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+        assert_eq!(kind, io::ErrorKind::NotADirectory);
     }
 
     #[test]

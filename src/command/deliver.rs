@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -104,8 +104,8 @@ fn tell(report: &DeliveryReport) {
     }
 }
 
-/// The name of the copy of the settings with which mail went the last time.
-const BEFORE: &str = "settings.last";
+/// The copy of the settings with which mail went the last time, in a folder of the outbox that is the mailer's own.
+const BEFORE: (&str, &str) = ("settings", "settings.last");
 
 /// The settings; if they are wrong those from before, or those that hold where nothing is written: the mail that
 /// says what is wrong has to go as well.
@@ -118,17 +118,24 @@ fn setup_or_before(files: &Files) -> Result<(Setup, Option<String>)> {
         Err(error) => format!("{error:#}"),
     };
     let plain = files.setup_of(None)?;
-    let before = file::read(&plain.state_dir.join("outbox").join(BEFORE), Links::Refuse).ok();
+    let before = file::read(&before_of(&plain), Links::Refuse).ok();
     let before = before.and_then(|bytes| files.setup_of(Some(String::from_utf8(bytes).ok()?)).ok());
     let holds = if before.is_some() { "those from before hold" } else { "mail goes to root on this host" };
     tracing::error!("the settings are wrong; until they are right, {holds}: {error}");
     Ok((before.unwrap_or(plain), Some(error)))
 }
 
+fn before_of(setup: &Setup) -> PathBuf {
+    setup.state_dir.join("outbox").join(BEFORE.0).join(BEFORE.1)
+}
+
 /// Only the mailer itself keeps them, and only in an outbox that is there; without them there is the default.
 fn keep(setup: &Setup) {
     let Some(text) = &setup.text else { return };
-    let path = setup.state_dir.join("outbox").join(BEFORE);
+    let path = before_of(setup);
+    let (Some(folder), true) = (path.parent(), setup.state_dir.join("outbox").is_dir()) else { return };
+    // Where root has not made it, it is made if the outbox is our own.
+    let _ = file::make_private_folder(folder);
     if file::read(&path, Links::Refuse).is_ok_and(|before| before == text.as_bytes()) {
         return;
     }

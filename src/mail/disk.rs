@@ -1,7 +1,7 @@
 //! What lies in a folder of mails, and locks on it.
 
 use jiff::Timestamp;
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, Dir, OFlags, unlinkat};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,10 +9,12 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Removes every file of a folder. What cannot be removed does no harm there.
-pub fn clear(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let _ = fs::remove_file(entry?.path());
+/// Removes every file of the folder that is locked, whatever its path leads to by now: who may write beside it could
+/// have laid a link to a folder of ours in its place. What cannot be removed does no harm there.
+pub fn clear(folder: &Lock) -> io::Result<()> {
+    let entries = Dir::read_from(&folder.0)?;
+    for entry in entries {
+        let _ = unlinkat(&folder.0, entry?.file_name(), AtFlags::empty());
     }
     Ok(())
 }

@@ -8,7 +8,8 @@
 //! meanwhile, and comes from there into `sent` or back into `queue`.
 //!
 //! Where the folder is shared with a group, two users share the outbox: one that puts mails in and one that delivers
-//! them. Neither trusts the other with more than that: a link is never followed, and nothing but a file is read.
+//! them. Neither trusts the other with more than that: a link is never followed, and nothing but a file is read. The
+//! group may write in the folders of the outbox, but not beside them: else it could lay other folders in their place.
 
 mod fate;
 mod handover;
@@ -132,8 +133,8 @@ impl Outbox {
             file::make_folder_within(&outbox.folder.join(part))?;
         }
         // Whoever holds the lock is writing just now. If it is free, what lies in tmp has no writer any more.
-        if let Some(_lock) = disk::try_lock(&outbox.folder.join("tmp"))? {
-            disk::clear(&outbox.folder.join("tmp"))?;
+        if let Some(tmp) = disk::try_lock(&outbox.folder.join("tmp"))? {
+            disk::clear(&tmp)?;
         }
         Ok(outbox)
     }

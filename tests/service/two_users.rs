@@ -23,14 +23,15 @@ impl Installed {
             |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
         mode(installed.bin.path(), 0o755);
         copy_program(env!("CARGO_BIN_EXE_watchdog"), &installed.bin.path().join("watchdog"));
-        let folder = installed.state.path();
-        chown(folder, Some(WATCHES), Some(MAILS)).unwrap();
-        mode(folder, 0o710);
-        for part in ["outbox", "outbox/tmp", "outbox/queue", "outbox/sent", "outbox/handover"] {
-            let part = folder.join(part);
-            std::fs::create_dir(&part).unwrap();
-            chown(&part, Some(WATCHES), Some(MAILS)).unwrap();
-            mode(&part, 0o2770);
+        let made = include_str!("../../packaging/tmpfiles/host-watchdog.conf");
+        for line in made.lines().filter(|line| line.starts_with("d ")) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let folder = words[1].strip_prefix("/var/lib/host-watchdog").unwrap().trim_start_matches('/');
+            let folder = installed.state.path().join(folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            let id = |name: &str| Some(if name == "host-watchdog" { WATCHES } else { MAILS });
+            chown(&folder, id(words[3]), id(words[4])).unwrap();
+            mode(&folder, u32::from_str_radix(words[2], 8).unwrap());
         }
         installed
     }
@@ -118,6 +119,8 @@ fn one_watches_the_other_mails_and_root_in_between_leaves_nothing_behind() {
     assert_eq!(installed.files("queue"), [""; 0]);
     installed.assert_shared();
     stop(mailer);
+    let before = std::fs::metadata(installed.state.path().join("outbox/settings/settings.last")).unwrap();
+    assert_eq!((before.uid(), before.mode() & 0o777), (MAILS, 0o600));
     // Of everything else the mailer can read nothing.
     for private in ["watchdog.db", "watchdog.db.lock", "last-good.json"] {
         let file = std::fs::metadata(installed.state.path().join(private)).unwrap();
@@ -180,4 +183,31 @@ fn a_sandboxed_mailer_lays_a_mail_aside_and_the_real_sendmail_takes_it() {
     assert_eq!(installed.files("sent").len(), 2);
     installed.assert_shared();
     stop(mailer);
+}
+
+/// Does it as the one who mails, without any capability.
+fn as_mailer(command: &str) -> Output {
+    let ids = [format!("--reuid={MAILS}"), format!("--regid={MAILS}")];
+    Command::new("setpriv").args(ids).args(["--clear-groups", "sh", "-c", command]).output().unwrap()
+}
+
+#[test]
+fn a_taken_mailer_cannot_lay_another_folder_in_place_of_one_of_the_outbox() {
+    if !world::is_entered("two_users::a_taken_mailer_cannot_lay_another_folder_in_place_of_one_of_the_outbox")
+    {
+        return;
+    }
+    let installed = Installed::new();
+    installed.settings("");
+    let outbox = installed.state.path().join("outbox");
+    for part in ["tmp", "queue", "sent", "handover"] {
+        let part = outbox.join(part);
+        let moved = as_mailer(&format!("mv -T {0} {0}.away", part.display()));
+        assert!(!moved.status.success(), "{moved:?}");
+        let written = as_mailer(&format!("touch {0}/x && rm {0}/x", part.display()));
+        must(&written);
+    }
+    must(&installed.watch());
+    assert_eq!(installed.files("queue").len(), 1);
+    assert!(installed.state.path().join("watchdog.db").is_file());
 }

@@ -100,6 +100,22 @@ fn what_an_interrupted_writer_left_is_cleared_away_but_not_what_is_being_written
 }
 
 #[test]
+fn what_is_cleared_is_the_folder_that_was_locked_not_one_that_a_link_in_its_place_leads_to() {
+    let (folder, outbox) = outbox();
+    let (tmp, away, precious) =
+        (outbox.folder().join("tmp"), outbox.folder().join("away"), folder.path().join("precious"));
+    fs::create_dir(&precious).unwrap();
+    fs::write(precious.join("watchdog.db"), "all we know").unwrap();
+    fs::write(tmp.join("half.eml"), "Mess").unwrap();
+    let lock = disk::try_lock(&tmp).unwrap().unwrap();
+    fs::rename(&tmp, &away).unwrap();
+    std::os::unix::fs::symlink(&precious, &tmp).unwrap();
+    disk::clear(&lock).unwrap();
+    assert!(precious.join("watchdog.db").exists());
+    assert_eq!(files(&outbox, "away"), [""; 0]);
+}
+
+#[test]
 fn a_mail_laid_aside_is_known_and_counted_and_comes_back_or_is_sent() {
     let (_folder, outbox) = outbox();
     let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();

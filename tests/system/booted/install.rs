@@ -23,7 +23,7 @@ fn is_quiet_after_its_installation(host: &Host, passes: u32) {
         host.run("stat -c '%U:%G %a %n' /etc/host-watchdog/policy.toml /var/lib/host-watchdog /var/lib/host-watchdog/outbox"),
         "root:host-watchdog 640 /etc/host-watchdog/policy.toml\n\
          host-watchdog:host-watchdog-mail 710 /var/lib/host-watchdog\n\
-         host-watchdog:host-watchdog-mail 2770 /var/lib/host-watchdog/outbox\n"
+         host-watchdog:host-watchdog-mail 2750 /var/lib/host-watchdog/outbox\n"
     );
     let valid = host.run("watchdog validate");
     assert!(valid.contains("/etc/host-watchdog/policy.toml"), "{valid}");
