@@ -15,6 +15,7 @@ mod outbox;
 mod pulse;
 mod route;
 mod settings;
+mod user;
 
 pub use address::{Domain, Envelope, MailAddress};
 pub use deliver::{
@@ -28,5 +29,6 @@ pub use settings::{
     AbsolutePath, Deadline, FolderSettings, LocalSettings, Recipients, Security, SendmailSettings,
     ServerName, Settings, SmtpSettings, Via,
 };
+pub use user::user_of_group;
 
 pub use crate::letter::Letter;

@@ -10,6 +10,8 @@ use crate::{complain, say};
 use anyhow::{Context, Result, bail};
 use rustix::fs::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,7 +40,6 @@ pub fn run(files: &Files, what: What) -> Result<ExitCode> {
         }
         What::AllThatComes => {
             let (setup, wrong) = setup_or_before(files)?;
-            step_down(&setup)?;
             service::stay(&setup, wrong, || {
                 let setup = files.setup()?;
                 keep(&setup);
@@ -48,7 +49,6 @@ pub fn run(files: &Files, what: What) -> Result<ExitCode> {
         }
         What::HandedOver => {
             let (setup, _) = setup_or_before(files)?;
-            step_down(&setup)?;
             handed_over(&setup)
         }
     }
@@ -108,16 +108,18 @@ fn tell(report: &DeliveryReport) {
 const BEFORE: (&str, &str) = ("settings", "settings.last");
 
 /// The settings; if they are wrong those from before, or those that hold where nothing is written: the mail that
-/// says what is wrong has to go as well.
+/// says what is wrong has to go as well. Those from before are the mailer's words: root has stepped down by then.
 fn setup_or_before(files: &Files) -> Result<(Setup, Option<String>)> {
     let error = match files.setup() {
         Ok(setup) => {
+            step_down(&setup)?;
             keep(&setup);
             return Ok((setup, None));
         }
         Err(error) => format!("{error:#}"),
     };
     let plain = files.setup_of(None)?;
+    step_down(&plain)?;
     let before = file::read(&before_of(&plain), Links::Refuse).ok();
     let before = before.and_then(|bytes| files.setup_of(Some(String::from_utf8(bytes).ok()?)).ok());
     let holds = if before.is_some() { "those from before hold" } else { "mail goes to root on this host" };
@@ -146,42 +148,47 @@ fn keep(setup: &Setup) {
 }
 
 /// Root becomes the user that delivers mail here: what it makes is then the mailer's to change, and a link that the
-/// mailer may have laid leads root nowhere.
+/// mailer may have laid leads root nowhere. It stays root only where the state is root's own.
 pub fn step_down(setup: &Setup) -> Result<()> {
-    let folder = setup.state_dir.join("outbox");
-    let Ok(outbox) = std::fs::metadata(&folder) else { return Ok(()) };
-    if !rustix::process::geteuid().is_root() || outbox.uid() == 0 {
+    if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
+    let Some(outbox) = outbox_of_another(&setup.state_dir)? else { return Ok(()) };
     let passwd = file::read(Path::new("/etc/passwd"), Links::Follow).unwrap_or_default();
-    let user = user_of_group(&passwd, outbox.gid()).unwrap_or(outbox.uid());
+    let user = mail::user_of_group(&passwd, outbox.gid()).unwrap_or(outbox.uid());
     let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(outbox.gid()));
     set_thread_groups(&[gid])
         .and_then(|()| set_thread_res_gid(gid, gid, gid))
         .and_then(|()| set_thread_res_uid(uid, uid, uid))
-        .with_context(|| format!("cannot become user {user}, who delivers the mail in {}", folder.display()))
+        .with_context(|| {
+            format!("cannot become user {user}, who delivers the mail in {}", setup.state_dir.display())
+        })
 }
 
-/// The user whose own group this is: of an outbox that two users share, the one that delivers.
-fn user_of_group(passwd: &[u8], group: u32) -> Option<u32> {
-    let numbers = |line: &str| {
-        let mut fields = line.split(':').skip(2);
-        Some((fields.next()?.parse::<u32>().ok()?, fields.next()?.parse::<u32>().ok()?))
+/// The outbox of a state folder that is another user's; none where all is root's own, or nothing is there yet.
+fn outbox_of_another(state_dir: &Path) -> Result<Option<Metadata>> {
+    let cannot = || format!("cannot tell whose the state folder {} is", state_dir.display());
+    let owner = match std::fs::metadata(state_dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        state => state.with_context(cannot)?.uid(),
     };
-    let lines = passwd.split(|b| *b == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    lines.filter_map(numbers).find(|(user, own)| *own == group && *user != 0).map(|(user, _)| user)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_one_who_delivers_is_the_user_whose_own_group_has_the_outbox() {
-        let passwd =
-            b"root:x:0:0::/root:/bin/sh\nbroken\nw:x:997:997::/:/x\nm:x:996:995::/:/x\n\xff:x:1:995\n";
-        assert_eq!(user_of_group(passwd, 995), Some(996));
-        assert_eq!(user_of_group(passwd, 4), None);
-        assert_eq!(user_of_group(b"root:x:0:0::/root:/bin/sh", 0), None);
+    let folder = state_dir.join("outbox");
+    // Never through a link: whoever has the state folder could have laid it.
+    let outbox = match std::fs::symlink_metadata(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound && owner == 0 => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+            "{} is not there, and root does not make it in the folder of user {owner}: \
+             run `systemd-tmpfiles --create host-watchdog.conf`, or be that user",
+            folder.display()
+        ),
+        outbox => outbox.with_context(|| format!("cannot look at {}", folder.display()))?,
+    };
+    if !outbox.is_dir() || (owner != 0 && outbox.uid() != owner) {
+        bail!(
+            "{} is no folder of user {owner}, whose state folder it lies in: see what it is, take it away, and run \
+             `systemd-tmpfiles --create host-watchdog.conf`",
+            folder.display()
+        );
     }
+    Ok((outbox.uid() != 0).then_some(outbox))
 }

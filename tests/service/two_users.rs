@@ -211,3 +211,34 @@ fn a_taken_mailer_cannot_lay_another_folder_in_place_of_one_of_the_outbox() {
     assert_eq!(installed.files("queue").len(), 1);
     assert!(installed.state.path().join("watchdog.db").is_file());
 }
+
+#[test]
+fn root_never_delivers_as_root_in_the_state_folder_of_another() {
+    if !world::is_entered("two_users::root_never_delivers_as_root_in_the_state_folder_of_another") {
+        return;
+    }
+    let installed = Installed::new();
+    installed.settings("");
+    let outbox = installed.state.path().join("outbox");
+    std::fs::rename(&outbox, installed.state.path().join("away")).unwrap();
+    let refused = |args: &[&str], why: &str| {
+        let output = installed.command(&["timeout", "20"], 0, &[], args).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(why), "{said}");
+    };
+    let each = [&["deliver"][..], &["deliver", "--stay"], &["deliver", "--handed-over"], &["mail", "test"]];
+    for args in each {
+        refused(args, "run `systemd-tmpfiles --create host-watchdog.conf`");
+        assert!(!outbox.exists());
+    }
+    // A link to a folder of root's.
+    let roots = tempfile::tempdir().unwrap();
+    std::fs::create_dir(roots.path().join("settings")).unwrap();
+    std::os::unix::fs::symlink(roots.path(), &outbox).unwrap();
+    for args in each {
+        refused(args, "is no folder of user 2001");
+        assert_eq!(std::fs::read_dir(roots.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(roots.path().join("settings")).unwrap().count(), 0);
+    }
+}
