@@ -10,7 +10,6 @@ mod support;
 
 use mail_server::MailServer;
 use serde_json::Value;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use support::{Running, wait_for, watchdog, world};
@@ -119,19 +118,14 @@ fn with_a_mailer_the_mail_goes_through_the_outbox_and_the_server_is_quoted() {
     let Some(server) = MailServer::start_at(25) else { return };
     let state = State::new("to = [\"root\"]");
     assert!(state.run(&["run", "--once"]).status.success());
-    // A process that is called like the mailer and does what it does.
-    let deliver = "while sleep 0.2; do \"$0\" deliver --config \"$4\" >/dev/null 2>&1; done";
     let config = state.path("watchdog.toml");
-    let mut command = Command::new("/bin/bash");
-    command.arg0("watchdog").args([
-        "-c",
-        deliver,
-        env!("CARGO_BIN_EXE_watchdog"),
-        "deliver",
-        "--stay",
-        "--config",
-    ]);
-    let mailer = Running::start(command.arg(&config).stdin(Stdio::null()));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_watchdog"));
+    command.args(["deliver", "--stay", "--config"]).arg(&config);
+    let mailer = Running::start(command.stdin(Stdio::null()).stderr(Stdio::null()));
+    wait_for("the mailer to be that", || {
+        let cmdline = std::fs::read(format!("/proc/{}/cmdline", mailer.pid())).unwrap_or_default();
+        cmdline.windows(6).any(|word| word == b"--stay")
+    });
     let (_, checks) = state.doctor(&[]);
     let mail = of(&checks, "mail");
     let says = mail["says"].as_str().unwrap();

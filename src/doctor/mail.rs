@@ -2,14 +2,17 @@
 
 use super::{Case, Check};
 use crate::alert::words;
+use crate::file;
 use crate::host::Host;
-use crate::mail::Via;
+use crate::mail::{Via, user_of_group};
 use crate::processes::parse::parse_cmdline;
 use crate::settings::{self, Setup};
 use crate::text::{Text, clean};
 use jiff::SignedDuration;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A mail that waits longer than this does not reach anybody soon.
@@ -73,19 +76,87 @@ fn started(args: &[&[u8]]) -> Option<Started> {
     Some(Started { kind, config: value("--config"), state_dir: value("--state-dir") })
 }
 
+/// The processes that take mails out of an outbox, as far as that can be told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mailers {
+    /// They do; the one that does nothing else comes first.
+    pub known: Vec<Mailer>,
+    /// They look like it, but which program they are is kept from us.
+    pub unclear: Vec<Mailer>,
+}
+
 /// The processes that take mails out of the outbox of this state folder.
+///
+/// Anybody can give a process the arguments of a mailer. So these are believed only of a user who delivers here, and
+/// of our own program.
 #[must_use]
-pub fn mailers(host: &Host, state_dir: &Path) -> Vec<Mailer> {
+pub fn mailers(host: &Host, state_dir: &Path) -> Mailers {
+    let users = deliverers(host, state_dir);
     let entries = std::fs::read_dir(host.path("/proc")).into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let mailer = |pid: u32| {
-        let cmdline = host.read(format!("/proc/{pid}/cmdline")).ok()?;
-        let started = started(&parse_cmdline(&cmdline))?;
-        (state_of(host, pid, &started)? == state_dir).then_some(Mailer { pid, kind: started.kind })
-    };
-    let mut mailers: Vec<Mailer> = pids.filter_map(mailer).collect();
-    mailers.sort_by_key(|mailer| (mailer.kind == Kind::Run, mailer.pid));
+    let mut mailers = Mailers::default();
+    for pid in pids {
+        let Some(started) = claims(host, pid, &users) else { continue };
+        let mailer = Mailer { pid, kind: started.kind };
+        match is_our_program(&host.path(format!("/proc/{pid}/exe"))) {
+            Some(true) if state_of(host, pid, &started).as_deref() == Some(state_dir) => {
+                mailers.known.push(mailer);
+            }
+            None if started.state_dir.is_none_or(|named| named == state_dir) => mailers.unclear.push(mailer),
+            _ => {}
+        }
+    }
+    for list in [&mut mailers.known, &mut mailers.unclear] {
+        list.sort_by_key(|mailer| (mailer.kind == Kind::Run, mailer.pid));
+    }
     mailers
+}
+
+/// Says of processes that look like a mailer that this cannot be told.
+pub(super) fn unclear(name: &'static str, mailers: &[Mailer]) -> Check {
+    let pids: Vec<String> = mailers.iter().take(5).map(|mailer| mailer.pid.to_string()).collect();
+    let says = format!(
+        "it cannot be told who sends the mails: process {} looks like it, but only root can see which program that is",
+        pids.join(", ")
+    );
+    Check::unknown(name, says).remedy("run this as root: sudo watchdog doctor")
+}
+
+/// The users whose processes may take mails out of the outbox of this state folder.
+fn deliverers(host: &Host, state_dir: &Path) -> Vec<u32> {
+    let owner = std::fs::metadata(state_dir).ok().map(|folder| folder.uid());
+    let group = std::fs::symlink_metadata(state_dir.join("outbox")).ok().map(|outbox| outbox.gid());
+    let passwd = host.read("/etc/passwd").unwrap_or_default();
+    let deliverer = group.and_then(|group| user_of_group(&passwd, group));
+    [Some(0), owner, deliverer].into_iter().flatten().collect()
+}
+
+/// What this process says it is, if its user may be that.
+fn claims(host: &Host, pid: u32, users: &[u32]) -> Option<Started> {
+    let status = host.read(format!("/proc/{pid}/status")).ok()?;
+    let user = crate::processes::parse::parse_status_uid(&status)?;
+    let cmdline = host.read(format!("/proc/{pid}/cmdline")).ok()?;
+    started(&parse_cmdline(&cmdline)).filter(|_| users.contains(&user))
+}
+
+/// Whether the program of a process is ours, also where either was replaced by a newer one since; none if it is kept
+/// from us.
+fn is_our_program(exe: &Path) -> Option<bool> {
+    const OWN: &str = "/proc/self/exe";
+    let path = match std::fs::read_link(exe) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return None,
+        path => path.ok(),
+    };
+    let file = |exe: &Path| std::fs::metadata(exe).ok().map(|file| (file.dev(), file.ino()));
+    if file(exe).is_some_and(|program| Some(program) == file(OWN.as_ref())) {
+        return Some(true);
+    }
+    let plain = |path: PathBuf| {
+        let bytes = path.into_os_string().into_encoded_bytes();
+        bytes.strip_suffix(b" (deleted)").unwrap_or(&bytes).to_owned()
+    };
+    let own = std::fs::read_link(OWN).ok();
+    Some(path.is_some_and(|path| own.is_some_and(|own| plain(path) == plain(own))))
 }
 
 /// The state folder of a watchdog, worked out as it does itself: arguments, settings, environment, user.
@@ -95,7 +166,7 @@ fn state_of(host: &Host, pid: u32, started: &Started) -> Option<PathBuf> {
         return Some(folder.join(named));
     }
     let config = started.config.as_ref().map_or_else(|| host.path(settings::FILE), |file| folder.join(file));
-    if let Ok(text) = std::fs::read_to_string(&config) {
+    if let Ok(text) = file::read_text(&config) {
         let read = settings::parse_settings(&config.to_string_lossy(), &text).ok()?;
         if let Some(named) = read.state_dir {
             return Some(folder.join(named));

@@ -42,7 +42,11 @@ pub fn test(
 ) -> Vec<Check> {
     let Ok(setup) = case.setup else { return Vec::new() };
     let route = Route::new(&setup.mail_settings(), &case.host.name());
-    let mailer = mail::mailers(case.host, &setup.state_dir).into_iter().next();
+    let mailers = mail::mailers(case.host, &setup.state_dir);
+    if mailers.known.is_empty() && !mailers.unclear.is_empty() {
+        return vec![mail::unclear(NAME, &mailers.unclear)];
+    }
+    let mailer = mailers.known.into_iter().next();
     if let Err(error) = step_down(setup) {
         let says = format!("no test mail was sent: {}", clean(&format!("{error:#}")));
         return vec![Check::unknown(NAME, says).remedy("run this as root, outside any sandbox")];

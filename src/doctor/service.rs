@@ -144,8 +144,10 @@ pub fn observing(case: &Case) -> Vec<Check> {
 pub fn mailer(case: &Case) -> Vec<Check> {
     const NAME: &str = "mailer";
     let Ok(setup) = case.setup else { return Vec::new() };
-    let check = match mail::mailers(case.host, &setup.state_dir).first() {
+    let mailers = mail::mailers(case.host, &setup.state_dir);
+    let check = match mailers.known.first() {
         Some(mailer) => Check::ok(NAME, format!("mails are sent by {}", mailer.describe())),
+        None if !mailers.unclear.is_empty() => mail::unclear(NAME, &mailers.unclear),
         None if case.stored.process(case.host).is_none() => return Vec::new(),
         None => {
             let says = "nobody sends the mails: the service leaves them to a mailer, and none runs";

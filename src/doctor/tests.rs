@@ -65,6 +65,9 @@ impl Fixture {
         self.write(&format!("/proc/{pid}/stat"), stat.as_bytes());
         self.write(&format!("/proc/{pid}/status"), status.as_bytes());
         self.write(&format!("/proc/{pid}/cmdline"), cmdline.replace(' ', "\0").as_bytes());
+        let exe = self.host.path(format!("/proc/{pid}/exe"));
+        let _ = std::fs::remove_file(&exe);
+        std::os::unix::fs::symlink(std::env::current_exe().unwrap(), exe).unwrap();
         let mounts = "22 1 0:21 / /proc rw - proc proc rw,hidepid=invisible\n";
         self.write(&format!("/proc/{pid}/mountinfo"), mounts.as_bytes());
     }
@@ -152,11 +155,7 @@ fn a_host_that_lacks_nothing_gets_no_remedy() {
     let setup = fixture.setup("");
     fixture.process(PID, "/usr/bin/watchdog run --no-deliver", ALL_RIGHTS);
     let config = fixture.host.path("/etc/host-watchdog/watchdog.toml");
-    fixture.process(
-        4712,
-        &format!("/usr/bin/watchdog deliver --stay --config {}", config.display()),
-        ALL_RIGHTS,
-    );
+    fixture.process(4712, &format!("/usr/bin/watchdog deliver --stay --config {}", config.display()), &own());
     fixture.stored = Stored::Known(Box::new(known(&digest(&setup))));
     assert_lines(
         &fixture,
@@ -386,17 +385,59 @@ fn a_service_that_ended_or_was_stopped_is_not_taken_for_one_that_runs() {
 fn a_mailer_of_another_state_folder_is_none_of_ours() {
     let fixture = Fixture::new(&[]);
     let state = fixture.folder.path().join("state");
-    let found =
-        || super::mail::mailers(&fixture.host, &state).iter().map(|mailer| mailer.pid).collect::<Vec<_>>();
-    fixture.process(1, "/usr/bin/watchdog deliver --stay --state-dir /elsewhere", ALL_RIGHTS);
-    fixture.process(2, "/usr/bin/watchdog run", "Uid:\t0\t0\t0\t0\n");
+    let own = own();
+    std::fs::create_dir(&state).unwrap();
+    let found = || pids(&super::mail::mailers(&fixture.host, &state).known);
+    fixture.process(1, "/usr/bin/watchdog deliver --stay --state-dir /elsewhere", &own);
+    fixture.process(2, "/usr/bin/watchdog run", &own);
     assert_eq!(found(), Vec::<u32>::new());
-    fixture.process(3, &format!("/usr/bin/watchdog run --state-dir={}", state.display()), ALL_RIGHTS);
-    fixture.process(4, "/usr/bin/watchdog deliver --stay", ALL_RIGHTS);
+    fixture.process(3, &format!("/usr/bin/watchdog run --state-dir={}", state.display()), &own);
+    fixture.process(4, "/usr/bin/watchdog deliver --stay", &own);
     fixture.write("/proc/4/environ", format!("A=b\0STATE_DIRECTORY={}\0", state.display()).as_bytes());
     assert_eq!(found(), [4, 3], "the one that does nothing else comes first");
     fixture.setup("");
     assert_eq!(found(), [4, 2, 3], "now the settings name the folder for all");
+}
+
+#[test]
+fn what_only_has_the_arguments_of_a_mailer_is_none_and_nothing_it_names_is_read() {
+    let fixture = Fixture::new(&[("/usr/bin/perl", "")]);
+    let state = fixture.folder.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    let pipe = fixture.folder.path().join("pipe");
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, 0o600.into(), 0).unwrap();
+    let args = format!("/usr/bin/watchdog deliver --stay --state-dir {}", state.display());
+    let exe = |pid: u32, target: &str| {
+        let exe = fixture.host.path(format!("/proc/{pid}/exe"));
+        std::fs::remove_file(&exe).unwrap();
+        std::os::unix::fs::symlink(target, exe).unwrap();
+    };
+    // Of a user who has nothing to do with mail here, of another program, of our own that was replaced since.
+    fixture.process(1, &args, "Uid:\t4242\t4242\t4242\t4242\n");
+    fixture.process(2, &args, &own());
+    exe(2, fixture.host.path("/usr/bin/perl").to_str().unwrap());
+    fixture.process(3, &args, &own());
+    exe(3, &format!("{} (deleted)", std::env::current_exe().unwrap().display()));
+    // One that names a pipe as its settings, with and without the right to be believed.
+    let args = format!("/usr/bin/watchdog deliver --stay --config {}", pipe.display());
+    fixture.process(4, &args, "Uid:\t4242\t4242\t4242\t4242\n");
+    fixture.process(5, &args, &own());
+    let (host, folder) = (fixture.host.clone(), state.clone());
+    let (done, waited) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(super::mail::mailers(&host, &folder)));
+    let mailers = waited.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!((pids(&mailers.known), mailers.unclear), (vec![3], vec![]));
+}
+
+fn pids(mailers: &[super::mail::Mailer]) -> Vec<u32> {
+    mailers.iter().map(|mailer| mailer.pid).collect()
+}
+
+/// The status of a process of the user who owns the state folder.
+fn own() -> String {
+    let user = rustix::process::geteuid().as_raw();
+    format!("Uid:\t{user}\t{user}\t{user}\t{user}\n")
 }
 
 /// What becomes of a test mail, while somebody delivers what is in the outbox over the route of these settings.

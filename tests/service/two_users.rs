@@ -242,3 +242,32 @@ fn root_never_delivers_as_root_in_the_state_folder_of_another() {
         assert_eq!(std::fs::read_dir(roots.path().join("settings")).unwrap().count(), 0);
     }
 }
+
+#[test]
+fn who_may_not_see_which_program_the_mailer_is_says_so() {
+    if !world::is_entered("two_users::who_may_not_see_which_program_the_mailer_is_says_so") {
+        return;
+    }
+    let installed = Installed::new();
+    installed.settings("[mail]\nvia = \"smtp\"\nsmtp.host = \"127.0.0.1\"\nsmtp.port = 9\n");
+    // Over the host's own, in this world alone.
+    let passwd = installed.bin.path().join("passwd");
+    std::fs::write(&passwd, format!("root:x:0:0::/root:/bin/sh\nm:x:{MAILS}:{MAILS}::/:/bin/false\n"))
+        .unwrap();
+    let mount = Command::new("mount").arg("--bind").arg(&passwd).arg("/etc/passwd").status().unwrap();
+    assert!(mount.success());
+    let mailer = installed.mailer();
+    let check = |user: u32| {
+        let doctor = ["doctor", "--json", "--no-mail"];
+        let output = installed.command(&[], user, &[], &doctor).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let checks = said.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let mut of_mailer = checks.filter(|check| check["check"] == "mailer");
+        of_mailer.next().map(|check| format!("{} {}", check["verdict"], check["says"])).unwrap_or_default()
+    };
+    let pid = mailer.id();
+    wait_for("the mailer to be seen", || check(0).contains(&format!("sent by the mailer (process {pid})")));
+    let says = check(WATCHES);
+    assert!(says.starts_with("\"unknown\"") && says.contains("only root can see"), "{says}");
+    stop(mailer);
+}
