@@ -30,8 +30,20 @@ pub enum Links {
 /// # Errors
 /// The system's, in words where its own say nothing; `FileTooLarge` over 256 MiB.
 pub fn read(path: &Path, links: Links) -> io::Result<Vec<u8>> {
+    read_at_most(path, links, MOST)
+}
+
+/// Reads a whole file of which it is known how large it may be.
+///
+/// # Errors
+/// As [`read`], but over so many bytes.
+pub fn read_at_most(path: &Path, links: Links, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    if open(path, links)?.take(MOST + 1).read_to_end(&mut bytes)? as u64 > MOST {
+    let file = open(path, links)?;
+    // One that says so is not even begun; some say nothing.
+    if file.metadata()?.len() > most
+        || file.take(most.saturating_add(1)).read_to_end(&mut bytes)? as u64 > most
+    {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(bytes)
@@ -59,7 +71,10 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 }
 
 /// Opens a file to read it. A pipe or a device in its place would never end, or hold us for ever.
-fn open(path: &Path, links: Links) -> io::Result<File> {
+///
+/// # Errors
+/// The system's, in words where its own say nothing.
+pub fn open(path: &Path, links: Links) -> io::Result<File> {
     let other = |kind, why: &str| Err(io::Error::new(kind, why));
     let mut flags = OFlags::NONBLOCK;
     if links == Links::Refuse {

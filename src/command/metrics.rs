@@ -1,6 +1,7 @@
 //! `watchdog metrics`: the counts of the store as it is; with `--http`, the answer to one request for them.
 
 use crate::command::COULD_NOT;
+use crate::file::{self, Links};
 use crate::settings::Setup;
 use crate::telemetry::{DEFAULT_FILE, Metrics, Surroundings, http};
 use crate::{complain, say, store};
@@ -47,9 +48,6 @@ fn published(setup: &Setup) -> Result<String, String> {
         return Err("the settings say that no file of counts is written".to_owned());
     };
     let failed = |error: std::io::Error| format!("{}: {error}", file.display());
-    let length = std::fs::metadata(&file).map_err(failed)?.len();
-    if length > MOST {
-        return Err(format!("{} is too large to be ours", file.display()));
-    }
-    std::fs::read_to_string(&file).map_err(failed)
+    let bytes = file::read_at_most(&file, Links::Follow, MOST).map_err(failed)?;
+    String::from_utf8(bytes).map_err(|_| format!("{} is no text", file.display()))
 }

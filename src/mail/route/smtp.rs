@@ -7,6 +7,7 @@
 //! meanwhile.
 
 use super::{Acceptance, Failure, Hanging, Permanence, Route, Scope, Tried};
+use crate::file::{self, Links};
 use crate::mail::address::{Domain, MailAddress};
 use crate::mail::settings::{AbsolutePath, Security, SmtpSettings};
 use lettre::Address;
@@ -181,7 +182,8 @@ impl Job {
         if let Some(file) = &self.settings.ca_file {
             let unusable =
                 |why: String| Failure::closed(&format!("ca-file {}: {why}", super::shown(file.as_ref())));
-            let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+            let pem =
+                file::read(file.as_ref(), Links::Follow).map_err(|error| unusable(error.to_string()))?;
             if !pem.windows(11).any(|window| window == b"-----BEGIN ") {
                 return Err(unusable("holds no certificate in PEM form".to_owned()));
             }
@@ -232,7 +234,7 @@ fn password(file: &AbsolutePath) -> Result<String, Failure> {
     let unusable = |why: &dyn std::fmt::Display| {
         Failure::closed(&format!("password-file {}: {why}", super::shown(file.as_ref())))
     };
-    let mut opened = File::open(file).map_err(|error| unusable(&error))?;
+    let mut opened = file::open(file.as_ref(), Links::Follow).map_err(|error| unusable(&error))?;
     if is_open_to_others(&opened).map_err(|error| unusable(&error))? {
         return Err(unusable(&"other users can read it; chmod 600 it"));
     }
