@@ -24,7 +24,7 @@ use super::message::{Message, digest};
 use super::route::Permanence;
 use crate::file::{self, Links};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,12 @@ use std::time::Duration;
 
 /// To put a mail in takes milliseconds; who waits longer than this for others waits for something broken.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The record of a thousand recipients is smaller than this: a larger state was not written by us.
+const MOST_OF_STATE: u64 = 1024 * 1024;
+
+/// Of the states of all mails together no more is read than this, whoever else may write them.
+const MOST_OF_STATES: usize = 64 * 1024 * 1024;
 
 /// The outbox in a folder. Any number of threads and programs may put mails in at once; one at a time delivers.
 #[derive(Debug)]
@@ -84,6 +90,13 @@ pub struct Waiting {
     pub permanence: Permanence,
     /// Where it waits.
     pub place: Place,
+}
+
+impl Waiting {
+    /// The least tried, then the oldest comes first.
+    fn order(&self) -> (u32, Timestamp, &str) {
+        (self.attempts, self.since, &self.name)
+    }
 }
 
 /// Where a mail waits.
@@ -180,11 +193,24 @@ impl Outbox {
     /// The system's; an outbox that is not there is empty.
     pub fn waiting(&self) -> io::Result<Vec<Waiting>> {
         let mut waiting = Vec::new();
+        self.each_waiting(|mail| waiting.push(mail))?;
+        waiting.sort_by(|a, b| a.order().cmp(&b.order()));
+        Ok(waiting)
+    }
+
+    fn each_waiting(&self, mut with: impl FnMut(Waiting)) -> io::Result<()> {
+        let (mut seen, mut read) = (HashSet::new(), 0);
         for place in [Place::Queue, Place::Handover] {
             for (name, since) in disk::mails(&self.folder.join(place.folder()))? {
-                let state = self.state(&name);
+                // One that went from one place to the other while we looked is one mail.
+                if !seen.insert(name.clone()) {
+                    continue;
+                }
+                let (state, size) =
+                    if read > MOST_OF_STATES { (State::default(), 0) } else { self.state_and_size(&name) };
+                read += size;
                 let failure = state.failure;
-                waiting.push(Waiting {
+                with(Waiting {
                     name,
                     since,
                     attempts: state.attempts,
@@ -195,11 +221,7 @@ impl Outbox {
                 });
             }
         }
-        waiting.sort_by(|a, b| (a.attempts, a.since, &a.name).cmp(&(b.attempts, b.since, &b.name)));
-        // One that went from one place to the other while we looked is one mail.
-        let mut seen = std::collections::HashSet::new();
-        waiting.retain(|mail| seen.insert(mail.name.clone()));
-        Ok(waiting)
+        Ok(())
     }
 
     /// The outbox in a few numbers.
@@ -207,17 +229,25 @@ impl Outbox {
     /// # Errors
     /// As [`Outbox::waiting`].
     pub fn status(&self) -> io::Result<OutboxStatus> {
-        let waiting = self.waiting()?;
-        let next_try = waiting.iter().map(|mail| mail.next_try).min().flatten();
-        let most_tried = waiting.iter().rev().find(|mail| mail.last_error.is_some());
-        Ok(OutboxStatus {
-            waiting: waiting.len(),
-            refused: waiting.iter().filter(|mail| mail.permanence == Permanence::Permanent).count(),
-            handed_over: waiting.iter().filter(|mail| mail.place == Place::Handover).count(),
-            oldest: waiting.iter().map(|mail| mail.since).min(),
-            next_try,
-            last_error: most_tried.and_then(|mail| mail.last_error.clone()),
-        })
+        let mut status = OutboxStatus::default();
+        let (mut due, mut most_tried) = (false, None::<Waiting>);
+        self.each_waiting(|mail| {
+            status.waiting += 1;
+            status.refused += usize::from(mail.permanence == Permanence::Permanent);
+            status.handed_over += usize::from(mail.place == Place::Handover);
+            status.oldest = Some(status.oldest.map_or(mail.since, |oldest| oldest.min(mail.since)));
+            due |= mail.next_try.is_none();
+            status.next_try = [status.next_try, mail.next_try].into_iter().flatten().min();
+            if mail.last_error.is_some() && most_tried.as_ref().is_none_or(|most| most.order() < mail.order())
+            {
+                most_tried = Some(mail);
+            }
+        })?;
+        if due {
+            status.next_try = None;
+        }
+        status.last_error = most_tried.and_then(|mail| mail.last_error);
+        Ok(status)
     }
 
     /// The right to deliver; `None` while another thread or program has it.
@@ -231,13 +261,14 @@ impl Outbox {
 
     /// What became of the tries of a mail. A state that is damaged is as good as none.
     pub(super) fn state(&self, name: &str) -> State {
-        if let Some(state) = self.unwritten().get(name) {
-            return state.clone();
+        self.state_and_size(name).0
+    }
+
+    fn state_and_size(&self, name: &str) -> (State, usize) {
+        match self.unwritten().get(name) {
+            Some(state) => (state.clone(), 0),
+            None => read_state(&self.path("queue", name, "state")),
         }
-        file::read(&self.path("queue", name, "state"), Links::Refuse)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
     }
 
     /// Notes what became of a try; if that cannot be written it is at least remembered.
@@ -299,6 +330,12 @@ impl Outbox {
     pub fn folder(&self) -> &Path {
         &self.folder
     }
+}
+
+/// A state that is damaged or too large is as good as none.
+fn read_state(path: &Path) -> (State, usize) {
+    let bytes = file::read_at_most(path, Links::Refuse, MOST_OF_STATE).unwrap_or_default();
+    (serde_json::from_slice(&bytes).unwrap_or_default(), bytes.len())
 }
 
 /// A message id as a file's name: readable, and different for every id.

@@ -1,7 +1,6 @@
 //! What has become of one mail, for somebody who put it in and waits.
 
-use super::{Outbox, State, file_name};
-use crate::file::{self, Links};
+use super::{Outbox, file_name, read_state};
 use crate::text::Text;
 use std::io;
 
@@ -35,8 +34,7 @@ impl Outbox {
         if !self.path("sent", &name, "eml").try_exists()? {
             return Ok(Fate::Nowhere);
         }
-        let state = file::read(&self.path("sent", &name, "state"), Links::Refuse).ok();
-        let state: State = state.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let (state, _) = read_state(&self.path("sent", &name, "state"));
         Ok(Fate::Accepted(state.accepted.into_iter().map(|accepted| (accepted.to, accepted.reply)).collect()))
     }
 }
@@ -44,7 +42,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::outbox::state::Accepted;
+    use crate::mail::outbox::state::{Accepted, State};
     use crate::mail::route::{Failure, Scope};
     use crate::mail::{Message, Permanence};
 

@@ -183,6 +183,36 @@ fn the_state_of_the_tries_survives_a_restart() {
 }
 
 #[test]
+fn of_states_no_more_is_read_than_we_can_have_written() {
+    let (_folder, outbox) = outbox();
+    let noted =
+        serde_json::to_string(&state(3, "550 no", Permanence::Permanent, "2026-11-22T12:00:00Z")).unwrap();
+    let write = |name: &str, size: usize| {
+        fs::write(outbox.path("queue", name, "eml"), "x").unwrap();
+        fs::write(outbox.path("queue", name, "state"), format!("{noted}{}", " ".repeat(size - noted.len())))
+            .unwrap();
+    };
+    write("large", 1024 * 1024 + 1);
+    assert_eq!(outbox.state("large"), State::default());
+    assert_eq!(outbox.status().unwrap().refused, 0);
+    fs::remove_file(outbox.path("queue", "large", "eml")).unwrap();
+    for number in 0..100 {
+        write(&format!("full-{number}"), 1024 * 1024);
+    }
+    let status = outbox.status().unwrap();
+    assert_eq!((status.waiting, status.refused), (100, 65));
+}
+
+#[test]
+fn of_a_folder_that_is_overfilled_the_first_names_count() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..100_010 {
+        File::create(folder.path().join(format!("{number}.eml"))).unwrap();
+    }
+    assert_eq!(disk::mails(folder.path()).unwrap().len(), 100_000);
+}
+
+#[test]
 fn a_state_that_cannot_be_written_is_remembered() {
     let (_folder, outbox) = outbox();
     outbox.enqueue(&message("<a@b>")).unwrap();
