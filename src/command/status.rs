@@ -10,6 +10,7 @@ use crate::schedule;
 use crate::settings::Setup;
 use crate::store::{self, Reader, Status};
 use crate::telemetry::{COST, Cost};
+use crate::text::clean;
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -94,7 +95,7 @@ fn print(setup: &Setup, status: &Status, cost: &Cost, outbox: &OutboxStatus, ope
     };
     say!("outbox     {waiting}{aside}");
     if let Some(error) = &outbox.last_error {
-        say!("           {error}");
+        say!("           {}", clean(error));
     }
     say!(
         "cost       {} ms of processor in the last pass, {} kB of memory",

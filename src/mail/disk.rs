@@ -1,9 +1,12 @@
 //! What lies in a folder of mails, and locks on it.
 
+use crate::text::Text;
 use jiff::Timestamp;
-use rustix::fs::{AtFlags, Dir, OFlags, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, OFlags, RenameFlags, renameat_with, unlinkat};
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
@@ -22,7 +25,8 @@ pub fn clear(folder: &Lock) -> io::Result<()> {
 /// Of a folder with more names than this the first count: another user may write in it, and must not fill our memory.
 const MOST: usize = 100_000;
 
-/// The mails of a folder, by name without `.eml`, with the time they were written. No folder, no mails.
+/// The mails of a folder, by name without `.eml`, with the time they were written. No folder, no mails. A file whose
+/// name we cannot have given is none: nobody put it in, and such a name might do something to a terminal.
 pub fn mails(folder: &Path) -> io::Result<Vec<(String, Timestamp)>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -33,11 +37,42 @@ pub fn mails(folder: &Path) -> io::Result<Vec<(String, Timestamp)>> {
         let entry = entry?;
         let name = entry.file_name();
         let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".eml")) else { continue };
+        if !is_name(name) {
+            continue;
+        }
         // One that another mailer takes away while we look is no longer ours to list.
         let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) else { continue };
         mails.push((name.to_owned(), Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH)));
     }
     Ok(mails)
+}
+
+/// Moves what has the name of no mail from the folder that is locked to another; a file that is there stays.
+pub fn move_foreign(folder: &Lock, to: &Path) -> io::Result<Vec<Text>> {
+    let mut moved = Vec::new();
+    for entry in Dir::read_from(&folder.0)?.take(MOST) {
+        let entry = entry?;
+        let name = entry.file_name();
+        let plain = name.to_str().ok().and_then(|name| name.strip_suffix(".eml"));
+        if matches!(name.to_bytes(), b"." | b"..") || plain.is_some_and(is_name) {
+            continue;
+        }
+        let to = to.join(OsStr::from_bytes(name.to_bytes()));
+        if renameat_with(&folder.0, name, CWD, &to, RenameFlags::NOREPLACE).is_ok() {
+            moved.push(Text::new(name.to_bytes()));
+        }
+    }
+    Ok(moved)
+}
+
+/// True of what may be in the name of a mail's file.
+pub fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "@._+=-".contains(c)
+}
+
+/// True if a mail's file may have this name, without `.eml`.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 200 && !name.starts_with(['.', '-']) && name.chars().all(is_plain)
 }
 
 /// A lock that is held. It is given back when this is dropped, and when the program is killed.

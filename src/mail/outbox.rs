@@ -341,8 +341,7 @@ fn read_state(path: &Path) -> (State, usize) {
 /// A message id as a file's name: readable, and different for every id.
 fn file_name(id: &str) -> String {
     let inner = id.trim_start_matches('<').trim_end_matches('>');
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@._+=-".contains(c);
-    let mut name: String = inner.chars().map(|c| if plain(c) { c } else { '_' }).take(120).collect();
+    let mut name: String = inner.chars().map(|c| if disk::is_plain(c) { c } else { '_' }).take(120).collect();
     if name != inner || name.is_empty() || name.starts_with(['.', '-']) || id.len() != inner.len() + 2 {
         name = format!("mail-{name}-{}", digest(id, 8));
     }

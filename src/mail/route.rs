@@ -9,7 +9,7 @@ use super::address::{Envelope, MailAddress};
 use super::pulse::Pulse;
 use super::settings::{SendmailSettings, Settings, Via};
 use crate::text::{self, Text};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -89,7 +89,25 @@ pub struct Failure {
     /// Whether trying again is said to help.
     pub permanence: Permanence,
     /// Why, in the server's words if it had any.
+    #[serde(deserialize_with = "one_line")]
     pub reason: String,
+}
+
+/// Reads a line back from a file that another user may have written: as clean and as short as we make them.
+pub(super) fn one_line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(cut(&String::deserialize(deserializer)?))
+}
+
+fn cut(line: &str) -> String {
+    let mut line = text::clean(line).into_owned();
+    // What is read back as it was written stays as it is.
+    if let Some((at, last)) = line.char_indices().nth(REASON)
+        && !(last == '…' && line.len() == at + last.len_utf8())
+    {
+        line.truncate(at);
+        line.push('…');
+    }
+    line
 }
 
 /// What a failure is about.
@@ -115,12 +133,7 @@ pub enum Permanence {
 impl Failure {
     /// A failure in one clean line.
     pub(super) fn new(scope: Scope, permanence: Permanence, reason: &str) -> Self {
-        let mut reason = text::clean(reason).into_owned();
-        if let Some((at, _)) = reason.char_indices().nth(REASON) {
-            reason.truncate(at);
-            reason.push('…');
-        }
-        Self { scope, permanence, reason }
+        Self { scope, permanence, reason: cut(reason) }
     }
 
     /// No one there to take any mail just now.

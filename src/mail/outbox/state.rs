@@ -1,7 +1,7 @@
 //! What became of the tries of one mail.
 
 use crate::mail::MailAddress;
-use crate::mail::route::{Acceptance, Failure, Permanence, Scope};
+use crate::mail::route::{Acceptance, Failure, Permanence, Scope, one_line};
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,7 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// The address as in the settings.
+    #[serde(deserialize_with = "one_line")]
     pub to: String,
     /// What the server said.
     pub reply: Text,

@@ -81,6 +81,7 @@ fn every_id_has_a_file_name_of_its_own() {
     let mut names: Vec<_> = ids.iter().map(|id| file_name(id)).collect();
     assert_eq!(names[0], "a@b");
     assert!(names.iter().all(|name| !name.contains('/') && !name.starts_with('.') && name.len() < 200));
+    assert!(names.iter().all(|name| disk::is_name(name)));
     names.sort();
     names.dedup();
     assert_eq!(names.len(), ids.len());
@@ -210,6 +211,26 @@ fn of_a_folder_that_is_overfilled_the_first_names_count() {
         File::create(folder.path().join(format!("{number}.eml"))).unwrap();
     }
     assert_eq!(disk::mails(folder.path()).unwrap().len(), 100_000);
+}
+
+#[test]
+fn nothing_that_another_wrote_into_the_outbox_reaches_a_terminal_as_it_is() {
+    let (_folder, outbox) = outbox();
+    for name in ["a@b", "\u{1b}]0;owned\u{7}", "a b", "-rf", ".hidden", ""] {
+        fs::write(outbox.folder().join("queue").join(format!("{name}.eml")), "x").unwrap();
+    }
+    let failure = r#"{"scope":"mail","permanence":"temporary","reason":"\u001b[2J\u009bno\u202e"}"#;
+    let accepted = r#"[{"to":"\u001b[31mroot","reply":"\u001b[1m250","at":"2026-11-22T12:00:00Z"}]"#;
+    let bytes = format!(r#"{{"attempts":1,"next_try":null,"failure":{failure},"accepted":{accepted}}}"#);
+    fs::write(outbox.path("queue", "a@b", "state"), bytes).unwrap();
+    let waiting = outbox.waiting().unwrap();
+    assert_eq!(waiting.iter().map(|mail| mail.name.as_str()).collect::<Vec<_>>(), ["a@b"]);
+    assert_eq!(outbox.status().unwrap().last_error.as_deref(), Some("\\x1b[2J\\u{9b}no\\u{202e}"));
+    assert_eq!(outbox.state("a@b").accepted[0].to, "\\x1b[31mroot");
+    // What is long is cut once, and is then the same each time it is read.
+    let long = Failure::new(Scope::Mail, Permanence::Temporary, &"x".repeat(9999));
+    let again: Failure = serde_json::from_str(&serde_json::to_string(&long).unwrap()).unwrap();
+    assert_eq!((again.reason.len(), &again), (503, &long));
 }
 
 #[test]
