@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use std::fs::Metadata;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,8 +28,22 @@ pub enum What {
     HandedOver,
 }
 
-/// If what was laid aside cannot be moved, the service manager would start us again at once.
+/// As long as anything lies there, the service manager starts us again at once, however we ended.
 const BREATH: Duration = Duration::from_secs(20);
+
+/// Waits, unless a person has called and waits with us.
+fn take_breath() {
+    if std::env::var_os("INVOCATION_ID").is_some() && !std::io::stdin().is_terminal() {
+        std::thread::sleep(BREATH);
+    }
+}
+
+/// Whether a mail has left the place where it was laid aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Given {
+    None,
+    Some,
+}
 
 pub fn run(files: &Files, what: What) -> Result<ExitCode> {
     match what {
@@ -48,8 +62,11 @@ pub fn run(files: &Files, what: What) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         What::HandedOver => {
-            let (setup, _) = setup_or_before(files)?;
-            handed_over(&setup)
+            let given = setup_or_before(files).and_then(|(setup, _)| handed_over(&setup));
+            if !matches!(given, Ok(Given::Some)) {
+                take_breath();
+            }
+            given.map(|_| ExitCode::SUCCESS)
         }
     }
 }
@@ -71,7 +88,7 @@ fn once(setup: &Setup) -> Result<ExitCode> {
     Ok(if report.waiting == 0 { ExitCode::SUCCESS } else { ExitCode::from(COULD_NOT) })
 }
 
-fn handed_over(setup: &Setup) -> Result<ExitCode> {
+fn handed_over(setup: &Setup) -> Result<Given> {
     if Sandbox::here() == Sandbox::NoNewPrivileges {
         bail!("the sendmail program cannot work where NoNewPrivileges is set: take that out of this unit");
     }
@@ -84,10 +101,10 @@ fn handed_over(setup: &Setup) -> Result<ExitCode> {
         say!("another watchdog is at it just now");
     }
     tell(&report);
-    if report.waiting > 0 && report.delivered.is_empty() {
-        std::thread::sleep(BREATH);
+    for name in &report.foreign {
+        complain!("{name} is no mail of ours: it was moved to the queue, where it is left alone");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if report.delivered.is_empty() { Given::None } else { Given::Some })
 }
 
 fn open(setup: &Setup) -> Result<Outbox> {

@@ -27,6 +27,8 @@ pub struct DeliveryReport {
     pub waiting: usize,
     /// When the next of them is due.
     pub next_try: Option<Timestamp>,
+    /// What lay among the mails and was none; it was moved out of the way.
+    pub foreign: Vec<Text>,
     /// Another thread or program is delivering just now; nothing was done.
     pub busy: bool,
 }

@@ -53,7 +53,7 @@ impl Installed {
         words.extend(["--config".to_owned(), self.bin.path().join("watchdog.toml").display().to_string()]);
         words.extend(["--state-dir".to_owned(), self.state.path().display().to_string()]);
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]);
+        command.args(&words[1..]).env_remove("INVOCATION_ID");
         command
     }
 
@@ -270,4 +270,44 @@ fn who_may_not_see_which_program_the_mailer_is_says_so() {
     let says = check(WATCHES);
     assert!(says.starts_with("\"unknown\"") && says.contains("only root can see"), "{says}");
     stop(mailer);
+}
+
+#[test]
+fn who_is_started_for_what_was_laid_aside_and_can_do_nothing_takes_a_breath() {
+    if !world::is_entered(
+        "two_users::who_is_started_for_what_was_laid_aside_and_can_do_nothing_takes_a_breath",
+    ) {
+        return;
+    }
+    let installed = Installed::new();
+    installed.settings("");
+    let handover = installed.state.path().join("outbox/handover");
+    must(&as_mailer(&format!("cd {} && touch junk .x.eml && mkdir folder", handover.display())));
+    let breathes = |options: &[&str]| {
+        let mut command = installed.command(&[], MAILS, options, &["deliver", "--handed-over"]);
+        command.env("INVOCATION_ID", "1").stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        let ended = child.try_wait().unwrap();
+        let _ = child.kill();
+        child.wait().unwrap();
+        assert!(ended.is_none(), "{options:?}: {ended:?}");
+    };
+    breathes(&["--no-new-privs"]);
+    assert_eq!(installed.files("handover"), [".x.eml", "folder", "junk"]);
+    breathes(&[]);
+    assert_eq!(
+        (installed.files("handover"), installed.files("queue")),
+        (vec![], vec![".x.eml".to_owned(), "folder".to_owned(), "junk".to_owned()])
+    );
+    // What keeps its place, because there is one of that name, is no reason to hurry either.
+    must(&as_mailer(&format!("touch {}/junk", handover.display())));
+    breathes(&[]);
+    assert_eq!(installed.files("handover"), ["junk"]);
+    std::fs::rename(&handover, installed.state.path().join("outbox/away")).unwrap();
+    breathes(&[]);
+    // A person is not kept waiting.
+    let started = std::time::Instant::now();
+    installed.command(&[], MAILS, &["--no-new-privs"], &["deliver", "--handed-over"]).output().unwrap();
+    assert!(started.elapsed() < std::time::Duration::from_secs(10));
 }

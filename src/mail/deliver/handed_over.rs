@@ -27,10 +27,11 @@ pub fn deliver_handed_over(
     now: impl Fn() -> Timestamp,
 ) -> io::Result<DeliveryReport> {
     let mut report = DeliveryReport::default();
-    let Some(_lock) = outbox.fetcher()? else {
+    let Some(lock) = outbox.fetcher()? else {
         report.busy = true;
         return Ok(report);
     };
+    report.foreign = outbox.move_foreign(&lock)?;
     let started = Instant::now();
     for name in outbox.handed_over()? {
         if started.elapsed() > RUN {

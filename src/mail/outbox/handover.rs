@@ -3,6 +3,7 @@
 use super::{Outbox, Place, State};
 use crate::file;
 use crate::mail::disk;
+use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
 use std::io;
 
@@ -39,6 +40,16 @@ impl Outbox {
         let mut mails = disk::mails(&self.folder.join(Place::Handover.folder()))?;
         mails.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
         Ok(mails.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// Moves what can be no mail out of the way, into the queue, where it is left alone: as long as anything lies here,
+    /// somebody is started to fetch it. Returns the names.
+    ///
+    /// # Errors
+    /// The system's, if the folder cannot be read; what cannot be moved stays.
+    pub(in crate::mail) fn move_foreign(&self, fetcher: &disk::Lock) -> io::Result<Vec<Text>> {
+        let queue = self.folder.join(Place::Queue.folder());
+        disk::move_foreign(fetcher, &queue)
     }
 
     /// The right to do something with the mails that are laid aside; `None` while somebody gives them to `sendmail`.
