@@ -23,8 +23,8 @@ impl Installed {
             |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
         mode(installed.bin.path(), 0o755);
         copy_program(env!("CARGO_BIN_EXE_watchdog"), &installed.bin.path().join("watchdog"));
-        let made = include_str!("../../packaging/tmpfiles/host-watchdog.conf");
-        for line in made.lines().filter(|line| line.starts_with("d ")) {
+        let tmpfiles = include_str!("../../packaging/tmpfiles/host-watchdog.conf");
+        for line in tmpfiles.lines().filter(|line| line.starts_with("d ")) {
             let words: Vec<&str> = line.split_whitespace().collect();
             let folder = words[1].strip_prefix("/var/lib/host-watchdog").unwrap().trim_start_matches('/');
             let folder = installed.state.path().join(folder);
