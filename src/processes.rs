@@ -5,6 +5,9 @@ mod linux;
 pub mod parse;
 pub mod script;
 pub mod secret;
+mod task;
+
+pub use task::living_folder;
 
 use crate::host::Host;
 use crate::text::Text;

@@ -4,6 +4,7 @@ use super::Learned;
 use crate::finding::{Code, Finding};
 use crate::host::Host;
 use crate::policy::Policy;
+use crate::processes::script::NO_ARGUMENTS;
 use crate::rule::{Pattern, to_toml};
 use crate::text::Text;
 use serde::Deserialize;
@@ -122,6 +123,9 @@ fn known_place(
     }
     if script.is_some_and(|script| script.as_str() == "(standard input)") {
         return Err("its script comes from its standard input and can be anything".to_owned());
+    }
+    if script.is_some_and(|script| script.as_str() == NO_ARGUMENTS) {
+        return Err("it shows no arguments, so what it runs can be anything".to_owned());
     }
     if script.is_some_and(|script| !script.as_str().starts_with(['/', '-', '('])) {
         return Err("where its script lies is not known".to_owned());

@@ -3,18 +3,20 @@
 
 use super::parse::{self, Stat};
 use super::script::{self, Invocation};
+use super::task::{self, Found, Program};
 use super::{Executable, Process, secret};
 use crate::host::{Host, Users};
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, statat};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, OsStr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// So much of a command line is kept: enough to know it by, and nobody can fill our memory or a mail with it.
 const ARGS: usize = 4096;
@@ -26,6 +28,9 @@ const COMMAND_LINE: usize = 2 * 1024 * 1024;
 #[derive(Default)]
 pub struct Reader {
     known: HashMap<u32, Known>,
+    /// Number and start of those of this pass, and of the one before, of which no thread could be asked.
+    restless: HashSet<(u32, u64)>,
+    restless_before: HashSet<(u32, u64)>,
     buffer: Vec<u8>,
 }
 
@@ -53,8 +58,18 @@ struct Started<'a> {
     uid: u32,
     exe: Executable,
     stat: &'a Stat,
-    link: &'a [u8],
+    program: Option<&'a Program>,
 }
+
+/// What reading a process once came to. It may have ended, or started another program, meanwhile.
+struct Attempt {
+    process: Option<Arc<Process>>,
+    is_whole: bool,
+}
+
+/// A process that cannot be read wholly is read again after each of these.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(1), Duration::from_millis(2), Duration::from_millis(4), Duration::from_millis(8)];
 
 /// Why a process could not be read at all.
 enum Lost {
@@ -88,6 +103,7 @@ impl Reader {
             files: HashMap::new(),
         };
         let number = self.known.values().map(|known| known.pass).max().unwrap_or(0) + 1;
+        self.restless_before = std::mem::take(&mut self.restless);
         let (mut processes, mut refused) = (Vec::with_capacity(self.known.len() + 16), 0);
         for entry in std::fs::read_dir(host.path("/proc"))? {
             let name = entry?.file_name();
@@ -113,34 +129,64 @@ impl Reader {
             Mode::empty(),
         )
         .map_err(Lost::from)?;
-        read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
-        let mut stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
-        let mut link = Vec::new();
-        let mut exe = if stat.is_kernel_thread() { Ok(None) } else { read_exe(&folder, pid, &stat) };
-        if matches!(exe, Ok(None)) && !stat.is_kernel_thread() && !stat.is_ending() {
-            // Did it end between the two? Only what it is now says whether it hides something.
-            read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
-            stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
-            exe = read_exe(&folder, pid, &stat);
-        }
-        let exe = match exe {
-            // A kernel thread has no program and descends from the kernel's own; anything else hides something.
-            Ok(None) if stat.is_kernel_thread() && (stat.parent == 2 || pid == 2) => Executable::Kernel,
-            Ok(None) if stat.is_ending() => return Ok(None),
-            Ok(None) => Executable::Unreadable("it has no executable and is no kernel thread".into()),
-            Ok(Some(bytes)) => {
-                link = bytes;
-                name_executable(&link, || pass.is_file_of(&folder, &link))
+        let mut attempt = self.attempt(pass, &folder, pid, number)?;
+        for pause in PAUSES {
+            if attempt.is_whole {
+                break;
             }
-            Err(Errno::SRCH) => return Err(Lost::Gone),
+            std::thread::sleep(pause);
+            attempt = self.attempt(pass, &folder, pid, number)?;
+        }
+        Ok(attempt.process)
+    }
+
+    /// Reads a process once.
+    fn attempt(&mut self, pass: &mut Pass, folder: &OwnedFd, pid: u32, number: u64) -> Result<Attempt, Lost> {
+        read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
+        let stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
+        let found = match stat.is_kernel_thread() {
+            true => Ok(Found::Nothing),
+            false => task::find(folder, pid, &mut self.buffer),
+        };
+        let mut program = None;
+        let mut is_whole = true;
+        let exe = match found {
+            // A kernel thread has no program and descends from the kernel's own; anything else hides something.
+            Ok(Found::Nothing) if stat.is_kernel_thread() && (stat.parent == 2 || pid == 2) => {
+                Executable::Kernel
+            }
+            Ok(Found::Nothing) => {
+                Executable::Unreadable("it has no executable and is no kernel thread".into())
+            }
+            Ok(Found::Ended) => return Ok(Attempt { process: None, is_whole }),
+            Ok(Found::Restless) => {
+                is_whole = false;
+                self.restless.insert((pid, stat.start));
+                // One that really ends is gone in the next pass; one that hides is still at it.
+                if !self.restless_before.contains(&(pid, stat.start)) {
+                    return Ok(Attempt { process: None, is_whole });
+                }
+                Executable::Unreadable("its threads start others and end all the time".into())
+            }
+            Ok(Found::Program(found)) => {
+                let exe = name_executable(&found.link, || pass.is_file_of(&found));
+                program = Some(found);
+                exe
+            }
+            Err(errno @ (Errno::SRCH | Errno::NOENT)) => return Err(Lost::from(errno)),
             Err(errno) => Executable::Unreadable(Text::from(describe(errno))),
         };
+        // A thread that told of it may be gone again.
+        let source = program.as_ref().and_then(|program| program.task.as_ref()).unwrap_or(folder);
         let uid = if exe == Executable::Kernel {
             0
         } else {
-            read_at(&folder, c"status", &mut self.buffer, 8192).map_err(Lost::from)?;
+            read_at(source, c"status", &mut self.buffer, 8192)
+                .or_else(|_| read_at(folder, c"status", &mut self.buffer, 8192))
+                .map_err(Lost::from)?;
             parse::parse_status_uid(&self.buffer).ok_or(Lost::Refused)?
         };
+        let link = program.as_ref().map(|program| program.link.clone()).unwrap_or_default();
         if let Some(known) = self.known.get_mut(&pid)
             && known.same_program(&stat, &link)
         {
@@ -152,43 +198,39 @@ impl Reader {
                     Arc::new(Process { uid, user, name, parent: stat.parent, ..Process::clone(old) });
                 known.stat = stat;
             }
-            return Ok(Some(Arc::clone(&known.process)));
+            return Ok(Attempt { process: Some(Arc::clone(&known.process)), is_whole });
         }
-        let process =
-            Arc::new(self.fresh(pass, &folder, Started { pid, uid, exe, stat: &stat, link: &link }));
+        let started = Started { pid, uid, exe, stat: &stat, program: program.as_ref() };
+        let process = Arc::new(self.fresh(pass, source, started));
         // The folder handle already ties all of this to one process; that it still is there says that it is whole.
-        read_at(&folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
+        read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
+        // So does the program. And an interpreter that was just started shows its arguments a moment later.
+        is_whole &= program.is_none_or(|program| program.still_runs(folder));
+        is_whole &= process.script.as_deref() != Some(script::NO_ARGUMENTS);
         self.known.insert(pid, Known { stat, link, process: Arc::clone(&process), pass: number });
-        Ok(Some(process))
+        Ok(Attempt { process: Some(process), is_whole })
     }
 
-    /// A process that is new, or runs a new program: what it was started with is read.
-    fn fresh(&mut self, pass: &mut Pass, folder: &OwnedFd, started: Started) -> Process {
-        let Started { pid, uid, exe, stat, link } = started;
+    /// A process that is new, or runs a new program: what it was started with is read, from `source`.
+    fn fresh(&mut self, pass: &mut Pass, source: &OwnedFd, started: Started) -> Process {
+        let Started { pid, uid, exe, stat, program } = started;
+        let link = program.map(|program| program.link.as_slice()).unwrap_or_default();
         let mut raw = Vec::new();
         let mut unit = None;
         let mut found = None;
         if exe != Executable::Kernel {
-            let _ = read_at(folder, c"cmdline", &mut raw, ARGS + 1);
+            let _ = read_at(source, c"cmdline", &mut raw, ARGS + 1);
             if raw.len() > ARGS {
-                let _ = read_at(folder, c"cmdline", &mut raw, COMMAND_LINE);
+                let _ = read_at(source, c"cmdline", &mut raw, COMMAND_LINE);
             }
-            if read_at(folder, c"cgroup", &mut self.buffer, 8192).is_ok() {
+            if read_at(source, c"cgroup", &mut self.buffer, 8192).is_ok() {
                 unit = parse::parse_cgroup_unit(&self.buffer).map(|unit| Text::cut(unit, 256));
             }
             let args = parse::parse_cmdline(&raw);
-            found = script::find(
-                link,
-                &args,
-                &Invocation {
-                    folder: &|| {
-                        readlinkat(folder, c"cwd", Vec::new()).ok().map(std::ffi::CString::into_bytes)
-                    },
-                    input: &|| {
-                        readlinkat(folder, c"fd/0", Vec::new()).ok().map(std::ffi::CString::into_bytes)
-                    },
-                },
-            );
+            let read_link =
+                |name: &CStr| readlinkat(source, name, Vec::new()).ok().map(std::ffi::CString::into_bytes);
+            let invocation = Invocation { folder: &|| read_link(c"cwd"), input: &|| read_link(c"fd/0") };
+            found = script::find(link, &args, &invocation);
         }
         let cut = raw.len() > ARGS;
         let mut args = secret::masked(&parse::parse_cmdline(raw.get(..ARGS).unwrap_or(&raw)));
@@ -200,7 +242,8 @@ impl Reader {
             start: stat.start,
             since: since(pass, stat.start),
             parent: stat.parent,
-            container: pass.is_foreign(folder, &exe, link) || pass.has_other_script(folder, found.as_ref()),
+            container: pass.is_foreign(source, &exe, program)
+                || pass.has_other_script(source, found.as_ref()),
             exe,
             script: found,
             name: Text::new(&stat.name),
@@ -224,25 +267,23 @@ impl Known {
 impl Pass<'_> {
     /// True if the executable is not the file that the host has under that path: the process lives in a
     /// container, or has mounted something over it in a namespace of its own.
-    fn is_foreign(&mut self, folder: &OwnedFd, exe: &Executable, link: &[u8]) -> bool {
-        let Executable::Path(_) = exe else {
-            return matches!(exe, Executable::Deleted(_)) && self.has_other_root(folder);
-        };
-        if statat(folder, c"exe", AtFlags::empty()).is_err() {
-            return self.has_other_root(folder);
+    fn is_foreign(&mut self, source: &OwnedFd, exe: &Executable, program: Option<&Program>) -> bool {
+        match (exe, program) {
+            (Executable::Path(_), Some(program)) if program.file.is_ok() => !self.is_file_of(program),
+            (Executable::Path(_) | Executable::Deleted(_), _) => self.has_other_root(source),
+            _ => false,
         }
-        !self.is_file_of(folder, link)
     }
 
-    /// True if what runs is the very file that the host has at `path`.
-    fn is_file_of(&mut self, folder: &OwnedFd, path: &[u8]) -> bool {
-        let Ok(running) = statat(folder, c"exe", AtFlags::empty()) else { return false };
+    /// True if what runs is the very file that the host has at its path.
+    fn is_file_of(&mut self, program: &Program) -> bool {
+        let Ok(running) = program.file else { return false };
         let host = self.host;
-        let file = self.files.entry(path.to_vec()).or_insert_with(|| {
-            let path = host.path(OsStr::from_bytes(path));
+        let file = self.files.entry(program.link.clone()).or_insert_with(|| {
+            let path = host.path(OsStr::from_bytes(&program.link));
             rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino))
         });
-        *file == Some((running.st_dev, running.st_ino))
+        *file == Some(running)
     }
 
     /// True if the script is not the file that the host has under that path.
@@ -256,40 +297,20 @@ impl Pass<'_> {
             (Ok(theirs), Ok(hosts)) => (theirs.st_dev, theirs.st_ino) != (hosts.st_dev, hosts.st_ino),
             // There, and not on the host; where we may not look, or it is gone in both, nothing can be said.
             (Ok(_), Err(Errno::NOENT)) => true,
+            // Whoever does not even show its root may have any file there.
+            (Err(_), Ok(_)) => statat(folder, c"root", AtFlags::empty()).is_err(),
             _ => false,
         }
     }
 
+    /// True if it does not have the host's root, or does not show which one it has.
     fn has_other_root(&self, folder: &OwnedFd) -> bool {
         let root = |at: BorrowedFd, path: &CStr| {
             statat(at, path, AtFlags::empty()).ok().map(|stat| (stat.st_dev, stat.st_ino))
         };
         let theirs = root(folder.as_fd(), c"root");
-        theirs.is_some() && theirs != root(self.proc, c"1/root")
+        theirs.is_none() || theirs != root(self.proc, c"1/root")
     }
-}
-
-/// The link to the executable: `None` if there is none. A process whose first thread has ended shows none there,
-/// while its other threads run on: so they are asked.
-fn read_exe(folder: &OwnedFd, pid: u32, stat: &Stat) -> Result<Option<Vec<u8>>, Errno> {
-    match readlinkat(folder, c"exe", Vec::new()) {
-        Ok(link) => return Ok(Some(link.into_bytes())),
-        Err(Errno::NOENT) if stat.threads > 1 => {}
-        Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err(errno),
-    }
-    let tasks = openat(folder, c"task", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    for entry in rustix::fs::Dir::read_from(&tasks)? {
-        let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name == pid.to_string().as_bytes() || name.starts_with(b".") {
-            continue;
-        }
-        if let Ok(link) = readlinkat(&tasks, [name, b"/exe"].concat(), Vec::new()) {
-            return Ok(Some(link.into_bytes()));
-        }
-    }
-    Ok(None)
 }
 
 /// The kernel marks a file that is gone, and memory, in the link itself. A file may also just be called so.
@@ -321,7 +342,12 @@ fn since(pass: &Pass, start: u64) -> Timestamp {
 }
 
 /// Reads at most `limit` bytes of a file of the process into `buffer`.
-fn read_at(folder: &OwnedFd, name: &CStr, buffer: &mut Vec<u8>, limit: usize) -> Result<(), Errno> {
+pub(super) fn read_at(
+    folder: &OwnedFd,
+    name: &CStr,
+    buffer: &mut Vec<u8>,
+    limit: usize,
+) -> Result<(), Errno> {
     let file = openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     buffer.clear();
     buffer.resize(limit, 0);

@@ -1,13 +1,17 @@
 //! Which script an interpreter runs. An interpreter's own path says nothing: `/usr/bin/python3` is whatever it was
 //! told to read. So it is named with its script: a path, `-c COMMAND` for a command given as text, `-m MODULE`,
 //! or `(standard input)` if it reads its program from a pipe or a file. An interpreter at a terminal has none. A command
-//! line that is not wholly understood is `(unclear) …` with a digest of all its arguments: never another's name.
+//! line that is not wholly understood is `(unclear) …` with a digest of all its arguments: never another's name. One
+//! without any argument, even its own name, is `(unclear) no arguments`: nobody types there, it was made to say nothing.
 //!
 //! The arguments are what the process shows of itself and it may rewrite them: a script narrows a rule, and is
 //! never the whole of it.
 
 use crate::text::Text;
 use sha2::{Digest, Sha256};
+
+/// What an interpreter is said to run that shows no arguments at all.
+pub const NO_ARGUMENTS: &str = "(unclear) no arguments";
 
 /// What else is known of how the interpreter was started; asked only where it matters.
 pub struct Invocation<'a> {
@@ -117,10 +121,15 @@ const FAMILIES: &[Family] = &[
 pub fn find(exe: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Text> {
     let base = exe.rsplit(|b| *b == b'/').next()?;
     let base = base.strip_suffix(b" (deleted)").unwrap_or(base);
-    if base == b"busybox" {
+    let is_busybox = base == b"busybox";
+    let family = FAMILIES.iter().find(|family| family.names.iter().any(|name| is_version_of(base, name)));
+    if args.is_empty() && (is_busybox || family.is_some()) {
+        return Some(NO_ARGUMENTS.into());
+    }
+    if is_busybox {
         return applet(args);
     }
-    let family = FAMILIES.iter().find(|family| family.names.iter().any(|name| is_version_of(base, name)))?;
+    let family = family?;
     let args = args.get(1..).unwrap_or_default();
     match from_arguments(family, args) {
         Named::Text(option, text) => Some(inline(&[b'-', option, b' '], text)),

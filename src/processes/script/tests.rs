@@ -75,6 +75,16 @@ fn a_command_line_that_is_not_understood_is_known_by_all_of_its_arguments() {
 }
 
 #[test]
+fn an_interpreter_that_shows_no_arguments_is_not_taken_for_one_at_a_terminal() {
+    let typed = || Some(b"/dev/pts/0".to_vec());
+    let invocation = Invocation { folder: &typed, input: &typed };
+    for exe in ["/usr/bin/python3.11", "/usr/bin/bash", "/bin/busybox", "/lib64/ld-linux-x86-64.so.2"] {
+        assert_eq!(find(exe.as_bytes(), &[], &invocation).unwrap(), NO_ARGUMENTS, "{exe}");
+    }
+    assert_eq!(find(b"/usr/sbin/nginx", &[], &invocation), None);
+}
+
+#[test]
 fn what_is_masked_in_program_text_is_still_part_of_its_identity() {
     let text = |secret: &str| script(&format!("/bin/sh|-c|token={secret}"), "").unwrap();
     assert_ne!(text("a"), text("$(evil)"));
