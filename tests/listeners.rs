@@ -219,6 +219,60 @@ fn an_heir_that_comes_later_is_found_without_a_new_socket() {
     parent.wait().unwrap();
 }
 
+/// A door that is opened by a program whose first thread ends then, started by `command`.
+fn leaderless(folder: &tempfile::TempDir, command: &str) -> (Child, u16) {
+    let source = folder.path().join("door.c");
+    let text = "#include <arpa/inet.h>\n#include <pthread.h>\n#include <stdio.h>\n#include <sys/socket.h>\n\
+        #include <sys/syscall.h>\n#include <unistd.h>\n\
+        static void *go(void *x) { sleep(60); _exit(0); return x; }\n\
+        int main(void) { struct sockaddr_in a = {AF_INET, 0, {htonl(INADDR_LOOPBACK)}};\n\
+        socklen_t l = sizeof a; int s = socket(AF_INET, SOCK_STREAM, 0); bind(s, (void *)&a, l); listen(s, 5);\n\
+        getsockname(s, (void *)&a, &l); printf(\"%d\\n\", ntohs(a.sin_port)); fflush(stdout);\n\
+        pthread_t t; pthread_create(&t, 0, go, 0); syscall(SYS_exit, 0); }\n";
+    std::fs::write(&source, text).unwrap();
+    let exe = folder.path().join("door");
+    assert!(Command::new("cc").args(["-pthread", "-o"]).arg(&exe).arg(&source).status().unwrap().success());
+    let command = format!("{command} {}", exe.display());
+    let mut child = Command::new("sh").args(["-c", &command]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let is_dead = || {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap().contains(") Z ")
+    };
+    assert!((0..500).any(|_| is_dead()));
+    (child, line.trim().parse().unwrap())
+}
+
+#[test]
+fn the_owner_of_a_socket_is_found_though_its_first_thread_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut child, port) = leaderless(&folder, "exec");
+    let mut eyes = Eyes::new();
+    for _ in 0..2 {
+        let seen = of(&eyes.facts(), Protocol::Tcp, port);
+        assert_eq!(seen[0].owners.iter().map(|owner| owner.pid).collect::<Vec<_>>(), [child.id()]);
+        assert!(!seen[0].owners[0].container);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_network_namespace_is_seen_though_the_first_thread_in_it_has_ended() {
+    if !is_root() && skip("making a network namespace needs root") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (mut child, port) =
+        leaderless(&folder, "exec unshare -n sh -c 'ip link set lo up 2>/dev/null; exec \"$0\"'");
+    let seen = of(&Eyes::new().facts(), Protocol::Tcp, port);
+    let there = seen.iter().find(|listener| listener.namespace.is_some()).expect("it is seen");
+    assert_eq!(there.owners.iter().map(|owner| owner.pid).collect::<Vec<_>>(), [child.id()]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn the_kernel_and_proc_tell_the_same() {
     let host = Host::this();

@@ -2,7 +2,7 @@
 
 use super::{Ours, Socket, proc_net};
 use crate::host::Host;
-use crate::processes::{Executable, Listing};
+use crate::processes::{Executable, Listing, living_folder};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -36,6 +36,18 @@ pub fn home(host: &Host) -> Home {
 fn read(host: &Host, process: &str) -> io::Result<u64> {
     let link = rustix::fs::readlink(host.path(format!("/proc/{process}/ns/net")), Vec::new())?;
     parse_namespace(link.as_bytes()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The namespace of a process, and the folder that tells: its own, or a living thread's if its first one has ended.
+fn read_of(host: &Host, pid: u32) -> io::Result<(u64, String)> {
+    let own = pid.to_string();
+    match read(host, &own) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let living = living_folder(host, pid).trim_start_matches("/proc/").to_owned();
+            if living == own { Err(error) } else { Ok((read(host, &living)?, living)) }
+        }
+        read => Ok((read?, own)),
+    }
 }
 
 /// Parses the link of a namespace.
@@ -79,8 +91,8 @@ impl Namespaces {
             let known = self.known.get(&process.pid).filter(|(start, _)| *start == process.start);
             let namespace = match known {
                 Some((_, namespace)) if !recent(process.since, YOUNG) => *namespace,
-                _ => match read(host, &process.pid.to_string()) {
-                    Ok(namespace) => {
+                _ => match read_of(host, process.pid) {
+                    Ok((namespace, _)) => {
                         self.known.insert(process.pid, (process.start, namespace));
                         namespace
                     }
@@ -104,9 +116,10 @@ impl Namespaces {
 /// The sockets of a namespace, as one of its processes sees them.
 pub fn list(host: &Host, namespace: u64, pids: &[u32]) -> Vec<Socket> {
     let ask = |pid: &u32| {
-        let sockets = proc_net::read_sockets(host, &format!("/proc/{pid}/net")).ok()?;
+        let (_, folder) = read_of(host, *pid).ok()?;
+        let sockets = proc_net::read_sockets(host, &format!("/proc/{folder}/net")).ok()?;
         // It may have ended meanwhile, its number may be another's, or it may have left.
-        (read(host, &pid.to_string()).ok() == Some(namespace)).then_some(sockets)
+        (read(host, &folder).ok() == Some(namespace)).then_some(sockets)
     };
     // If all its processes are gone, so is the namespace.
     pids.iter().find_map(ask).unwrap_or_default()

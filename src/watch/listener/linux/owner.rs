@@ -5,7 +5,7 @@
 //! appears that none of those holds, and once an hour, as a socket can be handed to an old process.
 
 use crate::host::Host;
-use crate::processes::{Executable, Listing};
+use crate::processes::{Executable, Listing, living_folder};
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Dir, Mode, OFlags, open, readlink, readlinkat};
 use std::collections::{BTreeSet, HashMap};
@@ -90,34 +90,45 @@ impl Owners {
     }
 
     fn walk(&mut self, host: &Host, pids: &[u32]) {
-        let mut link = Vec::new();
         for pid in pids {
-            // Gone, or not for us to see: the watch says how many owners it could not see.
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let Ok(folder) = open(host.path(format!("/proc/{pid}/fd")), flags, Mode::empty()) else {
-                continue;
-            };
-            let Ok(entries) = Dir::read_from(&folder) else { continue };
-            for entry in entries.filter_map(Result::ok) {
-                let Some(fd) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok()) else {
-                    continue;
-                };
-                let Ok(target) = readlinkat(&folder, entry.file_name(), std::mem::take(&mut link)) else {
-                    continue;
-                };
-                if let Some(known) =
-                    parse_socket(target.as_bytes()).and_then(|inode| self.known.get_mut(&inode))
-                {
-                    known.holders.insert((*pid, fd));
+            if self.walk_folder(host, *pid, &format!("/proc/{pid}")) == 0 {
+                // One whose first thread has ended shows nothing there, while the others hold all of it.
+                let living = living_folder(host, *pid);
+                if living != format!("/proc/{pid}") {
+                    self.walk_folder(host, *pid, &living);
                 }
-                link = target.into_bytes();
             }
         }
+    }
+
+    /// How many files are open there.
+    fn walk_folder(&mut self, host: &Host, pid: u32, folder: &str) -> usize {
+        // Gone, or not for us to see: the watch says how many owners it could not see.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(folder) = open(host.path(format!("{folder}/fd")), flags, Mode::empty()) else { return 0 };
+        let Ok(entries) = Dir::read_from(&folder) else { return 0 };
+        let (mut count, mut link) = (0, Vec::new());
+        for entry in entries.filter_map(Result::ok) {
+            let Some(fd) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            count += 1;
+            let Ok(target) = readlinkat(&folder, entry.file_name(), std::mem::take(&mut link)) else {
+                continue;
+            };
+            if let Some(known) = parse_socket(target.as_bytes()).and_then(|inode| self.known.get_mut(&inode))
+            {
+                known.holders.insert((pid, fd));
+            }
+            link = target.into_bytes();
+        }
+        count
     }
 }
 
 fn still_holds(host: &Host, pid: u32, fd: u32, inode: u64) -> bool {
-    let link = readlink(host.path(format!("/proc/{pid}/fd/{fd}")), Vec::new());
+    let link_in = |folder: &str| readlink(host.path(format!("{folder}/fd/{fd}")), Vec::new());
+    let link = link_in(&format!("/proc/{pid}")).or_else(|_| link_in(&living_folder(host, pid)));
     link.is_ok_and(|link| parse_socket(link.as_bytes()) == Some(inode))
 }
 
