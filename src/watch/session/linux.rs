@@ -3,7 +3,7 @@
 use super::{Because, Hidden, Leader, Rules, Session, SessionFacts, ToldBy, VARIABLE};
 use crate::coverage::Gap;
 use crate::host::Host;
-use crate::processes::{Executable, Listing, Process};
+use crate::processes::{Executable, Listing, Process, living_folder};
 use crate::text::Text;
 use crate::watch::login::ssh::{Connection, connections};
 use crate::watch::login::{accepted_by, address};
@@ -160,7 +160,8 @@ enum Environment {
 }
 
 fn read_environment(host: &Host, process: &Process) -> Environment {
-    let folder = format!("/proc/{}", process.pid);
+    // Whoever lets its first thread end keeps its session.
+    let folder = living_folder(host, process.pid);
     let bytes = match host.read(format!("{folder}/environ")) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return Environment::Unreadable,
@@ -168,11 +169,10 @@ fn read_environment(host: &Host, process: &Process) -> Environment {
         Err(_) => return Environment::Gone,
     };
     // Another process may have got its number meanwhile, and one that has ended shows an empty environment.
-    let now = host.read(format!("{folder}/stat")).ok();
-    match now.as_deref().and_then(parse_stat) {
-        Some((state, began)) if began == process.start && state != b'Z' && state != b'X' => {
-            Environment::Read(bytes)
-        }
+    let stat_of = |folder: &str| parse_stat(&host.read(format!("{folder}/stat")).ok()?);
+    let is_same = stat_of(&format!("/proc/{}", process.pid)).is_some_and(|(_, start)| start == process.start);
+    match stat_of(&folder) {
+        Some((state, _)) if is_same && state != b'Z' && state != b'X' => Environment::Read(bytes),
         _ => Environment::Gone,
     }
 }
