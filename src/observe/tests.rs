@@ -107,6 +107,10 @@ fn what_is_odd_is_not_learned() {
             process("exe = \"/usr/bin/app\"\nscript = \"/usr/bin/link\""),
             "it comes from a place where anybody may put a file",
         ),
+        (
+            process("exe = \"/usr/bin/app\"\nscript = \"(unclear) no arguments\""),
+            "it shows no arguments, so what it runs can be anything",
+        ),
         (process("exe = \"/usr/bin/app\"\nscript = \"app.py\""), "where its script lies is not known"),
         (process("exe = \"memfd:x\""), "it has no file of its own"),
         (process("exe = \"(unreadable)\""), "it has no file of its own"),

@@ -161,3 +161,20 @@ fn an_environment_that_was_emptied_lacks_the_variable() {
         (None, Some("pts/0"))
     );
 }
+
+#[test]
+fn a_leader_whose_first_thread_has_ended_shows_its_environment_by_another() {
+    let mut host = Fixture::new(b"", "");
+    let proc = host.folder.path().join("proc/13");
+    // Dead, with two threads; the other one sleeps.
+    let stat = |state: &str| format!("13 (bash) {state} {} 2 0 130 0\n", ["0"; 16].join(" "));
+    fs::write(proc.join("stat"), stat("Z")).unwrap();
+    for (task, state, environment) in [("13", "Z", ""), ("14", "S", "KEYHOLDER=alice\0")] {
+        fs::create_dir_all(proc.join("task").join(task)).unwrap();
+        fs::write(proc.join("task").join(task).join("stat"), stat(state)).unwrap();
+        fs::write(proc.join("task").join(task).join("environ"), environment).unwrap();
+    }
+    let (facts, _) = host.look();
+    let values: Vec<_> = facts.sessions.iter().map(|session| session.value.as_deref()).collect();
+    assert_eq!(values, [Some("alice")]);
+}
