@@ -228,7 +228,7 @@ fn an_interpreter_that_emptied_its_arguments_is_not_one_at_a_terminal() {
 
 #[test]
 fn a_process_whose_threads_end_and_start_others_all_the_time_is_always_seen() {
-    // Two at a time: many of them make a listing that stops at one that is just gone.
+    // The list of threads ends early where the one that was just listed is gone: in some looks none is found.
     let source = "#define _GNU_SOURCE\n#include <sched.h>\n#include <unistd.h>\n#include <sys/syscall.h>\n\
         #define F CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD|CLONE_SYSVSEM\n\
         static char st[64][8192] __attribute__((aligned(16))); static volatile unsigned n;\n\

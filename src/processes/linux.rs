@@ -144,9 +144,10 @@ impl Reader {
     fn attempt(&mut self, pass: &mut Pass, folder: &OwnedFd, pid: u32, number: u64) -> Result<Attempt, Lost> {
         read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
         let stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
-        let found = match stat.is_kernel_thread() {
-            true => Ok(Found::Nothing),
-            false => task::find(folder, pid, &mut self.buffer),
+        let found = if stat.is_kernel_thread() {
+            Ok(Found::Nothing)
+        } else {
+            task::find(folder, pid, &mut self.buffer)
         };
         let mut program = None;
         let mut is_whole = true;

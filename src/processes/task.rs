@@ -35,18 +35,20 @@ pub struct Program {
 }
 
 impl Program {
-    /// Whoever tells of it; nothing if that thread has let go of it meanwhile.
-    fn of(folder: &OwnedFd) -> Result<Option<(Vec<u8>, Result<(u64, u64), Errno>)>, Errno> {
+    /// What this folder tells of; nothing if there is none, or the thread let go of it meanwhile.
+    fn of(folder: &OwnedFd) -> Result<Option<Self>, Errno> {
         let link = match readlinkat(folder, c"exe", Vec::new()) {
             Ok(link) => link.into_bytes(),
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(errno),
         };
         match statat(folder, c"exe", AtFlags::empty()) {
-            Ok(stat) => Ok(Some((link, Ok((stat.st_dev, stat.st_ino))))),
+            Ok(stat) => Ok(Some(Self { task: None, link, file: Ok((stat.st_dev, stat.st_ino)) })),
             // It ended between the two, or it may just not be looked at.
             Err(errno) => match readlinkat(folder, c"exe", Vec::new()) {
-                Ok(again) if again.as_bytes() == link => Ok(Some((link, Err(errno)))),
+                Ok(again) if again.as_bytes() == link => {
+                    Ok(Some(Self { task: None, link, file: Err(errno) }))
+                }
                 _ => Ok(None),
             },
         }
@@ -66,8 +68,8 @@ impl Program {
 pub fn find(folder: &OwnedFd, pid: u32, buffer: &mut Vec<u8>) -> Result<Found, Errno> {
     let mut last = None;
     for look in 0..LOOKS {
-        if let Some((link, file)) = Program::of(folder)? {
-            return Ok(Found::Program(Program { task: None, link, file }));
+        if let Some(program) = Program::of(folder)? {
+            return Ok(Found::Program(program));
         }
         // Did it end just now? Only what it is after that look says whether it hides something.
         let stat = read_stat(folder, buffer)?;
@@ -113,8 +115,8 @@ fn ask_threads(folder: &OwnedFd, pid: u32, buffer: &mut Vec<u8>) -> Result<Threa
             continue;
         };
         let program = Program::of(&task);
-        if let Ok(Some((link, file))) = program {
-            return Ok(Threads::Living(Program { task: Some(task), link, file }));
+        if let Ok(Some(program)) = program {
+            return Ok(Threads::Living(Program { task: Some(task), ..program }));
         }
         match (read_stat(&task, buffer), program) {
             (Ok(stat), _) if stat.is_ending() => {
@@ -132,6 +134,7 @@ fn ask_threads(folder: &OwnedFd, pid: u32, buffer: &mut Vec<u8>) -> Result<Threa
 }
 
 /// The folder that tells of a process: its own, or that of a living thread if its first one has ended.
+#[must_use]
 pub fn living_folder(host: &Host, pid: u32) -> String {
     let own = format!("/proc/{pid}");
     let stat_of = |folder: &str| parse::parse_stat(&host.read(format!("{folder}/stat")).ok()?);
