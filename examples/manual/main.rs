@@ -97,7 +97,7 @@ fn after(parent: Option<&str>, name: &str) -> Roff {
     match name {
         "watchdog-doctor" => entry("1", "Something lacks: a warning or a fault was printed."),
         _ if parent.is_none() => {
-            entry("1", "Checking found a difference, or the doctor that something lacks.")
+            entry("1", "Checking found a difference, or the doctor that something lacks.");
         }
         _ if check => entry("1", "Checking found that something differs from the policy."),
         _ => {}
