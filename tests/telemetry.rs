@@ -76,7 +76,7 @@ for family in text_string_to_metric_families(sys.stdin.read()):
     for sample in family.samples:
         print(json.dumps([sample.name, sample.labels, sample.value]))
 ";
-    let mut child = Command::new("python3")
+    let mut child = Command::new("/usr/bin/python3")
         .args(["-c", PARSER])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -97,7 +97,7 @@ for family in text_string_to_metric_families(sys.stdin.read()):
 
 fn has_parser() -> bool {
     let probe =
-        Command::new("python3").args(["-c", "import prometheus_client"]).stderr(Stdio::null()).status();
+        Command::new("/usr/bin/python3").args(["-c", "import prometheus_client"]).stderr(Stdio::null()).status();
     probe.is_ok_and(|status| status.success())
 }
 
