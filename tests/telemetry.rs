@@ -96,8 +96,10 @@ for family in text_string_to_metric_families(sys.stdin.read()):
 }
 
 fn has_parser() -> bool {
-    let probe =
-        Command::new("/usr/bin/python3").args(["-c", "import prometheus_client"]).stderr(Stdio::null()).status();
+    let probe = Command::new("/usr/bin/python3")
+        .args(["-c", "import prometheus_client"])
+        .stderr(Stdio::null())
+        .status();
     probe.is_ok_and(|status| status.success())
 }
 
