@@ -58,7 +58,7 @@ fn has(program: &str) -> bool {
 pub fn can_boot() -> bool {
     !left_out("root", crate::support::is_root())
         && !left_out("mmdebstrap and systemd-nspawn", has("mmdebstrap") && has("systemd-nspawn"))
-        && !left_out("the package, which scripts/test builds", package().is_some())
+        && !left_out("the package, which scripts/test-booted builds", package().is_some())
 }
 
 impl Host {

@@ -18,8 +18,8 @@ macro_rules! note {
 mod host;
 mod package;
 
-/// What needs a booted Debian. The tests take minutes and do little but wait: scripts/test runs more of them at a time
-/// than the machine has processors, and knows them by this name.
+/// What needs a booted Debian. The tests take minutes and do little but wait: scripts/test-booted runs more of them at a time
+/// than the machine has processors, and `scripts/test-booted` knows them by this name.
 mod booted {
     mod alarms;
     mod install;
