@@ -377,3 +377,32 @@ fn a_sendmail_program_that_fails_or_hangs_is_tried_again() {
     let gone = format!("via = \"sendmail\"\n[sendmail]\nprogram = \"{}/sendmail\"", folder.path().display());
     assert!(send_test(&route(&gone), &host(), noon()).unwrap_err().reason.contains("No such file"));
 }
+
+#[test]
+fn what_opensmtpds_program_keeps_for_its_stopped_server_is_not_given_to_it_again() {
+    let (folder, (_kept, outbox)) = (tempfile::tempdir().unwrap(), outbox());
+    let at = folder.path().display().to_string();
+    let route = script(folder.path(), "cat > \"$0.mail\"; exit 75");
+    // On Debian `sendmail` is a link to it.
+    let rename = |to: &str| {
+        std::fs::rename(folder.path().join("sendmail"), folder.path().join(to)).unwrap();
+        std::os::unix::fs::symlink(to, folder.path().join("sendmail")).unwrap();
+    };
+    rename("smtpctl");
+    enqueue(&outbox, &route, &letter(1, "s", "b\n"));
+    assert_eq!(
+        round(&outbox, &route, 0),
+        format!(
+            "digest-1@web1.example.org took: {at}/sendmail took it, to keep until OpenSMTPD runs (exit status 75)\n\
+             0 put off, 0 wait"
+        )
+    );
+    // Elsewhere, or with a word of complaint, the number says that nobody has the mail.
+    for (name, text) in [("smtpctl", "echo 'queue full' >&2; exit 75"), ("exim4", "exit 75")] {
+        std::fs::remove_file(folder.path().join("sendmail")).unwrap();
+        let route = script(folder.path(), text);
+        rename(name);
+        let failure = send_test(&route, &host(), noon()).unwrap_err();
+        assert_eq!((failure.scope, failure.permanence), (Scope::Route, Permanence::Temporary), "{name}");
+    }
+}

@@ -8,6 +8,7 @@ use crate::mail::address::MailAddress;
 use crate::mail::settings::SendmailSettings;
 use crate::program;
 use crate::text::Text;
+use std::path::Path;
 use std::time::Duration;
 
 /// More than this of its complaints nobody reads.
@@ -33,6 +34,10 @@ pub fn send(
     }
     let words = if output.stderr.trim_ascii().is_empty() { &output.stdout } else { &output.stderr };
     let words = Text::cut(words.trim_ascii(), 300);
+    if output.status.code() == Some(75) && words.is_empty() && is_opensmtpd(settings.program.as_ref()) {
+        let reply = Text::new(format!("{} took it, to keep until OpenSMTPD runs (exit status 75)", &*name));
+        return Ok(Acceptance { reply, accepted: to.to_owned(), refused: Vec::new() });
+    }
     let reason = format!("{}: {}: {}", &*name, output.status, &*words);
     // The numbers are those of sysexits.h.
     let (scope, permanence) = match output.status.code() {
@@ -41,6 +46,12 @@ pub fn send(
         _ => (Scope::Route, Permanence::Temporary),
     };
     Err(Failure::new(scope, permanence, &reason))
+}
+
+/// OpenSMTPD's program keeps a mail while its server is stopped, and ends then, without a word, with the number that says
+/// elsewhere that nobody has it: to try again would double it. With that number it says nothing else.
+fn is_opensmtpd(program: &Path) -> bool {
+    program.canonicalize().is_ok_and(|path| path.file_name().is_some_and(|name| name == "smtpctl"))
 }
 
 /// A program on this host wants this host's line ends.

@@ -91,7 +91,13 @@ fn mail_leaves_by_exim4_and_waits_while_it_cannot_run() {
 
 #[test]
 fn mail_leaves_by_opensmtpd_and_waits_while_it_is_stopped() {
-    leaves_by("opensmtpd", "alice", "systemctl stop opensmtpd", Waits::WithUs, "systemctl start opensmtpd");
+    leaves_by(
+        "opensmtpd",
+        "alice",
+        "systemctl stop opensmtpd",
+        Waits::WithTheServer,
+        "systemctl start opensmtpd",
+    );
 }
 
 #[test]
