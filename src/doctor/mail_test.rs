@@ -2,7 +2,9 @@
 //! only who reads it knows that.
 
 use super::{Case, Check, mail};
-use crate::mail::{Acceptance, Envelope, Failure, Fate, Outbox, Route, Via, compose, send_test, test_letter};
+use crate::mail::{
+    Acceptance, Envelope, Failure, Fate, KEPT, Outbox, Route, Via, compose, send_test, test_letter,
+};
 use crate::settings::Setup;
 use crate::text::{Text, clean};
 use std::io;
@@ -114,6 +116,10 @@ pub(super) fn judge(setup: &Setup, route: &Route, who: &str, outcome: &Outcome) 
     match outcome {
         Outcome::Accepted(_) if matches!(setup.mail_settings().via, Via::Folder(_)) => {
             Check::ok(NAME, format!("a test mail was written to {}; nobody is told of it", route.describe()))
+        }
+        Outcome::Accepted(replies) if replies.iter().any(|(_, reply)| reply.contains(KEPT)) => {
+            let says = format!("a test mail was taken ({way}), {KEPT}: nobody gets it before that");
+            Check::fault(NAME, says).remedy("systemctl start opensmtpd")
         }
         Outcome::Accepted(replies) => {
             let replies: Vec<String> =

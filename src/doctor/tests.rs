@@ -4,10 +4,11 @@ use super::*;
 use crate::alert::{self, Book, Looked, Pass};
 use crate::coverage::Gap;
 use crate::finding::{Code, Finding};
-use crate::mail::{Outbox, OutboxStatus, Route, deliver_due};
+use crate::mail::{KEPT, Outbox, OutboxStatus, Route, deliver_due};
 use crate::observe::Record;
 use crate::store::{Run, Status, WatchMark};
 use crate::telemetry::View;
+use crate::text::Text;
 use expect_test::{Expect, expect};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -507,10 +508,11 @@ fn what_came_of_the_test_mail_is_said_as_it_is() {
     let setup = fixture.setup("");
     let route = Route::new(&setup.mail_settings(), &fixture.host.name());
     let accepted = Outcome::Accepted(vec![("root".to_owned(), "250 2.0.0 Ok: queued as 4F\nX".into())]);
+    let kept =
+        Outcome::Accepted(vec![("root".to_owned(), Text::new(format!("sendmail took it, {KEPT} (75)")))]);
+    let refused = Outcome::Refused("localhost:25: Connection refused".to_owned());
     let mut lines = String::new();
-    for outcome in
-        [accepted, Outcome::Refused("localhost:25: Connection refused".to_owned()), Outcome::Untried]
-    {
+    for outcome in [accepted, kept, refused, Outcome::Untried] {
         let check = super::mail_test::judge(&setup, &route, "the mailer (process 7)", &outcome);
         lines += &format!("{} {}\n", check.verdict.as_str(), check.says);
         check.remedy.iter().for_each(|line| lines += &format!("    {line}\n"));
@@ -518,6 +520,8 @@ fn what_came_of_the_test_mail_is_said_as_it_is() {
     let lines = lines.replace(fixture.folder.path().to_str().unwrap(), "FOLDER");
     expect![[r#"
         ok a test mail was accepted by the server (over SMTP to localhost:25, or /usr/sbin/sendmail, sent by the mailer (process 7)) for root: 250 2.0.0 Ok: queued as 4F\nX. Look whether it arrives
+        fault a test mail was taken (over SMTP to localhost:25, or /usr/sbin/sendmail, sent by the mailer (process 7)), to keep until OpenSMTPD runs: nobody gets it before that
+            systemctl start opensmtpd
         fault a test mail was NOT accepted (over SMTP to localhost:25, or /usr/sbin/sendmail, sent by the mailer (process 7)): localhost:25: Connection refused
             install a mail server on this host: apt install postfix (or exim4, opensmtpd, dma)
             or name one in FOLDER/root/etc/host-watchdog/watchdog.toml: [mail.smtp] host = "mail.example.org"

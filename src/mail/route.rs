@@ -5,6 +5,8 @@ mod local;
 mod sendmail;
 mod smtp;
 
+pub use sendmail::KEPT;
+
 use super::address::{Envelope, MailAddress};
 use super::pulse::Pulse;
 use super::settings::{SendmailSettings, Settings, Via};

@@ -11,6 +11,9 @@ use crate::text::Text;
 use std::path::Path;
 use std::time::Duration;
 
+/// In the reply of a program that has taken a mail for a server that does not run.
+pub const KEPT: &str = "to keep until OpenSMTPD runs";
+
 /// More than this of its complaints nobody reads.
 const MOST: usize = 16 * 1024;
 
@@ -35,7 +38,7 @@ pub fn send(
     let words = if output.stderr.trim_ascii().is_empty() { &output.stdout } else { &output.stderr };
     let words = Text::cut(words.trim_ascii(), 300);
     if output.status.code() == Some(75) && words.is_empty() && is_opensmtpd(settings.program.as_ref()) {
-        let reply = Text::new(format!("{} took it, to keep until OpenSMTPD runs (exit status 75)", &*name));
+        let reply = Text::new(format!("{} took it, {KEPT} (exit status 75)", &*name));
         return Ok(Acceptance { reply, accepted: to.to_owned(), refused: Vec::new() });
     }
     let reason = format!("{}: {}: {}", &*name, output.status, &*words);
