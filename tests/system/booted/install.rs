@@ -78,4 +78,24 @@ fn installed_with_apt_it_learns_a_policy_watches_at_once_and_a_quiet_host_is_qui
 fn on_debian_13_too_it_learns_a_policy_and_a_quiet_host_is_quiet() {
     let Some(host) = Host::boot_suite("trixie", "trixie") else { return };
     is_quiet_after_its_installation(&host, 2);
+    learns_its_policy_at_the_first_boot_of_a_machine_made_from_an_image(&host);
+}
+
+/// In an image there was no systemd when the package was installed, so nothing was learned.
+fn learns_its_policy_at_the_first_boot_of_a_machine_made_from_an_image(host: &Host) {
+    host.run(
+        "systemctl stop host-watchdog host-watchdog-mail host-watchdog-sendmail.path
+         rm /etc/host-watchdog/policy.toml
+         find /var/lib/host-watchdog -mindepth 1 -delete",
+    );
+    host.reboot();
+    host.wait_for_passes(2);
+    let learned = host.journal_of("host-watchdog-learn");
+    assert!(learned.contains("learned what runs here now and allows it"), "{learned}");
+    assert_eq!(
+        host.run("stat -c '%U:%G %a' /etc/host-watchdog/policy.toml; systemctl is-active host-watchdog host-watchdog-mail"),
+        "root:host-watchdog 640\nactive\nactive\n"
+    );
+    assert_eq!(subjects(&host.mails()), NONE);
+    assert_eq!(host.run("watchdog alerts --json"), "");
 }

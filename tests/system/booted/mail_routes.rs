@@ -50,6 +50,9 @@ fn leaves_by(package: &str, user: &str, stop: &str, waits: Waits, start: &str) {
 
     intrude(&host, "first");
     told_of(&host, user, "first", PROMISED);
+    // dma listens nowhere: only its program takes mails.
+    let way = if package == "dma" { " accepted: /usr/sbin/sendmail took it" } else { " was accepted: 250 " };
+    assert!(host.journal().contains(way), "not by{way:?}: {}", host.journal());
 
     host.run(stop);
     intrude(&host, "second");
