@@ -66,6 +66,10 @@ const SLICE: Duration = Duration::from_mins(1);
 /// The first look waits at most so long for packages that are being installed.
 const SETTLES: Duration = Duration::from_mins(2);
 
+/// So long after it was started or told to read anew it does not look: whoever asked for that, like `systemctl`, is
+/// about to end, and would be the first thing told of.
+const BREATH: Duration = Duration::from_secs(3);
+
 /// Files that were wrong are read again after so long.
 const READ_AGAIN: Duration = Duration::from_mins(1);
 
@@ -107,7 +111,7 @@ struct Service {
     cost: telemetry::Cost,
     telemetry: Telemetry,
     notify: Notify,
-    /// Until then the first look may wait.
+    /// Since then the next look waits for the host to settle.
     settles: Option<Instant>,
     /// Why the last pass could not be stored.
     unstored: Option<String>,
@@ -176,6 +180,8 @@ pub fn run(plan: Plan, read: impl Fn() -> Result<(Setup, Policy)>) -> Result<()>
             {
                 service.renew(read());
             }
+            // Nothing is looked at yet.
+            None if service.settles.is_some() => {}
             None => service.settle(Vec::new()),
         }
     }
@@ -270,7 +276,7 @@ impl Service {
             notes,
             observing,
             notify,
-            settles: Some(Instant::now() + SETTLES),
+            settles: Some(Instant::now()),
         })
     }
 
@@ -290,11 +296,13 @@ impl Service {
         }
     }
 
-    /// Asks each watch that is due and not still looking. Packages that are being installed just now, most likely
-    /// this one, are waited for once: their scripts would be the first thing told of.
+    /// Asks each watch that is due and not still looking. Whoever has just started us is waited for, and so are packages
+    /// that are being installed, most likely this one: they would be the first thing told of.
     fn send_out(&mut self, now: Timestamp) {
-        if let Some(until) = self.settles {
-            if Instant::now() < until && dpkg::is_at_work(&self.host) {
+        if let Some(since) = self.settles {
+            let waited = since.elapsed();
+            let breath = if self.notify.is_heard() { BREATH } else { Duration::ZERO };
+            if waited < breath || waited < SETTLES && dpkg::is_at_work(&self.host) {
                 return;
             }
             self.settles = None;
@@ -316,9 +324,13 @@ impl Service {
     /// Waits for the next thing to happen: an answer, a signal, or the time of the next look.
     fn next_event(&mut self, now: Timestamp) -> Option<Event> {
         let due = self.lookers.iter().filter_map(looker::Looker::due).min();
-        let wait = due.map_or(SLICE, |due| due.duration_since(now).max(SignedDuration::ZERO).unsigned_abs());
-        let slice = if self.settles.is_some() { Duration::from_secs(1) } else { SLICE };
-        let wait = wait.clamp(Duration::from_millis(1), self.notify.slice(slice));
+        let until_due = |due: Timestamp| due.duration_since(now).max(SignedDuration::ZERO).unsigned_abs();
+        let wait = match self.settles {
+            // What is due waits as well.
+            Some(_) => Duration::from_millis(500),
+            None => due.map_or(SLICE, until_due),
+        };
+        let wait = wait.clamp(Duration::from_millis(1), self.notify.slice(SLICE));
         match self.inbox.recv_timeout(wait) {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,

@@ -5,6 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+/// So long it is waited for room for what is said.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// The way to the service manager, if there is one.
 #[derive(Debug, Default)]
 pub struct Notify {
@@ -22,12 +25,20 @@ impl Notify {
                 [b'/', ..] => SocketAddr::from_pathname(&name),
                 _ => return None,
             };
-            Some((UnixDatagram::unbound().ok()?, address.ok()?))
+            let socket = UnixDatagram::unbound().ok()?;
+            // A manager that hangs and reads nothing must not hold us up: watching goes on unheard.
+            socket.set_write_timeout(Some(PATIENCE)).ok()?;
+            Some((socket, address.ok()?))
         });
         let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
         let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let interval = number("WATCHDOG_USEC").filter(|_| is_ours && to.is_some()).map(Duration::from_micros);
         Self { to, interval, said: String::new() }
+    }
+
+    /// True if there is somebody who is told.
+    pub fn is_heard(&self) -> bool {
+        self.to.is_some()
     }
 
     /// How often we must show that we are alive, if at all.

@@ -16,6 +16,7 @@ impl Service {
         self.notify.reloading();
         self.renew(read());
         self.notify.ready();
+        self.settles = Some(Instant::now());
     }
 
     /// Takes new settings and a new policy, or keeps the old ones if the new are wrong.

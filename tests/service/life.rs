@@ -1,6 +1,6 @@
 //! What the service manager hears of the service.
 
-use super::{Service, State};
+use super::{Service, State, evil};
 use crate::support::{Running, wait_for, watchdog, world};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -149,12 +149,14 @@ fn while_every_watch_hangs_it_shows_no_sign_of_life_and_while_one_answers_it_doe
     let most = Held::hold(service.0.pid(), "process,listener,login,session,resource,request");
     // All are asked at once, and one answers.
     service.signal("-HUP");
-    std::thread::sleep(Duration::from_secs(4));
+    // It does not look at once: whoever has told it to may end first.
+    std::thread::sleep(Duration::from_secs(7));
     let signs = manager.signs_of_life(Duration::from_secs(2));
     assert!(signs >= 4, "one watch answers, and still there were only {signs} signs of life");
     let rest = Held::hold(service.0.pid(), "update");
     service.signal("-HUP");
-    std::thread::sleep(Duration::from_secs(4));
+    // It does not look at once: whoever has told it to may end first.
+    std::thread::sleep(Duration::from_secs(7));
     assert_eq!(manager.signs_of_life(Duration::from_secs(2)), 0);
     drop((most, rest));
     manager.hears("WATCHDOG=1");
@@ -181,4 +183,36 @@ fn the_mailer_tells_systemd_too() {
     manager.hears("STOPPING=1");
     assert_eq!(service.ended().0, Some(0));
     assert!(watchdog(&["status", "--state-dir", "/nonexistent"]).status.code() == Some(2));
+}
+
+#[test]
+fn whoever_starts_it_or_has_it_reload_is_gone_before_it_looks() {
+    if !world::is_entered("life::whoever_starts_it_or_has_it_reload_is_gone_before_it_looks") {
+        return;
+    }
+    let state = State::new();
+    state.once();
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut manager = Manager::at("@host-watchdog-breath");
+    // As `systemctl` does, which waits for this word and then ends.
+    let starter = evil(folder.path());
+    let service = manager.start(&state, &["run"], 60.0);
+    manager.hears("READY=1");
+    std::thread::sleep(Duration::from_millis(500));
+    drop(starter);
+    wait_for("the first look", || state.passes() > 1);
+    let starter = evil(folder.path());
+    let before = state.passes();
+    service.signal("-HUP");
+    manager.hears("READY=1");
+    std::thread::sleep(Duration::from_millis(500));
+    drop(starter);
+    wait_for("the next look", || state.passes() > before);
+    assert_eq!(state.mails(), [""; 0]);
+    // One that stays is told of.
+    let _stays = evil(folder.path());
+    service.signal("-HUP");
+    wait_for("its mail", || !state.mails().is_empty());
+    service.signal("-TERM");
+    assert_eq!(service.ended().0, Some(0));
 }

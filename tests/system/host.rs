@@ -263,7 +263,7 @@ impl Host {
     pub fn reload(&self) {
         let pid = self.pid_of("/usr/bin/watchdog", "run").to_string();
         assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
-        std::thread::sleep(Duration::from_secs(5));
+        std::thread::sleep(Duration::from_secs(9));
     }
 
     /// The journal of the watchdog's units, from the outside.
