@@ -109,6 +109,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    #[cfg(target_os = "linux")]
     /// Say what this host lacks for the watchdog to see and to be heard, and what to do about it
     ///
     /// One line for each thing: ok, note, warning, fault, or unknown where it could not be checked. It sends a real
@@ -123,6 +124,7 @@ pub enum Command {
     },
     /// Print counts for Prometheus: alerts by code, passes, cost, outbox
     Metrics {
+        #[cfg(target_os = "linux")]
         /// Answer one HTTP request on standard input and output, as systemd and inetd hand it over
         #[arg(long)]
         http: bool,

@@ -3,17 +3,20 @@
 mod alerts;
 mod check;
 mod deliver;
+#[cfg(target_os = "linux")]
 mod doctor;
 mod mail_test;
 mod metrics;
+#[cfg(target_os = "linux")]
+mod metrics_http;
 mod print;
 mod run;
 mod snapshot;
 mod status;
+mod step_down;
 mod validate;
 
 use crate::cli::{Cli, Command, MailCommand};
-use crate::dpkg;
 use crate::file::{self, Existing};
 use crate::host::Host;
 use crate::learn::{self, How, ReadyMade};
@@ -26,6 +29,7 @@ use crate::service::Delivery;
 use crate::settings::Setup;
 use crate::snapshot::Snapshot;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
@@ -44,13 +48,12 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     let setup = || files.setup();
     // Not every command needs the settings, but a file that somebody names must be there and right; a service copes
     // with one that is wrong.
-    let copes = matches!(
-        cli.command,
-        Command::Doctor { .. }
-            | Command::Metrics { http: true }
-            | Command::Run { .. }
-            | Command::Deliver { .. }
-    );
+    let copes = match cli.command {
+        Command::Run { .. } | Command::Deliver { .. } => true,
+        #[cfg(target_os = "linux")]
+        Command::Doctor { .. } | Command::Metrics { http: true } => true,
+        _ => false,
+    };
     if files.config.is_some() && !copes {
         setup()?;
     }
@@ -80,9 +83,11 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Alerts { json } => alerts::list(&setup()?, json),
         Command::Show { id, json } => alerts::show(&setup()?, &id, json),
         Command::Status { json } => status::run(&setup()?, json),
+        #[cfg(target_os = "linux")]
         Command::Doctor { json, no_mail } => Ok(doctor::run(setup(), json, no_mail)),
-        Command::Metrics { http: false } => metrics::print(&setup()?),
-        Command::Metrics { http: true } => Ok(metrics::serve(setup())),
+        #[cfg(target_os = "linux")]
+        Command::Metrics { http: true } => Ok(metrics_http::serve(setup())),
+        Command::Metrics { .. } => metrics::print(&setup()?),
         Command::Mail { command: MailCommand::Test } => mail_test::run(&setup()?),
     }
 }
@@ -129,12 +134,23 @@ fn look_once(policy: &Policy) -> (Vec<Box<dyn pass::Watching>>, Snapshot) {
 
 /// How a policy is learned on this host.
 fn how(ready_made: ReadyMade, setup: Option<&Setup>) -> How {
-    // A host without dpkg has no ready-made policies that fit.
-    let installed = dpkg::read_installed(&Host::this()).unwrap_or_default();
-    let installed = installed.into_iter().map(|package| package.name.to_string()).collect();
+    let installed = installed();
     let is_asked = |setup: &&Setup| setup.settings.observe.span().is_some();
     let observed = setup.filter(is_asked).map(|setup| setup.state_dir.join(observe::FILE));
     How { ready_made, installed, observed }
+}
+
+/// The packages by which ready-made policies are chosen: a host without dpkg has none that fit.
+#[cfg(target_os = "linux")]
+fn installed() -> BTreeSet<String> {
+    let installed = crate::dpkg::read_installed(&Host::this()).unwrap_or_default();
+    installed.into_iter().map(|package| package.name.to_string()).collect()
+}
+
+/// The roles by which ready-made policies are chosen.
+#[cfg(windows)]
+fn installed() -> BTreeSet<String> {
+    BTreeSet::new()
 }
 
 /// A learned policy, which must be a valid one.

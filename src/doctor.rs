@@ -16,6 +16,7 @@ pub mod stored;
 use crate::host::Host;
 use crate::program::{self, Output};
 use crate::settings::Setup;
+use crate::system::Room;
 use serde::Serialize;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -111,17 +112,6 @@ pub type Ask<'a> = dyn Fn(&str, &[&str]) -> io::Result<Output> + 'a;
 /// The room on the file system of a folder.
 pub type Measure<'a> = dyn Fn(&Path) -> io::Result<Room> + 'a;
 
-/// How much room a file system has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
-    /// Bytes that may still be written.
-    pub free: u64,
-    /// Files that may still be made; none: it does not count them.
-    pub files: Option<u64>,
-    /// True if nothing may be written to it.
-    pub read_only: bool,
-}
-
 /// What the checks look at.
 pub struct Case<'a> {
     /// The host.
@@ -177,19 +167,6 @@ pub fn examine(case: &Case, mut found: impl FnMut(Check)) {
 /// As [`program::run`].
 pub fn ask(program: &str, args: &[&str]) -> io::Result<Output> {
     program::run(program, args, DEADLINE, MOST)
-}
-
-/// The room on the file system of a folder of this host.
-///
-/// # Errors
-/// The system's.
-pub fn measure(folder: &Path) -> io::Result<Room> {
-    let found = rustix::fs::statvfs(folder)?;
-    Ok(Room {
-        free: found.f_bavail.saturating_mul(found.f_frsize),
-        files: (found.f_files > 0).then_some(found.f_favail),
-        read_only: found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
-    })
 }
 
 #[cfg(test)]

@@ -92,5 +92,5 @@ pub(crate) fn system_path(bytes: Vec<u8>) -> PathBuf {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;

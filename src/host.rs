@@ -3,6 +3,7 @@
 //! Every path goes through [`Host::path`], so that a fixture folder or a container's root can stand for a host.
 
 use crate::file::{self, Links};
+use crate::system;
 use crate::text::Text;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -53,11 +54,15 @@ impl Host {
         self
     }
 
+    fn is_this(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
     /// Where an absolute path of the host lies for us.
     #[must_use]
     pub fn path(&self, absolute: impl AsRef<Path>) -> PathBuf {
         let absolute = absolute.as_ref();
-        if self.root == Path::new("/") {
+        if self.is_this() {
             return absolute.to_owned();
         }
         self.root.join(absolute.strip_prefix("/").unwrap_or(absolute))
@@ -85,11 +90,8 @@ impl Host {
     #[must_use]
     pub fn name(&self) -> Text {
         // Asked of the kernel itself: a sandbox may hide the file that holds it.
-        let bytes = if self.root == Path::new("/") {
-            rustix::system::uname().nodename().to_bytes().to_owned()
-        } else {
-            self.read("/etc/hostname").unwrap_or_default()
-        };
+        let bytes =
+            if self.is_this() { system::host_name() } else { self.read("/etc/hostname").unwrap_or_default() };
         match bytes.trim_ascii() {
             [] => Text::from("localhost"),
             name => Text::cut(name, 253),
@@ -99,12 +101,20 @@ impl Host {
     /// The id of this boot: process ids and start times mean something only together with it.
     #[must_use]
     pub fn boot_id(&self) -> Text {
+        #[cfg(windows)]
+        if self.is_this() {
+            return Text::new(crate::win32::host::boot_id());
+        }
         Text::cut(self.read("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim_ascii(), 64)
     }
 
     /// The id of this installation, if the host has one.
     #[must_use]
     pub fn machine_id(&self) -> Text {
+        #[cfg(windows)]
+        if self.is_this() {
+            return Text::new(crate::win32::host::machine_id().unwrap_or_default());
+        }
         Text::cut(self.read("/etc/machine-id").unwrap_or_default().trim_ascii(), 64)
     }
 
@@ -115,6 +125,7 @@ impl Host {
     }
 
     /// What we may read here, from our effective capabilities.
+    #[cfg(target_os = "linux")]
     #[must_use]
     pub fn privilege(&self) -> Privilege {
         const DAC_OVERRIDE: u64 = 1 << 1;
@@ -132,6 +143,14 @@ impl Host {
             sees_all_processes: caps & SYS_PTRACE != 0,
             reads_all_files: caps & (DAC_OVERRIDE | DAC_READ_SEARCH) != 0,
         }
+    }
+
+    /// What we may read here: an administrator everything that is not protected even from them.
+    #[cfg(windows)]
+    #[must_use]
+    pub fn privilege(&self) -> Privilege {
+        let is_administrator = system::is_administrator();
+        Privilege { uid: 0, sees_all_processes: is_administrator, reads_all_files: is_administrator }
     }
 }
 

@@ -4,12 +4,13 @@
 //! it against a [`policy::Policy`], and the [`finding::Finding`]s become mails.
 //!
 //! Imports go one way: `command` → `doctor` → `service` → `learn`, `observe`, `settings` → `telemetry` → `store` → `pass` →
-//! `snapshot`, `policy` → `watch`, `alert`, `mail` → `coverage`, `processes`, `dpkg`, `tail` → `rule`, `finding`, `host`, `text`.
+//! `snapshot`, `policy` → `watch`, `alert`, `mail` → `coverage`, `processes`, `dpkg`, `tail` → `rule`, `finding`, `host`, `text` → `file`, `system`.
 
 pub mod alert;
 pub mod cli;
 pub mod command;
 pub mod coverage;
+#[cfg(target_os = "linux")]
 pub mod doctor;
 pub mod dpkg;
 pub mod file;
@@ -29,8 +30,11 @@ pub mod service;
 pub mod settings;
 pub mod snapshot;
 pub mod store;
+pub mod system;
 pub mod tail;
 pub mod telemetry;
 pub mod terminal;
 pub mod text;
 pub mod watch;
+#[cfg(windows)]
+pub mod win32;

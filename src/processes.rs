@@ -1,21 +1,30 @@
 //! The processes of the host: read once per pass, shared by the watches that ask about processes, the owners of
 //! sockets or the sessions of people. What did not change since the last pass is not read again.
 
+#[cfg(target_os = "linux")]
 mod linux;
 pub mod parse;
 pub mod script;
 pub mod secret;
+#[cfg(target_os = "linux")]
 mod task;
+#[cfg(windows)]
+mod windows;
 
+#[cfg(target_os = "linux")]
 pub use task::living_folder;
 
 use crate::host::Host;
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
+#[cfg(target_os = "linux")]
+use linux as system;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(windows)]
+use windows as system;
 
 /// A process, named by where its code comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,7 +118,7 @@ pub struct Processes(Mutex<Remembered>);
 
 #[derive(Default)]
 struct Remembered {
-    reader: linux::Reader,
+    reader: system::Reader,
     listing: Option<Arc<Listing>>,
 }
 

@@ -4,6 +4,7 @@
 //! One thread decides, and it alone writes the database. A watch that hangs holds up nobody but itself; it is not
 //! asked again before it has answered, so passes never overlap.
 
+mod arrivals;
 mod begin;
 pub mod kept;
 mod looker;

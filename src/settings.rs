@@ -7,13 +7,14 @@ use crate::observe;
 use crate::pass::Watching;
 use crate::policy::PolicyError;
 use crate::schedule::Cron;
+use crate::system;
 use crate::telemetry;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Where the settings of the service are.
-pub const FILE: &str = "/etc/host-watchdog/watchdog.toml";
+/// What the folder of the state is called.
+const NAME: &str = "host-watchdog";
 
 /// `watchdog.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -130,7 +131,7 @@ impl Setup {
             .map(Path::to_owned)
             .or_else(|| settings.state_dir.clone())
             .or_else(|| std::env::var_os("STATE_DIRECTORY").map(PathBuf::from))
-            .or_else(default_state_dir)
+            .or_else(|| system::state_folder(NAME))
             .ok_or_else(|| {
                 PolicyError::whole("--state-dir", "there is no HOME to keep the state in; name a folder")
             })?;
@@ -147,7 +148,7 @@ impl Setup {
 /// The file named on the command line, or the service's if it is there.
 fn file_of(config: Option<&Path>) -> Option<PathBuf> {
     let is_there = |file: &PathBuf| file::is_there(file).unwrap_or(false);
-    config.map(Path::to_owned).or_else(|| Some(PathBuf::from(FILE)).filter(is_there))
+    config.map(Path::to_owned).or_else(|| Some(system::settings_file()).filter(is_there))
 }
 
 impl Setup {
@@ -165,16 +166,4 @@ impl Setup {
     pub fn mail_folder(&self) -> PathBuf {
         self.state_dir.join("mails")
     }
-}
-
-/// `/var/lib/host-watchdog` for root, a folder of the user's own for anybody else.
-fn default_state_dir() -> Option<PathBuf> {
-    const NAME: &str = "host-watchdog";
-    if rustix::process::geteuid().is_root() {
-        return Some(Path::new("/var/lib").join(NAME));
-    }
-    let set =
-        |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || set("HOME").map(|home| home.join(".local/state"));
-    set("XDG_STATE_HOME").or_else(home).map(|folder| folder.join(NAME))
 }

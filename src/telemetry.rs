@@ -6,6 +6,7 @@
 //! because of it. Text from the host becomes a field of a record, escaped, and never a label of a count.
 
 mod cost;
+#[cfg(target_os = "linux")]
 pub mod http;
 mod log;
 mod metrics;
@@ -14,7 +15,9 @@ mod settings;
 mod view;
 
 pub use cost::{COST, Cost};
-pub use log::{DEV_LOG, JOURNAL, Log};
+pub use log::Log;
+#[cfg(target_os = "linux")]
+pub use log::{DEV_LOG, JOURNAL};
 pub use metrics::{Metrics, write};
 pub use record::{Change, Record, records};
 pub use settings::{DEFAULT_FILE, LogTo, PrometheusFile, Settings, Surroundings};

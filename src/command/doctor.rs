@@ -1,10 +1,11 @@
 //! `watchdog doctor`: what this host lacks, in a line each, with what to do about it.
 
-use crate::command::deliver::step_down;
+use crate::command::step_down::step_down;
 use crate::command::{COULD_NOT, DIFFERS};
 use crate::doctor::{self, Case, Check, Verdict, mail_test, stored};
 use crate::host::Host;
 use crate::settings::Setup;
+use crate::system;
 use crate::text::clean;
 use crate::{complain, say};
 use anstyle::{AnsiColor, Style};
@@ -23,7 +24,7 @@ pub fn run(setup: Result<Setup>, json: bool, no_mail: bool) -> ExitCode {
         setup: setup.as_ref().map_err(String::as_str),
         stored: &stored,
         ask: &doctor::ask,
-        room: &doctor::measure,
+        room: &system::room,
     };
     let mut verdicts = Vec::new();
     let mut show = |check: Check| {

@@ -1,6 +1,7 @@
 //! `watchdog mail test`: one mail at once, and the server's own words.
 
-use crate::command::{COULD_NOT, deliver};
+use crate::command::COULD_NOT;
+use crate::command::step_down::step_down;
 use crate::host::Host;
 use crate::mail::{self, Route, Sandbox};
 use crate::settings::Setup;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 pub fn run(setup: &Setup) -> Result<ExitCode> {
     // As the one who will deliver: what that one may not read must not work here either.
-    deliver::step_down(setup)?;
+    step_down(setup)?;
     Ok(send(setup))
 }
 

@@ -1,16 +1,10 @@
-//! `watchdog metrics`: the counts of the store as it is; with `--http`, the answer to one request for them.
+//! `watchdog metrics`: the counts of the store as it is.
 
-use crate::command::COULD_NOT;
-use crate::file::{self, Links};
 use crate::settings::Setup;
-use crate::telemetry::{DEFAULT_FILE, Metrics, Surroundings, http};
-use crate::{complain, say, store};
+use crate::telemetry::Metrics;
+use crate::{say, store};
 use anyhow::{Result, bail};
-use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// More than so many bytes are no counts of ours.
-const MOST: u64 = 1024 * 1024;
 
 pub fn print(setup: &Setup) -> Result<ExitCode> {
     if !setup.state_dir.join(store::FILE).exists() {
@@ -18,36 +12,4 @@ pub fn print(setup: &Setup) -> Result<ExitCode> {
     }
     say!("{}", Metrics::gather(&setup.state_dir)?.render().trim_end());
     Ok(ExitCode::SUCCESS)
-}
-
-/// Answers one request. The asked user needs no right to the store where the service writes its file.
-pub fn serve(setup: Result<Setup>) -> ExitCode {
-    let metrics = || {
-        let setup = setup.map_err(|error| format!("{error:#}"))?;
-        published(&setup).or_else(|why| {
-            let counted = Metrics::gather(&setup.state_dir).map(|metrics| metrics.render());
-            counted.map_err(|error| format!("{why}; and the store cannot be read: {error:#}"))
-        })
-    };
-    match http::serve(std::io::stdin(), std::io::stdout(), http::DEADLINE, metrics) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain!("watchdog: the request could not be answered: {error}");
-            ExitCode::from(COULD_NOT)
-        }
-    }
-}
-
-/// What the service wrote after its last pass.
-fn published(setup: &Setup) -> Result<String, String> {
-    let installed = Surroundings {
-        runtime_dir: PathBuf::from(DEFAULT_FILE).parent().map(Into::into),
-        has_journal: false,
-    };
-    let Some(file) = setup.settings.telemetry.file(&installed) else {
-        return Err("the settings say that no file of counts is written".to_owned());
-    };
-    let failed = |error: std::io::Error| format!("{}: {error}", file.display());
-    let bytes = file::read_at_most(&file, Links::Follow, MOST).map_err(failed)?;
-    String::from_utf8(bytes).map_err(|_| format!("{} is no text", file.display()))
 }

@@ -7,6 +7,7 @@ use crate::host::Host;
 use crate::mail::{Via, user_of_group};
 use crate::processes::parse::parse_cmdline;
 use crate::settings::{self, Setup};
+use crate::system;
 use crate::text::{Text, clean};
 use jiff::SignedDuration;
 use std::ffi::OsStr;
@@ -165,7 +166,8 @@ fn state_of(host: &Host, pid: u32, started: &Started) -> Option<PathBuf> {
     if let Some(named) = &started.state_dir {
         return Some(folder.join(named));
     }
-    let config = started.config.as_ref().map_or_else(|| host.path(settings::FILE), |file| folder.join(file));
+    let config =
+        started.config.as_ref().map_or_else(|| host.path(system::settings_file()), |file| folder.join(file));
     if let Ok(text) = file::read_text(&config) {
         let read = settings::parse_settings(&config.to_string_lossy(), &text).ok()?;
         if let Some(named) = read.state_dir {
@@ -299,7 +301,8 @@ fn reader(case: &Case, setup: &Setup, user: &str) -> Check {
             format!("{home}/.forward sends the mail of {user} to {to}: somebody should read it there"),
         );
     }
-    let file = setup.file.as_ref().map_or(settings::FILE.to_owned(), |file| file.display().to_string());
+    let file = setup.file.clone().unwrap_or_else(system::settings_file);
+    let file = file.display();
     let alias = format!("echo '{user}: you@example.org' >> /etc/aliases && newaliases");
     let direct = format!("or name an address in {file}: [mail] to = [\"you@example.org\"]");
     let has_exim = ["/usr/sbin/exim4", "/usr/sbin/exim"].iter().any(|path| case.host.path(path).exists());

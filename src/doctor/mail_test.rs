@@ -154,8 +154,8 @@ fn everyone(envelope: &Envelope) -> String {
 /// What helps against the most common reasons.
 fn remedies(setup: &Setup, why: &str) -> Vec<String> {
     let why = why.to_lowercase();
-    let file =
-        setup.file.as_ref().map_or(crate::settings::FILE.to_owned(), |file| file.display().to_string());
+    let file = setup.file.clone().unwrap_or_else(crate::system::settings_file);
+    let file = file.display();
     let again = "then try again: watchdog doctor".to_owned();
     let nobody = ["no mail server listens", "connection refused", "no such file", "not found", "not there"];
     let first = if nobody.iter().any(|words| why.contains(words)) {

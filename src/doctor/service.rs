@@ -8,7 +8,8 @@ use crate::observe::{self, Record};
 use crate::policy::Policy;
 use crate::rule;
 use crate::schedule;
-use crate::settings::{self, Setup};
+use crate::settings::Setup;
+use crate::system;
 use crate::text::clean;
 use crate::watch::login;
 use jiff::SignedDuration;
@@ -42,7 +43,8 @@ pub fn settings(case: &Case) -> Vec<Check> {
                 "there are no settings, so nobody gets a mail: they are only kept in {}",
                 folder.display()
             );
-            let remedy = format!("printf '[mail]\\nto = [\"root\"]\\n' > {}", settings::FILE);
+            let remedy =
+                format!("printf '[mail]\\nto = [\"root\"]\\n' > {}", system::settings_file().display());
             Check::warning(NAME, says).remedy(remedy)
         }
     };

@@ -7,6 +7,7 @@ use crate::finding::{Code, Finding};
 use crate::mail::{KEPT, Outbox, OutboxStatus, Route, deliver_due};
 use crate::observe::Record;
 use crate::store::{Run, Status, WatchMark};
+use crate::system::{self, Room};
 use crate::telemetry::View;
 use crate::text::Text;
 use expect_test::{Expect, expect};
@@ -447,8 +448,13 @@ fn tried(settings: &str) -> Outcome {
     let setup = fixture.setup(settings);
     let outbox = Outbox::open(setup.state_dir.join("outbox")).unwrap();
     let route = Route::new(&setup.mail_settings(), &fixture.host.name());
-    let case =
-        Case { host: &fixture.host, setup: Ok(&setup), stored: &Stored::Nothing, ask: &ask, room: &measure };
+    let case = Case {
+        host: &fixture.host,
+        setup: Ok(&setup),
+        stored: &Stored::Nothing,
+        ask: &ask,
+        room: &system::room,
+    };
     std::thread::scope(|scope| {
         let deliver = || {
             let mailer = Outbox::at(outbox.folder());
@@ -482,8 +488,13 @@ fn a_test_mail_that_nobody_takes_is_said_to_lie_there() {
     let setup = fixture.setup("");
     let outbox = Outbox::open(setup.state_dir.join("outbox")).unwrap();
     let route = Route::new(&setup.mail_settings(), &fixture.host.name());
-    let case =
-        Case { host: &fixture.host, setup: Ok(&setup), stored: &Stored::Nothing, ask: &ask, room: &measure };
+    let case = Case {
+        host: &fixture.host,
+        setup: Ok(&setup),
+        stored: &Stored::Nothing,
+        ask: &ask,
+        room: &system::room,
+    };
     assert_eq!(through(&outbox, &case, &route, Duration::from_millis(1)), Outcome::Untried);
     let nowhere = Outbox::at(fixture.folder.path().join("none"));
     assert!(matches!(through(&nowhere, &case, &route, Duration::from_millis(1)), Outcome::Failed(_)));
@@ -494,8 +505,13 @@ fn a_check_that_breaks_is_a_line_and_takes_no_other_with_it() {
     let fixture = Fixture::new(WELL);
     let setup = fixture.setup("");
     let ask = |_: &str, _: &[&str]| -> io::Result<Output> { panic!("a fault") };
-    let case =
-        Case { host: &fixture.host, setup: Ok(&setup), stored: &Stored::Nothing, ask: &ask, room: &measure };
+    let case = Case {
+        host: &fixture.host,
+        setup: Ok(&setup),
+        stored: &Stored::Nothing,
+        ask: &ask,
+        room: &system::room,
+    };
     let mut found = Vec::new();
     examine(&case, |check| found.push((check.check, check.verdict)));
     assert!(found.contains(&("clock", Verdict::Unknown)), "{found:?}");

@@ -1,17 +1,26 @@
 //! Whether the package manager is at work: it holds a lock as long as it is.
 
 use super::Host;
-use rustix::process::{Flock, FlockType, fcntl_getlk};
-use std::fs::File;
 
 /// apt holds the first from beginning to end, dpkg the second.
+#[cfg(target_os = "linux")]
 const LOCKS: [&str; 2] = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"];
 
 /// True if packages are being installed, upgraded or removed just now. What cannot be asked is not at work.
+#[cfg(target_os = "linux")]
 #[must_use]
 pub fn is_at_work(host: &Host) -> bool {
+    use rustix::process::{Flock, FlockType, fcntl_getlk};
+    use std::fs::File;
     LOCKS.iter().any(|lock| {
         let file = File::open(host.path(lock));
         file.is_ok_and(|file| matches!(fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)), Ok(Some(_))))
     })
+}
+
+/// There is no dpkg.
+#[cfg(windows)]
+#[must_use]
+pub fn is_at_work(_host: &Host) -> bool {
+    false
 }

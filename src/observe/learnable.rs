@@ -1,6 +1,8 @@
 //! Which findings mean no more than "not known yet", and the rule each becomes.
 
 use super::Learned;
+use crate::dpkg;
+use crate::file;
 use crate::finding::{Code, Finding};
 use crate::host::Host;
 use crate::policy::Policy;
@@ -9,7 +11,6 @@ use crate::rule::{Pattern, to_toml};
 use crate::text::Text;
 use serde::Deserialize;
 use serde::de::value::StrDeserializer;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What a suggestion says in place of a reason. If it says more, a person must look at it.
@@ -144,7 +145,7 @@ fn known_place(
 fn is_open_to_all(host: &Host, path: &str) -> Result<bool, String> {
     let shown: StrDeserializer<serde::de::value::Error> = StrDeserializer::new(path);
     let bytes = Text::deserialize(shown).map_err(|error| error.to_string())?.to_bytes();
-    let path = PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes));
+    let path = dpkg::system_path(bytes);
     let mut parts: Vec<PathBuf> = path.ancestors().map(|part| host.path(part)).collect();
     // A script may be named by a link; where that leads to counts too.
     let file = host.path(&path);
@@ -154,9 +155,9 @@ fn is_open_to_all(host: &Host, path: &str) -> Result<bool, String> {
         Err(error) => return Err(format!("its file cannot be looked at: {error}")),
     }
     for part in parts {
-        match std::fs::metadata(part) {
-            Ok(found) if found.mode() & 0o002 != 0 => return Ok(true),
-            Ok(_) => {}
+        match file::others_may_write(&part) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
             Err(error) => return Err(format!("its file cannot be looked at: {error}")),
         }
     }

@@ -375,6 +375,7 @@ fn what_observing_has_not_written_yet_is_as_good_as_empty_and_nothing_else_is() 
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn what_is_no_file_is_named_as_what_it_is_and_not_waited_for() {
     let folder = folder(&[("policy.toml", "schema = 1\ninclude = [\"x.toml\"]")]);

@@ -1,10 +1,14 @@
 //! Signals, as events for the deciding thread.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use std::io;
-use std::sync::mpsc::Sender;
-use std::thread;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+pub use linux::forward;
+#[cfg(windows)]
+pub use windows::forward;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,30 +21,3 @@ pub enum Signal {
 
 /// The signals the service listens to.
 pub const WATCHED: &[Signal] = &[Signal::Stop, Signal::Reload];
-
-/// Sends each signal of these kinds on as an event.
-pub fn forward<E>(wanted: &[Signal], events: Sender<E>) -> io::Result<()>
-where
-    E: From<Signal> + Send + 'static,
-{
-    let mut numbers = Vec::new();
-    for signal in wanted {
-        match signal {
-            Signal::Stop => numbers.extend([SIGTERM, SIGINT]),
-            Signal::Reload => numbers.push(SIGHUP),
-        }
-    }
-    if numbers.is_empty() {
-        return Ok(());
-    }
-    let mut signals = Signals::new(numbers)?;
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for number in signals.forever() {
-            let signal = if number == SIGHUP { Signal::Reload } else { Signal::Stop };
-            if events.send(signal.into()).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(())
-}

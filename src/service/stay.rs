@@ -1,5 +1,6 @@
 //! The mailer as a service of its own: woken by each mail that comes into the outbox, and by the time of the next try.
 
+use super::arrivals;
 use super::mailer::Mailer;
 use super::notify::Notify;
 use super::signals::{self, Signal};
@@ -8,8 +9,6 @@ use crate::host::Host;
 use crate::mail::Outbox;
 use crate::settings::Setup;
 use anyhow::{Context, Result};
-use rustix::fs::inotify;
-use std::mem::MaybeUninit;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -147,7 +146,8 @@ fn wait_for_outbox(folder: &Path, notify: &mut Notify, inbox: &Receiver<Event>) 
 fn watch(queue: std::path::PathBuf, events: Sender<Event>) -> Result<()> {
     let run = move || {
         loop {
-            if let Err(error) = tell(&queue, &events) {
+            let tell = || events.send(Event::Mail).is_ok();
+            if let Err(error) = arrivals::tell_of_each(&queue, tell) {
                 tracing::warn!("new mails are noticed late: cannot watch {}: {error}", queue.display());
             }
             thread::sleep(AGAIN);
@@ -155,25 +155,4 @@ fn watch(queue: std::path::PathBuf, events: Sender<Event>) -> Result<()> {
     };
     thread::Builder::new().name("outbox".to_owned()).spawn(run).context("cannot start a thread")?;
     Ok(())
-}
-
-fn tell(queue: &Path, events: &Sender<Event>) -> std::io::Result<()> {
-    use inotify::{CreateFlags, ReadFlags, WatchFlags};
-    let notifier = inotify::init(CreateFlags::CLOEXEC)?;
-    let wanted = WatchFlags::MOVED_TO | WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF | WatchFlags::ONLYDIR;
-    inotify::add_watch(&notifier, queue, wanted)?;
-    // What came before we watched.
-    let _ = events.send(Event::Mail);
-    let mut buffer = [MaybeUninit::uninit(); 4096];
-    let mut reader = inotify::Reader::new(&notifier, &mut buffer);
-    loop {
-        let event = reader.next()?;
-        if event.events().intersects(ReadFlags::MOVE_SELF | ReadFlags::DELETE_SELF | ReadFlags::IGNORED) {
-            return Ok(());
-        }
-        let is_mail = event.file_name().is_none_or(|name| name.to_bytes().ends_with(b".eml"));
-        if is_mail && events.send(Event::Mail).is_err() {
-            return Ok(());
-        }
-    }
 }

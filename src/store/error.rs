@@ -1,7 +1,7 @@
 //! What can go wrong with the database, and what to do about it, in words.
 
+use crate::system;
 use rusqlite::ErrorCode;
-use rustix::fs::StatVfsMountFlags;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -89,12 +89,11 @@ fn disk(path: &Path) -> Option<StoreError> {
     // With less than this left, even a small database cannot be begun.
     const LITTLE: u64 = 256 * 1024;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+    let room = system::room(folder).ok()?;
+    if room.read_only {
         return Some(StoreError::ReadOnly(path.to_owned()));
     }
-    let has_inodes = disk.f_files == 0 || disk.f_favail > 0;
-    let is_full = disk.f_bavail.saturating_mul(disk.f_frsize) < LITTLE || !has_inodes;
+    let is_full = room.free < LITTLE || room.files == Some(0);
     is_full.then(|| StoreError::Full(path.to_owned()))
 }
 

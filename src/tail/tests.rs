@@ -256,6 +256,7 @@ fn a_line_of_more_than_a_mebibyte_is_one_line_passed_over() {
     assert_eq!((bed.read().as_str(), bed.too_long), ("c d", 2));
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_pipe_is_no_log() {
     let bed = Bed::new();

@@ -1,5 +1,6 @@
 //! What the watchdog itself costs.
 
+#[cfg(target_os = "linux")]
 use crate::processes::parse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,17 +26,28 @@ impl Cost {
     /// Measures this process.
     pub fn measure<'a>(&mut self, took: impl Iterator<Item = (&'a str, f64)>) {
         let before = self.cpu_ms;
-        let stat = std::fs::read("/proc/self/stat").unwrap_or_default();
-        let ticks = rustix::param::clock_ticks_per_second().max(1);
-        if let Some(used) = parse::parse_cpu_ticks(&stat) {
-            self.cpu_ms = used * 1000 / ticks;
+        let (cpu_ms, resident_kb) = used();
+        if let Some(cpu_ms) = cpu_ms {
+            self.cpu_ms = cpu_ms;
             self.last_pass_cpu_ms = self.cpu_ms.saturating_sub(before);
         }
-        let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-        if let Some(pages) = statm.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok())
-        {
-            self.resident_kb = pages * rustix::param::page_size() as u64 / 1024;
+        if let Some(resident_kb) = resident_kb {
+            self.resident_kb = resident_kb;
         }
         self.took_ms = took.map(|(name, ms)| (name.to_owned(), ms)).collect();
     }
 }
+
+/// The processor time in milliseconds and the memory in kilobytes of this process, as far as they can be told.
+#[cfg(target_os = "linux")]
+fn used() -> (Option<u64>, Option<u64>) {
+    let ticks = rustix::param::clock_ticks_per_second().max(1);
+    let stat = std::fs::read("/proc/self/stat").unwrap_or_default();
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: Option<u64> = statm.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse().ok());
+    let cpu_ms = parse::parse_cpu_ticks(&stat).map(|used| used * 1000 / ticks);
+    (cpu_ms, pages.map(|pages| pages * rustix::param::page_size() as u64 / 1024))
+}
+
+#[cfg(windows)]
+use crate::win32::process::own_cost as used;

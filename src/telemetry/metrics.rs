@@ -9,9 +9,8 @@ use crate::store::{self, Reader, Status};
 use anyhow::Result;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// All that is counted, at one moment.
@@ -200,8 +199,7 @@ pub fn write(file: &Path, text: &str) -> io::Result<()> {
     name.push(format!(".{}.new", std::process::id()));
     let temporary = file.with_file_name(name);
     crate::file::write_new(&temporary, text.as_bytes())?;
-    let placed = fs::set_permissions(&temporary, Permissions::from_mode(0o644))
-        .and_then(|()| fs::rename(&temporary, file));
+    let placed = crate::file::let_everybody_read(&temporary).and_then(|()| fs::rename(&temporary, file));
     placed.inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })

@@ -66,11 +66,15 @@ impl Surroundings {
     #[must_use]
     pub fn of_this_process() -> Self {
         let runtime = std::env::var("RUNTIME_DIRECTORY").unwrap_or_default();
+        #[cfg(target_os = "linux")]
+        let journal_is_there = Path::new(super::JOURNAL).exists();
+        #[cfg(windows)]
+        let journal_is_there = false;
         // Several folders of a unit are given with colons between them.
         let runtime_dir = runtime.split(':').next().map(PathBuf::from).filter(|path| path.is_absolute());
         let started_by_systemd = std::env::var_os("INVOCATION_ID").is_some();
-        let has_journal = std::env::var_os("JOURNAL_STREAM").is_some()
-            || started_by_systemd && Path::new(super::JOURNAL).exists();
+        let has_journal =
+            std::env::var_os("JOURNAL_STREAM").is_some() || started_by_systemd && journal_is_there;
         Self { runtime_dir, has_journal }
     }
 }

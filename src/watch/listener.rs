@@ -10,11 +10,19 @@
 mod check;
 mod index;
 mod learn;
+#[cfg(target_os = "linux")]
 pub mod linux;
 mod policy;
+#[cfg(windows)]
+mod windows;
 
 pub use check::without_allowed;
 pub use policy::*;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(windows)]
+use windows as system;
 
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;
@@ -78,7 +86,7 @@ impl Listener {
 /// Watches listeners.
 #[derive(Default)]
 pub struct ListenerWatch {
-    eyes: linux::Eyes,
+    eyes: system::Eyes,
 }
 
 impl Watch for ListenerWatch {

@@ -6,22 +6,34 @@
 mod check;
 mod gather;
 mod hours;
+#[cfg(target_os = "linux")]
 pub mod journal;
 mod learn;
+#[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
 mod log;
 mod policy;
+#[cfg(target_os = "linux")]
 mod record_file;
 pub mod records;
 mod source;
 pub mod ssh;
 pub mod sshd;
 pub mod stamp;
+#[cfg(windows)]
+mod windows;
 
 pub use hours::{Hours, Zone};
+#[cfg(target_os = "linux")]
 pub use linux::{accepted_by, time_zone};
 pub use policy::*;
 pub use source::{CONSOLE, Method, Source, UNCLEAR, address};
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(windows)]
+use windows as system;
 
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;
@@ -160,7 +172,7 @@ impl Watch for LoginWatch {
     type Rules = Rules;
 
     fn collect(&mut self, look: &mut Look<Rules>) -> Seen<LoginFacts> {
-        linux::collect(look)
+        system::collect(look)
     }
 
     fn check(seen: &Facts<Self>, memory: &mut Memory) -> Vec<Finding> {

@@ -5,11 +5,19 @@
 
 mod check;
 mod learn;
+#[cfg(target_os = "linux")]
 pub mod linux;
 mod policy;
 mod sustained;
+#[cfg(windows)]
+mod windows;
 
 pub use policy::*;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(windows)]
+use windows as system;
 
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;
@@ -142,7 +150,7 @@ impl Disk {
 /// Watches resources.
 #[derive(Default)]
 pub struct ResourceWatch {
-    asking: linux::disk::Asking,
+    asking: system::Asking,
 }
 
 impl Watch for ResourceWatch {
@@ -151,7 +159,7 @@ impl Watch for ResourceWatch {
     type Rules = Rules;
 
     fn collect(&mut self, look: &mut Look<Rules>) -> Seen<ResourceFacts> {
-        linux::look(look, &mut self.asking)
+        system::look(look, &mut self.asking)
     }
 
     fn check(seen: &Facts<Self>, memory: &mut Memory) -> Vec<Finding> {

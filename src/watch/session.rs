@@ -6,11 +6,20 @@
 
 mod check;
 mod learn;
+#[cfg(target_os = "linux")]
 mod linux;
 mod policy;
+#[cfg(windows)]
+mod windows;
 
+#[cfg(target_os = "linux")]
 pub use linux::{parse_environment, parse_stat};
 pub use policy::*;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(windows)]
+use windows as system;
 
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;
@@ -131,7 +140,7 @@ impl Watch for SessionWatch {
     type Rules = Rules;
 
     fn collect(&mut self, look: &mut Look<Rules>) -> Seen<SessionFacts> {
-        linux::collect(look)
+        system::collect(look)
     }
 
     fn check(seen: &Facts<Self>, _memory: &mut Memory) -> Vec<Finding> {

@@ -258,10 +258,10 @@ fn is_open_to_others(file: &File) -> io::Result<bool> {
     Ok(metadata.mode() & 0o777 & !mine != 0)
 }
 
-/// Elsewhere the installer sets who may read the settings folder.
-#[cfg(not(unix))]
-fn is_open_to_others(_file: &File) -> io::Result<bool> {
-    Ok(false)
+/// True if ordinary users may read the file.
+#[cfg(windows)]
+fn is_open_to_others(file: &File) -> io::Result<bool> {
+    crate::win32::security::others_may_read(file)
 }
 
 /// Retried unless the server said that it will not help: refused, silent and cut connections have no code at all.

@@ -2,6 +2,7 @@ use super::*;
 use crate::coverage::Gap;
 use crate::store::{Run, WatchMark};
 use expect_test::expect;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::MetadataExt;
 
 fn at(second: i64) -> Timestamp {
@@ -144,6 +145,7 @@ fn an_outbox_that_cannot_be_read_has_no_numbers() {
     assert!(text.contains("host_watchdog_mails_total 1\n") && !text.contains("outbox"), "{text}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn the_file_is_replaced_whole_and_everybody_may_read_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -521,6 +521,7 @@ fn a_log_that_is_not_there_is_found_but_not_while_it_is_rotated() {
     assert_eq!(titles(&bed.pass(LIMIT)), "source-silent the web log /var/log/nginx/access.log is not there");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn what_cannot_be_followed_is_a_gap_with_its_cure() {
     let mut bed = Bed::new();

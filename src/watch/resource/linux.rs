@@ -8,6 +8,7 @@ use super::{Cpu, Load, Pressure, ResourceFacts, Rules};
 use crate::coverage::Gap;
 use crate::text::Text;
 use crate::watch::{Look, Seen};
+pub use disk::Asking;
 use parse::Ticks;
 use serde::{Deserialize, Serialize};
 use std::io;

@@ -1,0 +1,63 @@
+//! Files and volumes.
+
+use super::text::wide;
+use std::fs::File;
+use std::io;
+use std::os::windows::io::AsRawHandle;
+use std::path::Path;
+use windows::Win32::Foundation::HANDLE;
+use windows::Win32::Storage::FileSystem::{
+    BY_HANDLE_FILE_INFORMATION, GetDiskFreeSpaceExW, GetFileInformationByHandle, GetVolumeInformationW,
+    GetVolumePathNameW, MOVEFILE_REPLACE_EXISTING, MOVEFILE_WRITE_THROUGH, MoveFileExW,
+};
+use windows::core::PCWSTR;
+
+/// Set on a volume on which nothing may be written.
+const READ_ONLY_VOLUME: u32 = 0x0008_0000;
+
+/// Renames a file over another, and returns only when it stands on the disk.
+///
+/// # Errors
+/// The system's.
+pub fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (wide(from), wide(to));
+    // SAFETY: both texts end in a zero and outlive the call.
+    unsafe {
+        MoveFileExW(
+            PCWSTR(from.as_ptr()),
+            PCWSTR(to.as_ptr()),
+            MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH,
+        )?;
+    }
+    Ok(())
+}
+
+/// The bytes that may still be written on the volume of a folder, and whether nothing may be.
+///
+/// # Errors
+/// The system's.
+pub fn room(folder: &Path) -> io::Result<(u64, bool)> {
+    let path = wide(folder);
+    let mut free = 0;
+    let mut flags = 0;
+    let mut volume = [0; 1024];
+    // SAFETY: the path ends in a zero, and all that is written to lives longer than the calls.
+    unsafe {
+        GetDiskFreeSpaceExW(PCWSTR(path.as_ptr()), Some(&raw mut free), None, None)?;
+        GetVolumePathNameW(PCWSTR(path.as_ptr()), &mut volume)?;
+        GetVolumeInformationW(PCWSTR(volume.as_ptr()), None, None, None, Some(&raw mut flags), None)?;
+    }
+    Ok((free, flags & READ_ONLY_VOLUME != 0))
+}
+
+/// The number of the volume, and that of the file on it.
+///
+/// # Errors
+/// The system's.
+pub fn id(file: &File) -> io::Result<(u64, u64)> {
+    let mut found = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: the handle is that of an open file, and what is written to lives longer than the call.
+    unsafe { GetFileInformationByHandle(HANDLE(file.as_raw_handle()), &raw mut found)? };
+    let number = u64::from(found.nFileIndexHigh) << 32 | u64::from(found.nFileIndexLow);
+    Ok((u64::from(found.dwVolumeSerialNumber), number))
+}
