@@ -9,7 +9,7 @@ pub use crate::system::Links;
 #[cfg(target_os = "linux")]
 use linux as rights;
 pub use rights::{
-    let_everybody_read, make_folder_within, make_private_folder, must_be_ours, others_may_write,
+    let_everybody_read, make_folder_within, make_private_folder, must_be_ours, others_may_replace,
     rename_durably,
 };
 #[cfg(windows)]

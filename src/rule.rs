@@ -3,10 +3,12 @@
 mod day;
 mod glob;
 mod value;
+mod windows_path;
 
 pub use day::Day;
 pub use glob::Pattern;
 pub use value::{Amount, Percent, Span};
+pub use windows_path::is_windows_path;
 
 use crate::finding::Nearest;
 use jiff::{Timestamp, tz::TimeZone};

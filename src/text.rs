@@ -2,8 +2,9 @@
 //!
 //! Process names, arguments, paths, user names and log lines are written by whoever wants to. A [`Text`] holds
 //! such bytes in a form that can be shown anywhere: no control character, no bidi mark, no line break, no byte
-//! that is not UTF-8. The form is one to one, so two different names never look the same: a backslash is
-//! doubled, everything unshowable becomes `\n`, `\t`, `\x1b`, `\xff` or `\u{202e}`.
+//! that is not UTF-8. The form is one to one, so two different names never look the same: everything unshowable becomes
+//! `\x0a`, `\x1b`, `\xff` or `\u{202e}`. A backslash stays one, so that `C:\Windows` reads as it is written; only where
+//! backslashes stand before what would then be read as such an escape, each is doubled.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::{Borrow, Cow};
@@ -33,6 +34,12 @@ impl Text {
             }
             _ => Self::new(bytes),
         }
+    }
+
+    /// Text of which this is the escaped form already; what should have been escaped is.
+    #[must_use]
+    pub fn shown(shown: &str) -> Self {
+        Self(clean(shown).into())
     }
 
     /// The escaped form.
@@ -106,8 +113,7 @@ impl Serialize for Text {
 impl<'de> Deserialize<'de> for Text {
     /// Reads the escaped form back. A facts file may come from anywhere, so what should have been escaped is.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let shown = Cow::<str>::deserialize(deserializer)?;
-        Ok(Self(clean(&shown).into()))
+        Ok(Self::shown(&Cow::<str>::deserialize(deserializer)?))
     }
 }
 
@@ -129,15 +135,26 @@ fn escape(bytes: &[u8]) -> Cow<'_, str> {
         return String::from_utf8_lossy(bytes);
     }
     let mut out = String::with_capacity(bytes.len() + 8);
+    // How many backslashes stand at the end of what is written: an odd number before an escape makes it one.
+    let mut run = 0;
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
+        let valid = chunk.valid();
+        for (at, c) in valid.char_indices() {
             if c == '\\' {
-                out.push_str("\\\\");
-            } else {
-                push_escaped(&mut out, c);
+                out.push(c);
+                run += 1;
+                continue;
             }
+            let reads_as_escape = || escaped(valid.get(at..).unwrap_or_default()).is_some();
+            if run > 0 && (!is_showable(c) || reads_as_escape()) {
+                out.extend(std::iter::repeat_n('\\', run));
+            }
+            run = 0;
+            push_escaped(&mut out, c);
         }
         for byte in chunk.invalid() {
+            out.extend(std::iter::repeat_n('\\', run));
+            run = 0;
             let _ = write!(out, "\\x{byte:02x}");
         }
     }
@@ -147,9 +164,6 @@ fn escape(bytes: &[u8]) -> Cow<'_, str> {
 fn push_escaped(out: &mut String, c: char) {
     // Writing to a String cannot fail.
     let _ = match c {
-        '\n' => out.write_str("\\n"),
-        '\r' => out.write_str("\\r"),
-        '\t' => out.write_str("\\t"),
         c if is_showable(c) => out.write_char(c),
         c if c.is_ascii() => write!(out, "\\x{:02x}", u32::from(c)),
         c => write!(out, "\\u{{{:x}}}", u32::from(c)),
@@ -174,31 +188,40 @@ fn is_showable(c: char) -> bool {
 fn unescape(shown: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(shown.len());
     let mut rest = shown;
-    while let Some((before, after)) = rest.split_once('\\') {
+    while let Some(at) = rest.find('\\') {
+        let (before, from) = rest.split_at(at);
         out.extend_from_slice(before.as_bytes());
-        let (bytes, left) = unescape_one(after).unwrap_or((vec![b'\\'], after));
-        out.extend_from_slice(&bytes);
-        rest = left;
+        let after = from.trim_start_matches('\\');
+        let run = from.len() - after.len();
+        rest = after;
+        match escaped(after) {
+            None => out.extend(std::iter::repeat_n(b'\\', run)),
+            Some((bytes, length)) => {
+                out.extend(std::iter::repeat_n(b'\\', run / 2));
+                if run % 2 == 1 {
+                    out.extend_from_slice(&bytes);
+                    rest = after.get(length..).unwrap_or_default();
+                }
+            }
+        }
     }
     out.extend_from_slice(rest.as_bytes());
     out
 }
 
-fn unescape_one(after: &str) -> Option<(Vec<u8>, &str)> {
-    let single = |byte: u8| Some((vec![byte], after.get(1..)?));
-    match after.as_bytes().first()? {
-        b'\\' => single(b'\\'),
-        b'n' => single(b'\n'),
-        b'r' => single(b'\r'),
-        b't' => single(b'\t'),
-        b'x' => Some((vec![u8::from_str_radix(after.get(1..3)?, 16).ok()?], after.get(3..)?)),
-        b'u' => {
-            let (hex, left) = after.strip_prefix("u{")?.split_once('}')?;
-            let c = char::from_u32(u32::from_str_radix(hex, 16).ok()?)?;
-            Some((c.to_string().into_bytes(), left))
-        }
-        _ => None,
+/// What an escape stands for, and its length, given the text behind its backslash. Only what is never shown as itself
+/// has one: `\x64` is a backslash and a name.
+pub(crate) fn escaped(after: &str) -> Option<(Vec<u8>, usize)> {
+    let is_hex = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = |digits: &str| u32::from_str_radix(digits, 16).ok().filter(|_| is_hex(digits));
+    if let Some(rest) = after.strip_prefix('x') {
+        let byte = u8::try_from(number(rest.get(..2)?)?).ok()?;
+        let is_shown = byte.is_ascii() && is_showable(char::from(byte));
+        return (!is_shown).then(|| (vec![byte], 3));
     }
+    let (digits, _) = after.strip_prefix("u{")?.split_once('}')?;
+    let c = char::from_u32(number(digits)?).filter(|c| !is_showable(*c))?;
+    Some((c.to_string().into_bytes(), digits.len() + 3))
 }
 
 #[cfg(test)]
@@ -210,11 +233,14 @@ mod tests {
     fn what_cannot_be_shown_is_escaped() {
         for (raw, shown) in [
             (&b"nginx"[..], "nginx"),
-            (b"a\nb\tc\r", "a\\nb\\tc\\r"),
+            (b"a\nb\tc\r", "a\\x0ab\\x09c\\x0d"),
             (b"\x1b[31mred", "\\x1b[31mred"),
             (b"caf\xc3\xa9 \xff", "café \\xff"),
             ("user\u{202e}gpj.exe".as_bytes(), "user\\u{202e}gpj.exe"),
-            (b"C:\\x41", "C:\\\\x41"),
+            (b"C:\\new\\tmp\\x64\\u{41}", "C:\\new\\tmp\\x64\\u{41}"),
+            (b"\\\\server\\share", "\\\\server\\share"),
+            (b"dev-by\\x1b", "dev-by\\\\x1b"),
+            (b"a\\\\\x1b", "a\\\\\\\\\\x1b"),
             ("\u{85}\u{2028}\u{feff}\u{a0}".as_bytes(), "\\u{85}\\u{2028}\\u{feff}\\u{a0}"),
         ] {
             assert_eq!(Text::new(raw).as_str(), shown);
@@ -239,6 +265,11 @@ mod tests {
             let text = Text::new(&bytes);
             prop_assert!(text.chars().all(is_showable));
             prop_assert_eq!(text.to_bytes(), bytes);
+        }
+
+        #[test]
+        fn backslashes_before_escapes_are_told_from_escapes(shown in "[\\\\xu{}1be2\u{1b}\u{202e}]{0,12}") {
+            prop_assert_eq!(Text::new(&shown).to_bytes(), shown.into_bytes());
         }
 
         #[test]

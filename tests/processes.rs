@@ -59,7 +59,7 @@ fn a_process_whose_name_is_not_utf8_is_seen() {
     let comm = format!("/proc/{}/comm", running.pid());
     wait_for("the name", || std::fs::read(&comm).is_ok_and(|name| name.starts_with(b"\xff")));
     let process = seen(running.pid());
-    assert_eq!(process.name, "\\xff) R 2 (\\n");
+    assert_eq!(process.name, "\\xff) R 2 (\\x0a");
     assert_eq!(process.parent, std::process::id());
     assert_eq!(process.script.unwrap(), Text::new(folder.path().join("x.sh").as_os_str().as_bytes()));
 }
@@ -72,7 +72,7 @@ fn a_file_name_of_controls_and_arguments_of_a_hundred_kilobytes_come_out_harmles
     command.arg0("<script>\n\x1b]0;x\x07").args(["60", "--"]).arg("0s").env_clear();
     let running = start(&mut command, &exe);
     assert_eq!(seen(running.pid()).exe, path_of(&exe));
-    assert_eq!(seen(running.pid()).args.first().unwrap(), "<script>\\n\\x1b]0;x\\x07");
+    assert_eq!(seen(running.pid()).args.first().unwrap(), "<script>\\x0a\\x1b]0;x\\x07");
 
     let exe = sleeper(&folder, b"bash-like");
     copy_program("/bin/bash", &exe);
@@ -88,7 +88,7 @@ fn a_file_name_of_controls_and_arguments_of_a_hundred_kilobytes_come_out_harmles
     let output = watchdog(&["check", "--policy", policy.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("a\\n\\x1b[31m<b>\\xff"), "{text}");
+    assert!(text.contains("a\\x0a\\x1b[31m<b>\\xff"), "{text}");
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
 }
 

@@ -223,7 +223,7 @@ fn each_alert_is_one_record_of_the_journal_whatever_a_process_is_called() {
     let _evil = evil(state.0.path());
     state.once();
     let record = fields(&received(&journal));
-    let subject = format!("{}/evil\"}} 1\\nforged 1", state.0.path().display());
+    let subject = format!("{}/evil\"}} 1\\x0aforged 1", state.0.path().display());
     assert_eq!(record["WATCHDOG_CODE"], "unknown-process");
     assert!(record["WATCHDOG_SUBJECT"].contains(&subject), "{record:?}");
     assert!(record["MESSAGE"].starts_with("urgent: "), "{record:?}");
@@ -270,7 +270,7 @@ fn systemds_own_journal_takes_a_record_with_its_fields() {
     let [entry] = &entries()[..] else { panic!("more than one record") };
     assert_eq!(entry["WATCHDOG_CODE"], "unknown-process");
     assert_eq!(entry["SYSLOG_IDENTIFIER"], "host-watchdog");
-    assert!(entry["WATCHDOG_SUBJECT"].as_str().unwrap().contains("/evil\"} 1\\nforged 1"), "{entry}");
+    assert!(entry["WATCHDOG_SUBJECT"].as_str().unwrap().contains("/evil\"} 1\\x0aforged 1"), "{entry}");
     assert!(entry["MESSAGE"].as_str().unwrap().starts_with("urgent: "), "{entry}");
 }
 
@@ -291,7 +291,7 @@ fn each_alert_is_one_line_of_the_syslog() {
         line.contains(" opened [watchdog@32473 code=\"unknown-process\" severity=\"urgent\" subject=\""),
         "{line}"
     );
-    assert!(line.contains("/evil\\\"} 1\\\\nforged 1"), "{line}");
+    assert!(line.contains("/evil\\\"} 1\\\\x0aforged 1"), "{line}");
 }
 
 /// A log that nobody reads, and a file that cannot be written: the service goes on, and counts what was lost.

@@ -325,7 +325,7 @@ mod tests {
         let aliases =
             b"# root: nobody\npostmaster: root\nRoot : alice,\n\tbob@example.org\nempty:\n\"x y\": z\n";
         let to = |user| parse_aliases(aliases, user).map(|to| to.to_string());
-        assert_eq!(to("root").as_deref(), Some("alice,\\tbob@example.org"));
+        assert_eq!(to("root").as_deref(), Some("alice,\\x09bob@example.org"));
         assert_eq!(to("postmaster").as_deref(), Some("root"));
         assert_eq!(to("x y").as_deref(), Some("z"));
         assert_eq!((to("empty"), to("nobody")), (None, None));

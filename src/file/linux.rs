@@ -4,7 +4,7 @@ use rustix::fs::OFlags;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The bit that gives what is made in a folder the folder's group.
 const SHARED: u32 = 0o2000;
@@ -103,10 +103,15 @@ pub fn must_be_ours(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, fault))
 }
 
-/// True if everybody may write this file, or in this folder.
+/// True if everybody may write this file, or one of the folders above it, which are named behind it.
 ///
 /// # Errors
 /// The system's.
-pub fn others_may_write(path: &Path) -> io::Result<bool> {
-    Ok(fs::metadata(path)?.mode() & 0o002 != 0)
+pub fn others_may_replace(file_and_folders: &[PathBuf]) -> io::Result<bool> {
+    for part in file_and_folders {
+        if fs::metadata(part)?.mode() & 0o002 != 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

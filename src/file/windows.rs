@@ -3,7 +3,7 @@
 use crate::win32;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Nothing: what is renamed here lies in one folder, whose rights both files have.
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
@@ -63,10 +63,23 @@ pub fn must_be_ours(path: &Path) -> io::Result<()> {
     win32::security::must_be_ours(path)
 }
 
-/// True if ordinary users may write this file, or in this folder.
+/// True if ordinary users may write this file, or put another in its place; the folders above it are named behind it.
+///
+/// What counts is what the lists of rights give to groups that hold anybody: Everyone, Authenticated Users, Users,
+/// Guests, Interactive, Network and a domain's users. A right of one user is that user's own, as on Linux. The file:
+/// nobody may write or delete it or change its rights. Its own folder: nobody may add files, as programs load what lies
+/// beside them. Each folder above: nobody may delete or rename what is in it, or change its rights; that users may make
+/// folders of their own in `C:\` puts nothing in another's place.
 ///
 /// # Errors
 /// The system's.
-pub fn others_may_write(path: &Path) -> io::Result<bool> {
-    win32::security::others_may_write(path)
+pub fn others_may_replace(file_and_folders: &[PathBuf]) -> io::Result<bool> {
+    use win32::security::Way;
+    for (at, part) in file_and_folders.iter().enumerate() {
+        let way = if at < 2 { Way::Write } else { Way::Replace };
+        if win32::security::others_may(part, way)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -7,10 +7,9 @@ use crate::finding::{Code, Finding};
 use crate::host::Host;
 use crate::policy::Policy;
 use crate::processes::script::NO_ARGUMENTS;
-use crate::rule::{Pattern, to_toml};
+use crate::rule::{Pattern, is_windows_path, to_toml};
 use crate::text::Text;
-use serde::Deserialize;
-use serde::de::value::StrDeserializer;
+use crate::watch::listener::KERNEL as KERNEL_ITSELF;
 use std::path::{Path, PathBuf};
 
 /// What a suggestion says in place of a reason. If it says more, a person must look at it.
@@ -118,8 +117,12 @@ fn known_place(
     script: Option<&Pattern>,
     container: bool,
 ) -> Result<(), String> {
+    let is_path = |name: &str| name.starts_with('/') || is_windows_path(name);
     let exe = exe.map(Pattern::as_str).unwrap_or_default();
-    if !exe.starts_with('/') {
+    if exe == KERNEL_ITSELF {
+        return Ok(());
+    }
+    if !is_path(exe) {
         return Err("it has no file of its own".to_owned());
     }
     if script.is_some_and(|script| script.as_str() == "(standard input)") {
@@ -128,12 +131,12 @@ fn known_place(
     if script.is_some_and(|script| script.as_str() == NO_ARGUMENTS) {
         return Err("it shows no arguments, so what it runs can be anything".to_owned());
     }
-    if script.is_some_and(|script| !script.as_str().starts_with(['/', '-', '('])) {
+    if script.is_some_and(|script| !is_path(script.as_str()) && !script.as_str().starts_with(['-', '('])) {
         return Err("where its script lies is not known".to_owned());
     }
     // A path within a container is none of ours, and its rule holds in containers only.
     let paths = [Some(exe), script.map(Pattern::as_str)];
-    for path in paths.into_iter().flatten().filter(|path| path.starts_with('/') && !container) {
+    for path in paths.into_iter().flatten().filter(|path| is_path(path) && !container) {
         if is_open_to_all(host, path)? {
             return Err("it comes from a place where anybody may put a file".to_owned());
         }
@@ -141,25 +144,17 @@ fn known_place(
     Ok(())
 }
 
-/// True if everybody may write this file, or one of the folders above it.
+/// True if everybody may write this file, or put another in its place.
 fn is_open_to_all(host: &Host, path: &str) -> Result<bool, String> {
-    let shown: StrDeserializer<serde::de::value::Error> = StrDeserializer::new(path);
-    let bytes = Text::deserialize(shown).map_err(|error| error.to_string())?.to_bytes();
-    let path = dpkg::system_path(bytes);
-    let mut parts: Vec<PathBuf> = path.ancestors().map(|part| host.path(part)).collect();
-    // A script may be named by a link; where that leads to counts too.
+    let literal = Pattern::from(path).as_literal().ok_or("it stands for more than one file")?;
+    let path = dpkg::system_path(Text::shown(&literal).to_bytes());
+    let unseen = |error| format!("its file cannot be looked at: {error}");
     let file = host.path(&path);
-    match file.canonicalize() {
-        Ok(real) if real == file => {}
-        Ok(real) => parts.extend(real.ancestors().map(Path::to_owned)),
-        Err(error) => return Err(format!("its file cannot be looked at: {error}")),
-    }
-    for part in parts {
-        match file::others_may_write(&part) {
-            Ok(true) => return Ok(true),
-            Ok(false) => {}
-            Err(error) => return Err(format!("its file cannot be looked at: {error}")),
-        }
-    }
-    Ok(false)
+    let real = file.canonicalize().map_err(unseen)?;
+    let parts: Vec<PathBuf> = path.ancestors().map(|part| host.path(part)).collect();
+    // A script may be named by a link; where that leads to counts too.
+    let others: Vec<PathBuf> =
+        if real == file { Vec::new() } else { real.ancestors().map(Path::to_owned).collect() };
+    Ok(file::others_may_replace(&parts).map_err(unseen)?
+        || file::others_may_replace(&others).map_err(unseen)?)
 }

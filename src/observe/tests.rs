@@ -77,7 +77,7 @@ fn what_is_only_not_known_is_learned_in_its_narrowest_form() {
     .assert_eq(&rule.toml);
     for (finding, words) in [
         (process("exe = \"/home/alice/app\""), "process /home/alice/app"),
-        (process("exe = '/usr/bin/st\\x2ar\\n'"), "process /usr/bin/st\\x2ar\\n"),
+        (process("exe = '/usr/bin/st\\x2ar\\x0a'"), "process /usr/bin/st\\x2ar\\x0a"),
         (
             process("exe = \"/usr/bin/app\"\nscript = \"/home/alice/app\"\nusers = [\"a\"]"),
             "process /usr/bin/app running /home/alice/app, as a",

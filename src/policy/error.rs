@@ -35,12 +35,12 @@ impl PolicyError {
         let gutter = " ".repeat(number.to_string().len());
         // A line so long that its caret would be out of sight helps nobody.
         let shown = if line.len() > 400 {
-            "(a very long line)".into()
+            "(a very long line)".to_owned()
         } else {
-            text::clean(line).replace("\\t", " ")
+            text::clean(&line.replace('\t', " ")).into_owned()
         };
-        let mut out =
-            format!("{file}:{number}:{}: {}", before + 1, text::clean(message.trim()).replace("\\n", "\n  "));
+        let message: Vec<_> = message.trim().split('\n').map(text::clean).collect();
+        let mut out = format!("{file}:{number}:{}: {}", before + 1, message.join("\n  "));
         if line.len() <= 400 && line.is_ascii() || line.chars().count() <= 200 {
             let caret = "^".repeat(marked.chars().count().max(1));
             out += &format!("\n{gutter} |\n{number} | {shown}\n{gutter} | {}{caret}", " ".repeat(before));

@@ -386,7 +386,7 @@ fn what_is_no_file_is_named_as_what_it_is_and_not_waited_for() {
         error.replace(&format!("{}/", folder.path().display()), "")
     };
     std::os::unix::fs::symlink("gone\n.toml", &x).unwrap();
-    assert_eq!(error(), "cannot read x.toml: it is a link to gone\\n.toml, which is not there");
+    assert_eq!(error(), "cannot read x.toml: it is a link to gone\\x0a.toml, which is not there");
     rustix::fs::mknodat(rustix::fs::CWD, &x, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     assert_eq!(error(), "cannot read x.toml: it is a pipe, a socket or a device, not a file");
     fs::create_dir(&x).unwrap();

@@ -1,5 +1,6 @@
 //! A name in a rule that may hold `*` for any run of characters.
 
+use super::windows_path::{Written, fold, is_windows_path};
 use serde::{Deserialize, Serialize};
 
 /// A literal with `*` for anything. A star that is meant literally is written `\x2a`.
@@ -11,7 +12,32 @@ impl Pattern {
     /// The pattern that matches just `text`.
     #[must_use]
     pub fn literal(text: &str) -> Self {
-        Self(text.replace('*', "\\x2a"))
+        let mut pattern = String::with_capacity(text.len());
+        let mut run = 0;
+        for (at, c) in text.char_indices() {
+            let rest = text.get(at..).unwrap_or_default();
+            // Backslashes before a star, or before what would be read as one, are doubled: an odd number makes it one.
+            if rest.starts_with(['*', 'x']) && (c == '*' || rest.starts_with(STAR)) {
+                pattern.extend(std::iter::repeat_n('\\', run));
+            }
+            run = if c == '\\' { run + 1 } else { 0 };
+            if c == '*' {
+                pattern.push('\\');
+                pattern.push_str(STAR);
+            } else {
+                pattern.push(c);
+            }
+        }
+        Self(pattern)
+    }
+
+    /// The text, in its shown form, if just one fits.
+    #[must_use]
+    pub fn as_literal(&self) -> Option<String> {
+        match <[String; 1]>::try_from(parts(&self.0)) {
+            Ok([literal]) => Some(literal),
+            Err(_) => None,
+        }
     }
 
     /// As written in the policy.
@@ -20,20 +46,34 @@ impl Pattern {
         &self.0
     }
 
-    /// True if `text` fits and no `*` had to stand for a `/`: for paths.
+    /// True if `text` fits and no `*` had to stand for what parts folders: for paths. Those of Windows are compared as
+    /// Windows does, without case and with `\` and `/` alike.
     #[must_use]
     pub fn matches_path(&self, text: &str) -> bool {
-        if self.is_plain() {
-            return self.0 == text;
+        if self.0 == text && self.is_plain() {
+            return true;
         }
-        self.0.matches('/').count() == text.matches('/').count()
-            && self.0.split('/').zip(text.split('/')).all(|(pattern, part)| matches(pattern, part))
+        if is_windows_path(text) {
+            return matches_parts(
+                '\\',
+                &fold(&self.0, Written::InARule),
+                &fold(text, Written::ByUs),
+                matches_folded,
+            );
+        }
+        !self.is_plain() && matches_parts('/', &self.0, text, matches)
     }
 
-    /// True if `text` fits.
+    /// True if `text` fits. A path of Windows is compared as one.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        if self.is_plain() { self.0 == text } else { matches(&self.0, text) }
+        if self.is_plain() && self.0 == text {
+            return true;
+        }
+        if is_windows_path(text) {
+            return matches_folded(&fold(&self.0, Written::InARule), &fold(text, Written::ByUs));
+        }
+        !self.is_plain() && matches(&self.0, text)
     }
 
     /// Most patterns are just a name, and are compared in every pass with everything there is.
@@ -42,16 +82,33 @@ impl Pattern {
     }
 }
 
+/// What stands behind a backslash for a star that is meant literally.
+const STAR: &str = "x2a";
+
+/// Folder by folder, so that no `*` stands for more than one.
+fn matches_parts(between: char, pattern: &str, text: &str, matches: fn(&str, &str) -> bool) -> bool {
+    pattern.matches(between).count() == text.matches(between).count()
+        && pattern.split(between).zip(text.split(between)).all(|(pattern, part)| matches(pattern, part))
+}
+
 impl From<&str> for Pattern {
     fn from(written: &str) -> Self {
         Self(written.to_owned())
     }
 }
 
+fn matches(pattern: &str, text: &str) -> bool {
+    matches_all(parts(pattern), text)
+}
+
+/// No Windows path holds a star, so none is meant literally.
+fn matches_folded(pattern: &str, text: &str) -> bool {
+    matches_all(pattern.split('*').map(str::to_owned).collect(), text)
+}
+
 /// The first part must begin the text, the last must end it, those between are taken leftmost: linear, so a
 /// hostile name cannot make it slow.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = parts(pattern);
+fn matches_all(mut parts: Vec<String>, text: &str) -> bool {
     let Some(last) = parts.pop() else { return text.is_empty() };
     let Some((first, middle)) = parts.split_first() else { return text == last };
     let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
@@ -62,26 +119,35 @@ fn matches(pattern: &str, text: &str) -> bool {
     rest.ends_with(last.as_str())
 }
 
-/// The literal parts between the stars. A doubled backslash is one that was in the text, so that `\\\\x2a` is not a
-/// literal star.
+/// The literal parts between the stars. A star behind an odd number of backslashes is one of the text.
 fn parts(pattern: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
+    let mut parts = Vec::new();
+    let mut part = String::new();
     let mut rest = pattern;
     while let Some(c) = rest.chars().next() {
-        let (literal, length) = match c {
-            '*' => {
-                parts.push(String::new());
-                ("", 1)
+        if c != '\\' {
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
+            if c == '*' {
+                parts.push(std::mem::take(&mut part));
+            } else {
+                part.push(c);
             }
-            '\\' if rest.starts_with("\\\\") => ("\\\\", 2),
-            '\\' if rest.starts_with("\\x2a") => ("*", 4),
-            c => (rest.get(..c.len_utf8()).unwrap_or_default(), c.len_utf8()),
-        };
-        if let Some(part) = parts.last_mut() {
-            part.push_str(literal);
+            continue;
         }
-        rest = rest.get(length..).unwrap_or_default();
+        let after = rest.trim_start_matches('\\');
+        let run = rest.len() - after.len();
+        let (run, star) = match after.strip_prefix(STAR) {
+            Some(behind) if run % 2 == 1 => (run / 2, Some(behind)),
+            Some(_) => (run / 2, None),
+            None => (run, None),
+        };
+        part.extend(std::iter::repeat_n('\\', run));
+        if star.is_some() {
+            part.push('*');
+        }
+        rest = star.unwrap_or(after);
     }
+    parts.push(part);
     parts
 }
 
@@ -117,10 +183,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_literal_matches_itself_and_nothing_else(text in "[a*\\\\x2/]{0,12}", other in "[a*\\\\x2/]{0,12}") {
+            // On Windows more than one name means the same file: see windows_path.rs.
+            prop_assume!(!text.starts_with("\\\\") && !other.starts_with("\\\\"));
             let text = crate::text::Text::new(&text);
             let other = crate::text::Text::new(&other);
             let literal = Pattern::literal(&text);
             prop_assert!(literal.matches(&text) && literal.matches_path(&text));
+            let shown = literal.as_literal();
+            prop_assert_eq!(shown.as_deref(), Some(text.as_str()));
             prop_assert_eq!(literal.matches(&other), text == other);
         }
     }

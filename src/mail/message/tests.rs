@@ -118,7 +118,7 @@ fn no_text_reaches_a_header_but_as_text() {
     assert_eq!(
         parsed.subject(),
         Some(
-            "a\\r\\nBcc: eve@example.org\\n\\n<html>\\u{202e}gpj\\x00\\x1b[2J =\\x3futf-8?Q?=0AX-Evil:_1?=\\u{2028}b"
+            "a\\x0d\\x0aBcc: eve@example.org\\x0a\\x0a<html>\\u{202e}gpj\\x00\\x1b[2J =\\x3futf-8?Q?=0AX-Evil:_1?=\\u{2028}b"
         )
     );
     assert_eq!(parsed.from().unwrap().first().unwrap().address(), Some("watchdog@localhost"));
@@ -144,7 +144,7 @@ fn a_huge_hostile_body_arrives_as_it_is_shown() {
         ["x".repeat(100_000), "\0\u{202e}\r\x1b]0;evil\x07".to_owned(), "é".repeat(500_000), ".".to_owned()];
     let message = composed(&letter("s", &lines.join("\n")));
     assert!(message.is_ascii() && message.split("\r\n").all(|line| line.len() <= 78));
-    let shown = [&*lines[0], "\\x00\\u{202e}\\r\\x1b]0;evil\\x07", &*lines[2], "."].join("\n") + "\n";
+    let shown = [&*lines[0], "\\x00\\u{202e}\\x0d\\x1b]0;evil\\x07", &*lines[2], "."].join("\n") + "\n";
     assert_eq!(read(&message).1, shown);
 }
 

@@ -136,11 +136,10 @@ fn what_is_wrong_is_said_with_a_caret() {
     check(
         "[mail.smtp]\nhost = \"mail.example.org\\r\\nQUIT\"",
         &expect![[r#"
-        watchdog.toml:2:8: "mail.example.org\r
-          QUIT" is not a host: write a name like "mail.example.org", or an IP address
-          |
-        2 | host = "mail.example.org\r\nQUIT"
-          |        ^^^^^^^^^^^^^^^^^^^^^^^^^^"#]],
+            watchdog.toml:2:8: "mail.example.org\x0d\x0aQUIT" is not a host: write a name like "mail.example.org", or an IP address
+              |
+            2 | host = "mail.example.org\r\nQUIT"
+              |        ^^^^^^^^^^^^^^^^^^^^^^^^^^"#]],
     );
     check(
         "[mail.smtp]\nport = 0",

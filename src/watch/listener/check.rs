@@ -1,7 +1,7 @@
 //! Comparing listening sockets with the rules.
 
 use super::index::{RuleIndex, SocketIndex};
-use super::{Bind, Listener, ListenerFacts, ListenerRule, Ports, Protocol, Rules, learn};
+use super::{Bind, KERNEL, Listener, ListenerFacts, ListenerRule, Ports, Protocol, Rules, learn};
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::{Executable, Process};
 use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
@@ -80,7 +80,8 @@ fn name(process: &Process) -> Option<String> {
     match &process.exe {
         Executable::Path(path) | Executable::Deleted(path) => Some(path.to_string()),
         Executable::Memory(name) => Some(format!("memfd:{name}")),
-        Executable::Kernel | Executable::Unreadable(_) => None,
+        Executable::Kernel => Some(KERNEL.to_owned()),
+        Executable::Unreadable(_) => None,
     }
 }
 
@@ -279,6 +280,7 @@ fn title(door: &Door, owner: Option<&Process>, count: usize, facts: &ListenerFac
     };
     let mut title = format!("{what} on {place} {verb} ");
     match (&door.exe, owner) {
+        (Some(_), Some(owner)) if owner.exe == Executable::Kernel => title += "opened by the kernel itself",
         (Some(exe), Some(owner)) => {
             let _ = write!(title, "opened by {exe}");
             if let Some(code_from) = code_from(owner) {
@@ -306,6 +308,9 @@ fn title(door: &Door, owner: Option<&Process>, count: usize, facts: &ListenerFac
 fn note(door: &Door, facts: &ListenerFacts) -> Option<&'static str> {
     if door.ports == Ports::Ephemeral {
         return Some("the system chose the port: often a client that waits for its answer");
+    }
+    if door.exe.as_deref() == Some(KERNEL) {
+        return Some("the kernel answers there for a service: file sharing, or http.sys for IIS and WinRM");
     }
     (door.exe.is_none() && facts.sees_all).then_some(
         "it is the kernel's own (WireGuard, NFS and the like), or of a process that hides what it has open",

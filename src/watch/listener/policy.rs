@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
+/// What a rule calls the owner of a socket that the system's own kernel has open: on Windows file sharing, and http.sys
+/// for IIS and WinRM.
+pub const KERNEL: &str = "(kernel)";
+
 /// What a policy says of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rules {
@@ -25,7 +29,7 @@ pub struct ListenerRule {
     pub bind: Bind,
     /// The ports it may listen on: a number, `"8000-8010"`, or `"ephemeral"`, the ports that the system hands out.
     pub port: Ports,
-    /// The executable that must own it; none named: any. Of memory, `memfd:NAME`.
+    /// The executable that must own it; none named: any. Of memory, `memfd:NAME`; the kernel itself is `(kernel)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exe: Option<Pattern>,
     /// The script an interpreter runs. A rule that names an executable and no script allows it to run none.

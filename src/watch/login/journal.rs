@@ -194,7 +194,7 @@ mod tests {
         let list = serde_json::to_string(&message.to_vec()).unwrap();
         let entries = parse_journal(line(&list).as_bytes());
         let Some(Message::Failed(attempt)) = &entries[0].message else { panic!("not read") };
-        assert_eq!((attempt.user.as_str(), attempt.from.as_str()), ("\\xff\\n", "192.0.2.1"));
+        assert_eq!((attempt.user.as_str(), attempt.from.as_str()), ("\\xff\\x0a", "192.0.2.1"));
     }
 
     proptest! {

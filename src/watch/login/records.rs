@@ -290,7 +290,7 @@ mod tests {
     fn names_in_records_are_made_harmless() {
         let mut bytes = record(6, 7, "ssh:notty", "a\x1b[2Jb\n", "h", [0; 4], NOON);
         bytes[44 + 7] = 0xff;
-        assert_eq!(parse_btmp(&bytes, now()).records[0].user, "a\\x1b[2Jb\\n\\xff");
+        assert_eq!(parse_btmp(&bytes, now()).records[0].user, "a\\x1b[2Jb\\x0a\\xff");
     }
 
     fn wtmpdb(path: &Path, rows: &[(i64, i64, &str, i64, &str, &str, &str)]) {

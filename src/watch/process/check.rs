@@ -171,7 +171,7 @@ impl Refused<'_> {
             State::Modified => format!("{}, but the file is not as the package brought it", package.name),
             State::Unknown => format!("{}, not verified", package.name),
         });
-        let parent = facts.processes.iter().find(|process| process.pid == first.parent);
+        let parent = facts.processes.iter().find(|process| process.pid == first.parent && first.parent != 0);
         Finding::new(Code::UnknownProcess, subject(first), title)
             .with("executable", &what)
             .with("code from", code_from)

@@ -1,6 +1,6 @@
 //! What a policy says of processes: `[[process]]`.
 
-use crate::rule::{Amount, Day, Pattern, Placed, Rule};
+use crate::rule::{Amount, Day, Pattern, Placed, Rule, is_windows_path};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// What a rule calls the executable of a process that hides it even from root.
@@ -17,20 +17,20 @@ pub struct Rules {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProcessRule {
-    /// The executable's path; `*` stands for anything but a slash. Of memory,
+    /// The executable's path; `*` stands for anything but what parts folders. Of memory,
     /// `memfd:NAME`; of one that hides it even from root, `(unreadable)`.
     #[serde(deserialize_with = "executable")]
     pub exe: Pattern,
     /// The script an interpreter runs; `*` stands for anything. Without it an interpreter may run none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Pattern>,
-    /// The executable must be an unmodified file of this package, of any version.
+    /// The executable must be an unmodified file of this package, of any version; on Windows, of this signer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
     /// The users it may run as; none named: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
-    /// The systemd unit it must belong to.
+    /// The systemd unit it must belong to; on Windows the services that run in it, `Dnscache` or `BFE+mpssvc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Pattern>,
     /// How many may and must run.
@@ -65,7 +65,10 @@ impl Rule for ProcessRule {
 /// A rule whose executable can never match is a typo.
 fn executable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::Error> {
     let written = String::deserialize(deserializer)?;
-    let can_match = written.starts_with(['/', '*']) || written.starts_with("memfd:") || written == UNREADABLE;
+    let can_match = written.starts_with(['/', '*'])
+        || is_windows_path(&written)
+        || written.starts_with("memfd:")
+        || written == UNREADABLE;
     if can_match {
         return Ok(Pattern::from(written.as_str()));
     }

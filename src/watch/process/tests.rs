@@ -227,7 +227,7 @@ fn the_whole_finding_is_what_json_prints() {
     process.args = vec!["/tmp/x".into(), Text::new(b"--evil\n\x1b[2J<b>\xff")];
     process.unit = Some("cron.service".into());
     let finding = findings(&facts(vec![process]), "").pop().unwrap();
-    expect![[r##"
+    expect![[r#"
         {
           "code": "unknown-process",
           "severity": "urgent",
@@ -240,13 +240,13 @@ fn the_whole_finding_is_what_json_prints() {
             "pid": [
               4711
             ],
-            "arguments": "/tmp/x --evil\\n\\x1b[2J<b>\\xff",
+            "arguments": "/tmp/x --evil\\x0a\\x1b[2J<b>\\xff",
             "calls itself": "x",
             "started": "2026-11-18T10:50:00Z",
             "unit": "cron.service"
           },
           "suggest": "[[process]]\nexe   = \"/tmp/x\"\nusers = [\"alice\"]\nwhy   = \"…\"\n"
-        }"##]]
+        }"#]]
     .assert_eq(&serde_json::to_string_pretty(&finding).unwrap());
 }
 

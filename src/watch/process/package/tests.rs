@@ -26,7 +26,7 @@ fn a_file_that_is_replaced_is_seen_to_be_modified_and_after_its_upgrade_not() {
     let exes = ["/usr/bin/app", "/usr/bin/local", "/usr/bin/odd\\name"];
     assert_eq!(
         of(&mut packages, &host, &exes),
-        ["/usr/bin/app app Unmodified", "/usr/bin/odd\\\\name app Unknown"]
+        ["/usr/bin/app app Unmodified", "/usr/bin/odd\\name app Unknown"]
     );
     put("usr/bin/app", "h4cked!");
     assert_eq!(of(&mut packages, &host, &exes[..1]), ["/usr/bin/app app Modified"]);
