@@ -8,7 +8,7 @@ use crate::text::Text;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The watched host.
 #[derive(Debug, Clone)]
@@ -63,9 +63,13 @@ impl Host {
     pub fn path(&self, absolute: impl AsRef<Path>) -> PathBuf {
         let absolute = absolute.as_ref();
         if self.is_this() {
-            return absolute.to_owned();
+            return system::own_path(absolute);
         }
-        self.root.join(absolute.strip_prefix("/").unwrap_or(absolute))
+        // Only the names count: neither a root nor a drive leads out of the folder.
+        let names = absolute
+            .components()
+            .filter(|part| !matches!(part, Component::RootDir | Component::Prefix(_) | Component::CurDir));
+        names.fold(self.root.clone(), |path, part| path.join(part))
     }
 
     /// Reads a whole file of the host.

@@ -2,14 +2,15 @@
 //! sockets or the sessions of people. What did not change since the last pass is not read again.
 
 #[cfg(target_os = "linux")]
-mod linux;
+pub(crate) mod linux;
+pub mod nt;
 pub mod parse;
 pub mod script;
 pub mod secret;
 #[cfg(target_os = "linux")]
 mod task;
 #[cfg(windows)]
-mod windows;
+pub(crate) mod windows;
 
 #[cfg(target_os = "linux")]
 pub use task::living_folder;
@@ -18,24 +19,27 @@ use crate::host::Host;
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
 #[cfg(target_os = "linux")]
-use linux as system;
+pub(crate) use linux as system;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 #[cfg(windows)]
-use windows as system;
+pub(crate) use windows as system;
+
+/// Where processes are listed, in the words of the system.
+pub const PROCESSES: &str = if cfg!(windows) { "the list of processes" } else { "/proc" };
 
 /// A process, named by where its code comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Process {
     /// Its number. Only together with `start` does it name one process of this boot.
     pub pid: u32,
-    /// When it started, in clock ticks after the boot.
+    /// When it started, in clock ticks after the boot; on Windows in units of 100 nanoseconds since 1601.
     pub start: u64,
     /// When it started, as a moment (to a hundredth of a second).
     pub since: Timestamp,
-    /// The process that started it, or whoever took it over.
+    /// The process that started it, or whoever took it over; 0 if nobody did, or it has ended on Windows.
     pub parent: u32,
     /// Where its code comes from.
     pub exe: Executable,
@@ -47,11 +51,11 @@ pub struct Process {
     /// Its arguments, cut to a few kilobytes, secrets masked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<Text>,
-    /// The effective user's number.
+    /// The effective user's number; on Windows the last part of the user's SID.
     pub uid: u32,
     /// The effective user's name.
     pub user: Text,
-    /// The systemd unit it belongs to.
+    /// The systemd unit it belongs to; on Windows the services that run in it, in order, with `+` between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Text>,
     /// True if it sees other file systems than the first process of the host: paths in it are not the host's.

@@ -3,9 +3,17 @@
 
 #![allow(unsafe_code, reason = "the one place where Windows itself is called; each block says why it may")]
 
+pub mod account;
+pub mod drive;
 pub mod file;
 pub mod folder;
+mod handle;
 pub mod host;
+pub mod listener;
+pub mod memory;
 pub mod process;
+pub mod process_list;
 pub mod security;
+pub mod service;
 mod text;
+pub mod trust;

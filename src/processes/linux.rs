@@ -4,7 +4,7 @@
 use super::parse::{self, Stat};
 use super::script::{self, Invocation};
 use super::task::{self, Found, Program};
-use super::{Executable, Process, secret};
+use super::{Executable, Listing, Process, secret};
 use crate::host::{Host, Users};
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
@@ -23,6 +23,26 @@ const ARGS: usize = 4096;
 
 /// So much of it is read, to find the script of an interpreter: what the kernel allows in all.
 const COMMAND_LINE: usize = 2 * 1024 * 1024;
+
+/// Why it is not seen what a process runs, and what cures that.
+pub const WHY_NO_EXECUTABLE: &str =
+    "an ordinary user may not see what the processes of others run; run as root";
+
+/// Why not all processes are seen, and what cures that.
+pub const WHY_NOT_ALL: &str = "processes are hidden from us (hidepid) or could not be opened; run as root";
+
+/// Why it is not seen who runs a process: that is never so.
+pub const WHY_NO_USER: &str = "";
+
+/// Never: every process says who runs it.
+pub fn has_no_user(_process: &Process) -> bool {
+    false
+}
+
+/// True if others' processes are not even listed to us (hidepid): the first one always runs.
+pub fn hides_others(listing: &Listing) -> bool {
+    listing.get(1).is_none()
+}
 
 /// Reads processes, and remembers what they were started with.
 #[derive(Default)]

@@ -7,8 +7,12 @@
 //! The arguments are what the process shows of itself and it may rewrite them: a script narrows a rule, and is
 //! never the whole of it.
 
+use crate::rule::is_windows_path;
 use crate::text::Text;
 use sha2::{Digest, Sha256};
+pub use windows::find as find_on_windows;
+
+mod windows;
 
 /// What an interpreter is said to run that shows no arguments at all.
 pub const NO_ARGUMENTS: &str = "(unclear) no arguments";
@@ -121,15 +125,18 @@ const FAMILIES: &[Family] = &[
 pub fn find(exe: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Text> {
     let base = exe.rsplit(|b| *b == b'/').next()?;
     let base = base.strip_suffix(b" (deleted)").unwrap_or(base);
-    let is_busybox = base == b"busybox";
-    let family = FAMILIES.iter().find(|family| family.names.iter().any(|name| is_version_of(base, name)));
-    if args.is_empty() && (is_busybox || family.is_some()) {
+    if base == b"busybox" {
+        return if args.is_empty() { Some(NO_ARGUMENTS.into()) } else { applet(args) };
+    }
+    of_family(base, args, invocation)
+}
+
+/// What an interpreter of this name runs, given all of its arguments.
+fn of_family(base: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Text> {
+    let family = FAMILIES.iter().find(|family| family.names.iter().any(|name| is_version_of(base, name)))?;
+    if args.is_empty() {
         return Some(NO_ARGUMENTS.into());
     }
-    if is_busybox {
-        return applet(args);
-    }
-    let family = family?;
     let args = args.get(1..).unwrap_or_default();
     match from_arguments(family, args) {
         Named::Text(option, text) => Some(inline(&[b'-', option, b' '], text)),
@@ -304,6 +311,9 @@ fn absolute(path: &[u8], invocation: &Invocation) -> Text {
         return Text::cut(&without_dots(path), 4096);
     }
     match (invocation.folder)() {
+        None if is_windows_path(&String::from_utf8_lossy(path)) => {
+            Text::cut(&windows::without_dots(path), 4096)
+        }
         Some(folder) => Text::cut(&without_dots(&[&folder, &b"/"[..], path].concat()), 4096),
         None => Text::cut(path, 4096),
     }

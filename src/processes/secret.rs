@@ -32,8 +32,8 @@ pub fn masked(args: &[&[u8]]) -> Vec<Text> {
     let mut hide_next = false;
     let mut out = Vec::with_capacity(args.len());
     for arg in args {
-        let bare = arg.starts_with(b"-") && !arg.contains(&b'=') && !arg.contains(&b' ');
-        if hide_next && !arg.starts_with(b"-") {
+        let bare = is_option(arg) && !arg.contains(&b'=') && !arg.contains(&b' ') && !arg.contains(&b':');
+        if hide_next && !is_option(arg) {
             out.push(Text::new(MASK));
             hide_next = false;
             continue;
@@ -102,7 +102,8 @@ fn mask_value(word: &[u8]) -> Vec<u8> {
     for part in word.split_inclusive(|b| matches!(b, b'&' | b';' | b',')) {
         let sign = memchr::memchr2(b'=', b':', part).map(|at| at + 1);
         let (name, value) = part.split_at(sign.unwrap_or(part.len()));
-        let is_pair = name.ends_with(b"=") || name.ends_with(b"\":");
+        let is_pair =
+            name.ends_with(b"=") || name.ends_with(b"\":") || name.ends_with(b":") && is_option(name);
         if is_pair && !value.is_empty() && names_secret(name) {
             let end = value.iter().rposition(|b| !matches!(b, b'&' | b';' | b',')).map_or(0, |at| at + 1);
             out.extend_from_slice(name);
@@ -115,6 +116,25 @@ fn mask_value(word: &[u8]) -> Vec<u8> {
     out
 }
 
+/// An option begins with a dash; on Windows with a slash too, and then holds no other as a path would.
+fn is_option(arg: &[u8]) -> bool {
+    match arg.split_first() {
+        Some((b'-', _)) => true,
+        Some((b'/', name)) => {
+            let name = name.split(|byte| *byte == b':').next().unwrap_or_default();
+            !name.is_empty() && name.iter().all(u8::is_ascii_alphabetic)
+        }
+        _ => false,
+    }
+}
+
+/// What a program is called: its file without the folder, and without `.exe`.
+fn called(args: &[&[u8]]) -> Vec<u8> {
+    let path = args.first().copied().unwrap_or_default();
+    let name = path.rsplit(|b| matches!(b, b'/' | b'\\')).next().unwrap_or_default().to_ascii_lowercase();
+    name.strip_suffix(b".exe").map(<[u8]>::to_vec).unwrap_or(name)
+}
+
 fn names_secret(name: &[u8]) -> bool {
     let lower = name.to_ascii_lowercase();
     NAMES.iter().any(|secret| memchr::memmem::find(&lower, secret.as_bytes()).is_some())
@@ -124,19 +144,28 @@ fn names_secret(name: &[u8]) -> bool {
 
 /// True if this argument is the `user:password` of a program that fetches.
 fn hides_after_colon(args: &[&[u8]], at: usize) -> bool {
-    let program = args.first().and_then(|arg| arg.rsplit(|b| *b == b'/').next()).unwrap_or_default();
+    let program = called(args);
     let option = at.checked_sub(1).and_then(|before| args.get(before)).copied().unwrap_or_default();
     at > 1
-        && matches!(program, b"curl" | b"wget")
+        && matches!(&*program, b"curl" | b"wget")
         && matches!(option, b"-u" | b"--user" | b"-U" | b"--proxy-user")
         && args.get(at).is_some_and(|arg| arg.contains(&b':'))
 }
 
 /// Programs whose `-p` is a password.
 fn is_client(args: &[&[u8]]) -> bool {
-    let program = args.first().and_then(|arg| arg.rsplit(|b| *b == b'/').next()).unwrap_or_default();
-    [&b"mysql"[..], b"mysqldump", b"mysqladmin", b"mariadb", b"mariadb-dump", b"sshpass", b"smbclient"]
-        .contains(&program)
+    let program = called(args);
+    [
+        &b"mysql"[..],
+        b"mysqldump",
+        b"mysqladmin",
+        b"mariadb",
+        b"mariadb-dump",
+        b"sshpass",
+        b"smbclient",
+        b"psexec",
+    ]
+    .contains(&&*program)
 }
 
 #[cfg(test)]
@@ -163,6 +192,10 @@ mod tests {
             ("curl|-u|bob:hunter2|https://x/?a=1&token=abc", "curl -u bob:*** https://x/?a=1&token=***"),
             ("curl|-H|Cookie: id=abc", "curl -H Cookie: ***"),
             ("curl|-d|{\"password\":\"hunter2\",\"a\":1}", "curl -d {\"password\":***,\"a\":1}"),
+            (r"C:\x\mysql.exe|-phunter2", r"C:\x\mysql.exe -p***"),
+            (r"cmdkey|/add:x|/user:bob|/pass:hunter2", "cmdkey /add:x /user:bob /pass:***"),
+            (r"x.exe|/password|hunter2|/etc/passwd|plain", "x.exe /password *** /etc/passwd plain"),
+            (r"x.exe|-Password:hunter2|-Token|abc", "x.exe -Password:*** -Token ***"),
             ("x|--connection|Server=x;Password=hunter2;A=b", "x --connection Server=x;Password=***;A=b"),
         ] {
             let args: Vec<&[u8]> = line.split('|').map(str::as_bytes).collect();

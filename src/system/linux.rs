@@ -11,6 +11,12 @@ pub fn settings_file() -> PathBuf {
     PathBuf::from("/etc/host-watchdog/watchdog.toml")
 }
 
+/// Where a path of this host lies: there.
+#[must_use]
+pub fn own_path(path: &Path) -> PathBuf {
+    path.to_owned()
+}
+
 /// The name of this host, as the kernel has it: a sandbox may hide the file that holds it.
 #[must_use]
 pub fn host_name() -> Vec<u8> {

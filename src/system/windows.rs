@@ -20,6 +20,18 @@ pub fn settings_file() -> PathBuf {
     win32::folder::program_data().join(FOLDER).join("watchdog.toml")
 }
 
+/// Where a path of this host lies: there, if it is one of Windows. One that names no drive is of another system; what
+/// would be found there on the current drive is not what was meant, so it is nowhere.
+#[must_use]
+pub fn own_path(path: &Path) -> PathBuf {
+    /// A volume that no Windows has.
+    const NOWHERE: &str = r"\\?\Volume{00000000-0000-0000-0000-000000000000}\";
+    if !path.has_root() || path.is_absolute() {
+        return path.to_owned();
+    }
+    Path::new(NOWHERE).join(path.strip_prefix(r"\").unwrap_or(path))
+}
+
 /// The name of this host.
 #[must_use]
 pub fn host_name() -> Vec<u8> {

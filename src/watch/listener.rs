@@ -26,12 +26,15 @@ use windows as system;
 
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;
-use crate::processes::Process;
+use crate::processes::{PROCESSES, Process};
 use crate::text::Text;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+
+/// What the user of a socket is called where that is not known: on Windows a socket has none of its own.
+pub const UNKNOWN_USER: &str = "(unknown)";
 
 /// The listening sockets of one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -97,7 +100,7 @@ impl Watch for ListenerWatch {
     fn collect(&mut self, look: &mut Look<Rules>) -> Seen<ListenerFacts> {
         let listing = match look.processes.now(look.host) {
             Ok(listing) => listing,
-            Err(error) => return Seen::Failed(format!("cannot read /proc: {error}")),
+            Err(error) => return Seen::Failed(format!("cannot read {PROCESSES}: {error}")),
         };
         match self.eyes.look(look.host, &listing, look.now, look.gaps) {
             Ok(facts) => Seen::Facts(facts),

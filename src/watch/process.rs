@@ -12,7 +12,7 @@ pub use policy::*;
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::coverage::Gap;
 use crate::finding::Finding;
-use crate::processes::{Executable, Listing, Process};
+use crate::processes::{Executable, Listing, PROCESSES, Process, system};
 use crate::text::Text;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -60,29 +60,23 @@ impl Watch for ProcessWatch {
     fn collect(&mut self, look: &mut Look<Rules>) -> Seen<ProcessFacts> {
         let listing = match look.processes.now(look.host) {
             Ok(listing) => listing,
-            Err(error) => return Seen::Failed(format!("cannot read /proc: {error}")),
+            Err(error) => return Seen::Failed(format!("cannot read {PROCESSES}: {error}")),
         };
         let processes = without_ourselves(&listing);
         let sees_all = look.host.privilege().sees_all_processes;
         let hidden = processes.iter().filter(|p| matches!(p.exe, Executable::Unreadable(_))).count() as u64;
+        let all = processes.len() as u64;
         if hidden > 0 && !sees_all {
-            look.gaps.push(Gap {
-                gap: "process-executable".to_owned(),
-                seen: processes.len() as u64 - hidden,
-                of: processes.len() as u64,
-                why: "an ordinary user may not see what the processes of others run; run as root".to_owned(),
-            });
+            look.gaps.push(gap("process-executable", all - hidden, all, system::WHY_NO_EXECUTABLE));
         }
-        // Under hidepid others' processes are not to be read, or not even listed; pid 1 always runs.
-        let is_hidden = u64::from(listing.get(1).is_none());
-        if listing.unread + is_hidden > 0 {
-            let seen = listing.processes.len() as u64;
-            look.gaps.push(Gap {
-                gap: "process-list".to_owned(),
-                seen,
-                of: seen + listing.unread.max(1),
-                why: "processes are hidden from us (hidepid) or could not be opened; run as root".to_owned(),
-            });
+        let nobodys = processes.iter().filter(|process| system::has_no_user(process)).count() as u64;
+        if nobodys > 0 {
+            look.gaps.push(gap("process-user", all - nobodys, all, system::WHY_NO_USER));
+        }
+        let listed = listing.processes.len() as u64;
+        let unread = listing.unread.max(u64::from(system::hides_others(&listing)));
+        if unread > 0 {
+            look.gaps.push(gap("process-list", listed, listed + unread, system::WHY_NOT_ALL));
         }
         let packages = if rules_name_packages(look.rules) {
             self.packages.of(look.host, &paths(&processes))
@@ -106,6 +100,10 @@ impl Watch for ProcessWatch {
     }
 }
 
+fn gap(name: &str, seen: u64, of: u64, why: &str) -> Gap {
+    Gap { gap: name.to_owned(), seen, of, why: why.to_owned() }
+}
+
 /// Finding out about packages costs reading their lists and files: only for rules that ask, and for a policy that
 /// has no rules yet and is about to be learned.
 fn rules_name_packages(rules: &Rules) -> bool {
@@ -124,11 +122,13 @@ fn paths(processes: &[Arc<Process>]) -> BTreeSet<Text> {
 /// same user. Anybody else could make it run something of their own.
 fn without_ourselves(listing: &Listing) -> Vec<Arc<Process>> {
     let me = std::process::id();
-    let own = listing.get(me).map(|process| (&process.exe, process.uid, process.container));
+    // On Windows the number is only the end of a user's, and the name the whole.
+    let program =
+        |process: &Process| (process.exe.clone(), process.uid, process.user.clone(), process.container);
+    let own = listing.get(me).map(program);
     let is_own = |process: &Process| {
         process.pid == me
-            || own == Some((&process.exe, process.uid, process.container))
-                && matches!(process.exe, Executable::Path(_))
+            || own == Some(program(process)) && matches!(process.exe, Executable::Path(_))
             || process.parent == me
             || listing.ancestors(process.pid).any(|ancestor| ancestor.pid == me)
     };

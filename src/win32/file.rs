@@ -7,8 +7,9 @@ use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 use windows::Win32::Foundation::HANDLE;
 use windows::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, GetDiskFreeSpaceExW, GetFileInformationByHandle, GetVolumeInformationW,
-    GetVolumePathNameW, MOVEFILE_REPLACE_EXISTING, MOVEFILE_WRITE_THROUGH, MoveFileExW,
+    BY_HANDLE_FILE_INFORMATION, FILE_BASIC_INFO, FileBasicInfo, GetDiskFreeSpaceExW,
+    GetFileInformationByHandle, GetFileInformationByHandleEx, GetVolumeInformationW, GetVolumePathNameW,
+    MOVEFILE_REPLACE_EXISTING, MOVEFILE_WRITE_THROUGH, MoveFileExW,
 };
 use windows::core::PCWSTR;
 
@@ -60,4 +61,38 @@ pub fn id(file: &File) -> io::Result<(u64, u64)> {
     unsafe { GetFileInformationByHandle(HANDLE(file.as_raw_handle()), &raw mut found)? };
     let number = u64::from(found.nFileIndexHigh) << 32 | u64::from(found.nFileIndexLow);
     Ok((u64::from(found.dwVolumeSerialNumber), number))
+}
+
+/// What tells one state of a file from another: where it lies, its size, when it was written and when anything of it was
+/// changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp {
+    id: (u64, u64),
+    size: u64,
+    written: i64,
+    changed: i64,
+}
+
+/// The stamp of an open file.
+///
+/// # Errors
+/// The system's.
+pub fn stamp(file: &File) -> io::Result<Stamp> {
+    let mut found = FILE_BASIC_INFO::default();
+    let size = u32::try_from(size_of::<FILE_BASIC_INFO>()).unwrap_or(0);
+    // SAFETY: the handle is that of an open file, and what is written to is as large as is said and lives longer.
+    unsafe {
+        GetFileInformationByHandleEx(
+            HANDLE(file.as_raw_handle()),
+            FileBasicInfo,
+            (&raw mut found).cast(),
+            size,
+        )?;
+    }
+    Ok(Stamp {
+        id: id(file)?,
+        size: file.metadata()?.len(),
+        written: found.LastWriteTime,
+        changed: found.ChangeTime,
+    })
 }

@@ -1,7 +1,9 @@
 //! Comparing listening sockets with the rules.
 
 use super::index::{RuleIndex, SocketIndex};
-use super::{Bind, KERNEL, Listener, ListenerFacts, ListenerRule, Ports, Protocol, Rules, learn};
+use super::{
+    Bind, KERNEL, Listener, ListenerFacts, ListenerRule, Ports, Protocol, Rules, UNKNOWN_USER, learn,
+};
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::{Executable, Process};
 use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
@@ -290,6 +292,9 @@ fn title(door: &Door, owner: Option<&Process>, count: usize, facts: &ListenerFac
                 let _ = write!(title, " running {}", short(script));
             }
             let _ = write!(title, " run by {}", owner.user);
+        }
+        _ if !facts.sees_all && door.user.is_some_and(|user| *user == UNKNOWN_USER) => {
+            title += "open; the system does not say whose it is";
         }
         _ if !facts.sees_all => title += "open; only root can see whose it is",
         (_, Some(owner)) => {
