@@ -1,5 +1,7 @@
 //! Learning: a whole policy from a snapshot.
 
+mod roles;
+
 use crate::coverage;
 use crate::pass::Watching;
 use crate::policy::{Policy, PolicyError, shipped};
@@ -47,7 +49,8 @@ pub struct How {
 pub fn policy(watches: &[Box<dyn Watching>], snapshot: &Snapshot, how: &How) -> Result<String, PolicyError> {
     let zone = TimeZone::system();
     let by = format!("watchdog snapshot {}", snapshot.taken.to_zoned(zone.clone()).date());
-    let fitting = fitting(&how.installed);
+    let mut fitting = fitting(&how.installed);
+    fitting.extend(roles::of(snapshot));
     let (included, named): (Vec<&str>, Vec<&str>) =
         fitting.into_iter().partition(|name| how.ready_made == ReadyMade::Included || *name == OURS);
     let mut out = format!(

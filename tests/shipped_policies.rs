@@ -8,6 +8,8 @@ mod support;
 
 use host_watchdog::policy::{Policy, shipped};
 use host_watchdog::rule::Pattern;
+use host_watchdog::watch::listener::{KERNEL, Ports};
+use host_watchdog::watch::process;
 use host_watchdog::watch::process::ProcessRule;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -69,11 +71,41 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("/usr/lib/rsyslog/rsyslog-rotate", "rsyslog", "/etc/logrotate.d/rsyslog"),
 ];
 
+/// The ready-made policies of Windows; all others are of Debian.
+const WINDOWS: &[&str] = &["iis", "rdp", "windows-server"];
+
+/// Who signs what Windows is made of.
+const SIGNERS: &[&str] = &["Microsoft Windows", "Microsoft Windows Publisher", "Microsoft Corporation"];
+
+/// Of these some parts serve the one who has logged on, and others services.
+const FOR_BOTH: &[&str] = &[r"C:\Windows\System32\svchost.exe", r"C:\Windows\System32\taskhostw.exe"];
+
 /// A file of a package that is not installed but run, to make others.
 const POSTINST: &str = "/postinst";
 
 /// Of these it is anybody's business to run them: they serve whoever logged in or writes a mail.
 const FOR_ANY_USER: &[&str] = &[
+    r"C:\Windows\SystemApps\Microsoft.Windows.Search_*\SearchApp.exe",
+    r"C:\Windows\SystemApps\Microsoft.Windows.StartMenuExperienceHost_*\StartMenuExperienceHost.exe",
+    r"C:\Windows\SystemApps\MicrosoftWindows.Client.CBS_*\SearchHost.exe",
+    r"C:\Windows\SystemApps\MicrosoftWindows.Client.CBS_*\TextInputHost.exe",
+    r"C:\Windows\SystemApps\ShellExperienceHost_*\ShellExperienceHost.exe",
+    r"C:\Windows\SysWOW64\inetsrv\w3wp.exe",
+    r"C:\Windows\System32\AtBroker.exe",
+    r"C:\Windows\System32\RdpSa.exe",
+    r"C:\Windows\System32\RuntimeBroker.exe",
+    r"C:\Windows\System32\SecurityHealthSystray.exe",
+    r"C:\Windows\System32\ServerManager.exe",
+    r"C:\Windows\System32\TSTheme.exe",
+    r"C:\Windows\System32\ctfmon.exe",
+    r"C:\Windows\System32\dwm.exe",
+    r"C:\Windows\System32\fontdrvhost.exe",
+    r"C:\Windows\System32\inetsrv\w3wp.exe",
+    r"C:\Windows\System32\rdpclip.exe",
+    r"C:\Windows\System32\sihost.exe",
+    r"C:\Windows\System32\smartscreen.exe",
+    r"C:\Windows\System32\userinit.exe",
+    r"C:\Windows\explorer.exe",
     "/usr/bin/dbus-daemon",
     "/usr/lib/openssh/sftp-server",
     "/usr/lib/openssh/sshd-session",
@@ -99,8 +131,10 @@ fn policies() -> Vec<(&'static str, Policy)> {
     shipped().iter().map(parse).collect()
 }
 
+/// The rules for processes of Debian's packages.
 fn process_rules() -> Vec<ProcessRule> {
-    policies().into_iter().flat_map(|(_, policy)| policy.process.process).map(|placed| placed.rule).collect()
+    let debian = policies().into_iter().filter(|(name, _)| !WINDOWS.contains(name));
+    debian.flat_map(|(_, policy)| policy.process.process).map(|placed| placed.rule).collect()
 }
 
 #[test]
@@ -123,6 +157,9 @@ fn the_program_brings_every_policy_of_the_folder() {
         "opensmtpd",
         "dma",
         "host-watchdog",
+        "windows-server",
+        "iis",
+        "rdp",
     ] {
         assert!(files.contains(&role.to_owned()), "{role}");
     }
@@ -150,15 +187,22 @@ fn every_rule_has_a_reason_and_a_bound() {
             assert_eq!(rule.by.as_deref(), Some("host-watchdog"), "{origin}");
             assert!(rule.package.is_some(), "{origin}");
             let any_user = FOR_ANY_USER.contains(&rule.exe.as_str());
-            assert_eq!(rule.users.is_empty(), any_user, "{origin}: {}", rule.exe.as_str());
+            let is_right = rule.users.is_empty() == any_user || FOR_BOTH.contains(&rule.exe.as_str());
+            assert!(is_right, "{origin}: {}", rule.exe.as_str());
             assert!(!rule.deleted && !rule.container && rule.expires.is_none(), "{origin}");
         }
         for placed in &policy.listener.listener {
             let (rule, origin) = (&placed.rule, &placed.origin);
             assert!(rule.why.as_ref().is_some_and(|why| !why.is_empty()), "{origin}");
             assert_eq!(rule.by.as_deref(), Some("host-watchdog"), "{origin}");
-            let exe = rule.exe.as_ref().unwrap_or_else(|| panic!("{origin} names no executable"));
             assert!(!rule.users.is_empty(), "{origin}");
+            let exe = rule.exe.as_ref().unwrap_or_else(|| panic!("{origin} names no executable"));
+            if exe.as_str() == KERNEL {
+                // The kernel of Windows listens itself, for shared folders and for the web.
+                let is_its_own = rule.users == [r"NT AUTHORITY\SYSTEM"];
+                assert!(WINDOWS.contains(&name) && is_its_own && rule.port != Ports::Ephemeral, "{origin}");
+                continue;
+            }
             // systemd runs everywhere, and listens for units that have a socket.
             let base =
                 policies().into_iter().filter(|(name, _)| *name == "debian-base").map(|(_, base)| base);
@@ -191,6 +235,107 @@ fn an_interpreter_is_allowed_only_with_a_named_script() {
             };
             assert!(known, "nobody knows which package {script} is from");
         }
+    }
+}
+
+/// What a policy of Windows allows is a program of Windows, where only Windows itself writes, and nothing that runs what it is
+/// given.
+#[test]
+fn a_program_of_windows_is_signed_by_its_maker_and_runs_nothing_it_is_given() {
+    let folders = [
+        r"C:\Windows\",
+        r"C:\Program Files\Windows Defender\",
+        r"C:\ProgramData\Microsoft\Windows Defender\Platform\*\",
+    ];
+    let hosts = [
+        "cmd",
+        "powershell",
+        "powershell_ise",
+        "pwsh",
+        "wscript",
+        "cscript",
+        "mshta",
+        "rundll32",
+        "regsvr32",
+        "installutil",
+        "msbuild",
+        "bitsadmin",
+        "certutil",
+        "schtasks",
+        "sc",
+        "net",
+        "net1",
+        "wmic",
+        "forfiles",
+        "ftp",
+        "ssh",
+        "mmc",
+    ];
+    let windows = policies().into_iter().filter(|(name, _)| WINDOWS.contains(name));
+    for placed in windows.flat_map(|(_, policy)| policy.process.process) {
+        let (rule, origin) = (&placed.rule, &placed.origin);
+        let exe = rule.exe.as_str();
+        assert!(folders.iter().any(|folder| exe.starts_with(folder)), "{origin}: {exe}");
+        assert!(SIGNERS.contains(&rule.package.as_deref().unwrap()), "{origin}");
+        let name = exe.rsplit('\\').next().unwrap().to_ascii_lowercase();
+        let stem = name.strip_suffix(".exe").unwrap_or_else(|| panic!("{origin}: {exe}"));
+        assert!(!hosts.contains(&stem) && !stem.contains('*'), "{origin}: {exe}");
+        // A folder may have a version in its name; what it lies in may not be anybody's.
+        assert!(
+            !exe.contains(r"\Temp\") && !exe.contains(r"\Users\") && rule.script.is_none(),
+            "{origin}: {exe}"
+        );
+        if stem == "svchost" {
+            assert!(rule.unit.is_some(), "{origin}: one without a service is no service host");
+        }
+    }
+}
+
+/// What is allowed is what the rule says: the same program elsewhere, of another signer, changed, or without its service is not.
+#[test]
+fn a_windows_that_runs_what_it_brings_has_nothing_to_report_and_an_imitation_has() {
+    let policy =
+        Policy::from_text("policy.toml", "schema = 1\ninclude = [\"windows-server\", \"iis\", \"rdp\"]")
+            .unwrap();
+    let system = r"NT AUTHORITY\SYSTEM";
+    let found = |exe: &str, signer: &str, state: &str, user: &str, unit: Option<&str>| {
+        let process = serde_json::json!({ "pid": 9, "start": 1, "since": "2026-03-01T10:00:00Z", "parent": 1,
+            "exe": { "path": exe }, "name": "x", "uid": 18, "user": user, "unit": unit });
+        let packages = serde_json::json!({ exe: { "name": signer, "state": state } });
+        let facts = serde_json::json!({ "processes": [process], "packages": packages, "sees-all": true });
+        let facts: process::ProcessFacts = serde_json::from_value(facts).unwrap();
+        process::without_allowed(&facts, &policy.process, "2026-03-01T12:00:00Z".parse().unwrap())
+            .processes
+            .len()
+    };
+    let own = "Microsoft Windows";
+    for (exe, signer, user, unit) in [
+        (r"C:\Windows\System32\svchost.exe", "Microsoft Windows Publisher", system, Some("Schedule")),
+        (r"C:\Windows\System32\svchost.exe", own, r"NT AUTHORITY\LOCAL SERVICE", Some("BFE+mpssvc")),
+        (r"C:\Windows\System32\svchost.exe", own, r"WEB1\alice", Some("CDPUserSvc_3f2a1")),
+        (r"C:\Windows\System32\dwm.exe", own, r"Window Manager\DWM-2", None),
+        (r"C:\Windows\System32\inetsrv\w3wp.exe", own, r"IIS APPPOOL\DefaultAppPool", None),
+        (
+            r"C:\ProgramData\Microsoft\Windows Defender\Platform\4.18.25010.11-0\MsMpEng.exe",
+            "Microsoft Windows Publisher",
+            system,
+            Some("WinDefend"),
+        ),
+    ] {
+        assert_eq!(found(exe, signer, "unmodified", user, unit), 0, "{exe}");
+        assert_eq!(found(exe, signer, "modified", user, unit), 1, "{exe}");
+        assert_eq!(found(exe, "Evil Corp", "unmodified", user, unit), 1, "{exe}");
+        let elsewhere = exe.replacen(r"C:\", r"C:\Users\Public\", 1);
+        assert_eq!(found(&elsewhere, signer, "unmodified", user, unit), 1, "{elsewhere}");
+    }
+    for (exe, user, unit) in [
+        (r"C:\Windows\System32\svchost.exe", system, None),
+        (r"C:\Windows\System32\svchost.exe", r"WEB1\alice", Some("Schedule")),
+        (r"C:\Windows\System32\lsass.exe", r"WEB1\alice", None),
+        (r"C:\Windows\System32\cmd.exe", system, None),
+        (r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe", r"IIS APPPOOL\DefaultAppPool", None),
+    ] {
+        assert_eq!(found(exe, own, "unmodified", user, unit), 1, "{exe}");
     }
 }
 

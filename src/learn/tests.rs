@@ -189,3 +189,22 @@ fn our_own_parts_are_allowed_where_the_package_put_them_and_nothing_else_is() {
         assert_eq!(ours(std::slice::from_ref(&stranger), "unmodified").len(), 1, "{stranger}");
     }
 }
+
+#[test]
+fn a_windows_gets_the_ready_made_policies_of_the_roles_it_is_seen_in() {
+    let windows = |exe: &str, user: &str, unit: &str| process(9, exe, user, unit);
+    let svchost = |unit: &str| windows(r"C:\Windows\System32\svchost.exe", r"NT AUTHORITY\SYSTEM", unit);
+    let lsass = windows(r"C:\Windows\system32\lsass.exe", r"NT AUTHORITY\SYSTEM", "SamSs");
+    let terminal = svchost("TermService");
+    let roles = |processes: &[serde_json::Value], listeners: &[serde_json::Value]| {
+        super::roles::of(&snapshot(processes, &[], listeners))
+    };
+    assert_eq!(roles(&[lsass.clone(), terminal.clone()], &[]), ["windows-server"]);
+    let all = [lsass.clone(), svchost("W3SVC+WAS"), terminal.clone()];
+    assert_eq!(roles(&all, &[socket(3389, &terminal)]), ["windows-server", "iis", "rdp"]);
+    let linux = process(1, "/opt/lsass.exe", "root", "W3SVC");
+    assert_eq!(roles(std::slice::from_ref(&linux), &[socket(3389, &linux)]), [""; 0]);
+    let how = How { ready_made: ReadyMade::Included, ..How::default() };
+    let text = learned(&snapshot(&[lsass], &[], &[]), &how);
+    assert!(text.contains("include = [\"windows-server\"]"), "{text}");
+}

@@ -9,7 +9,7 @@ pub use sendmail::KEPT;
 
 use super::address::{Envelope, MailAddress};
 use super::pulse::Pulse;
-use super::settings::{SendmailSettings, Settings, Via};
+use super::settings::{LocalSettings, SendmailSettings, Settings, Via};
 use crate::text::{self, Text};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -213,7 +213,9 @@ impl Route {
     pub fn describe(&self) -> String {
         match &self.via {
             Via::Local(local) => {
-                format!("SMTP to localhost:{}, or {}", local.port, shown(local.sendmail.program.as_ref()))
+                let program = local.sendmail.as_ref().map(|sendmail| shown(sendmail.program.as_ref()));
+                let or = program.map(|program| format!(", or {program}")).unwrap_or_default();
+                format!("SMTP to localhost:{}{or}", local.port)
             }
             Via::Smtp(smtp) => format!("SMTP to {}:{}", smtp.host, smtp.port),
             Via::Sendmail(sendmail) => format!("the program {}", shown(sendmail.program.as_ref())),
@@ -251,10 +253,9 @@ impl Route {
     /// Why it did not take it.
     pub(super) fn give_to_program(&self, message: &[u8], to: &[MailAddress], deadline: Duration) -> Tried {
         let settings = match &self.via {
-            Via::Local(settings) => &settings.sendmail,
-            Via::Sendmail(settings) => settings,
+            Via::Local(LocalSettings { sendmail: Some(settings), .. }) | Via::Sendmail(settings) => settings,
             // The settings were changed since it was laid aside.
-            Via::Smtp(_) | Via::Folder(_) => {
+            Via::Local(_) | Via::Smtp(_) | Via::Folder(_) => {
                 let reason = format!("mail now goes another way, by {}", self.describe());
                 return Err(Failure::closed(&reason));
             }

@@ -2,12 +2,16 @@
 
 use super::address::{Domain, Envelope, MailAddress};
 use crate::rule::Span;
+use crate::system::{self, advice};
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
+
+/// What is said where there is no program that takes mail.
+const NO_PROGRAM: &str = "this system has no sendmail program: name a mail server in [mail.smtp] instead";
 
 /// The `[mail]` table. Every key may be left out: mail then goes to root by this host's own mail system.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -72,7 +76,7 @@ struct Written {
     via: Option<WrittenVia>,
     local: LocalSettings,
     smtp: Option<SmtpSettings>,
-    sendmail: SendmailSettings,
+    sendmail: WrittenSendmail,
     folder: Option<FolderSettings>,
     deadline: Deadline,
 }
@@ -94,9 +98,13 @@ impl TryFrom<Written> for Settings {
         let via = match written.via.unwrap_or(unwritten) {
             WrittenVia::Local => Via::Local(written.local),
             WrittenVia::Smtp => Via::Smtp(written.smtp.unwrap_or_default()),
-            WrittenVia::Sendmail => Via::Sendmail(written.sendmail),
+            WrittenVia::Sendmail => {
+                let usual = SendmailSettings::of_this_system().ok_or(NO_PROGRAM)?;
+                let program = written.sendmail.program.unwrap_or(usual.program);
+                Via::Sendmail(SendmailSettings { program })
+            }
             WrittenVia::Folder => Via::Folder(written.folder.ok_or_else(|| {
-                "via = \"folder\" needs to know which: add [mail.folder] with path = \"/…\"".to_owned()
+                "via = \"folder\" needs to know which: add [mail.folder] with its path".to_owned()
             })?),
         };
         Ok(Self { to: written.to, from: written.from, via, deadline: written.deadline })
@@ -291,12 +299,12 @@ impl From<ServerName> for String {
 
 /// `[mail.local]`: the mail system of this host.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "WrittenLocal")]
+#[serde(try_from = "WrittenLocal")]
 pub struct LocalSettings {
     /// Where it listens; 25 if not written.
     pub port: NonZeroU16,
-    /// The program for when it does not listen.
-    pub sendmail: SendmailSettings,
+    /// The program for when it does not listen, where there is such a thing.
+    pub sendmail: Option<SendmailSettings>,
 }
 
 #[derive(Deserialize, Default)]
@@ -306,17 +314,21 @@ struct WrittenLocal {
     program: Option<AbsolutePath>,
 }
 
-impl From<WrittenLocal> for LocalSettings {
-    fn from(written: WrittenLocal) -> Self {
-        let sendmail =
-            written.program.map_or_else(SendmailSettings::default, |program| SendmailSettings { program });
-        Self { port: written.port.unwrap_or_else(|| default_port(Security::None)), sendmail }
+impl TryFrom<WrittenLocal> for LocalSettings {
+    type Error = String;
+    fn try_from(written: WrittenLocal) -> Result<Self, String> {
+        let sendmail = match written.program {
+            Some(_) if system::SENDMAIL.is_none() => return Err(NO_PROGRAM.to_owned()),
+            Some(program) => Some(SendmailSettings { program }),
+            None => SendmailSettings::of_this_system(),
+        };
+        Ok(Self { port: written.port.unwrap_or_else(|| default_port(Security::None)), sendmail })
     }
 }
 
 impl Default for LocalSettings {
     fn default() -> Self {
-        WrittenLocal::default().into()
+        Self { port: default_port(Security::None), sendmail: SendmailSettings::of_this_system() }
     }
 }
 
@@ -329,16 +341,22 @@ impl LocalSettings {
 }
 
 /// `[mail.sendmail]`: the local program.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendmailSettings {
     /// The program; `/usr/sbin/sendmail` if not written.
     pub program: AbsolutePath,
 }
 
-impl Default for SendmailSettings {
-    fn default() -> Self {
-        Self { program: AbsolutePath(PathBuf::from("/usr/sbin/sendmail")) }
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenSendmail {
+    program: Option<AbsolutePath>,
+}
+
+impl SendmailSettings {
+    /// The program that every mail server of this system brings along; none where there is no such thing.
+    fn of_this_system() -> Option<Self> {
+        system::SENDMAIL.map(|program| Self { program: AbsolutePath(PathBuf::from(program)) })
     }
 }
 
@@ -350,7 +368,8 @@ pub struct FolderSettings {
     pub path: AbsolutePath,
 }
 
-/// A path that means the same wherever the program was started.
+/// A path that means the same wherever the program was started. One of another system means nothing here: settings are
+/// those of this host, unlike a policy, which can be checked anywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "PathBuf", into = "PathBuf")]
 pub struct AbsolutePath(PathBuf);
@@ -367,7 +386,8 @@ impl TryFrom<PathBuf> for AbsolutePath {
         if path.is_absolute() {
             return Ok(Self(path));
         }
-        Err(format!("\"{}\" is not a full path", Text::new(path.as_os_str().as_encoded_bytes())))
+        let path = Text::new(path.as_os_str().as_encoded_bytes());
+        Err(format!("\"{path}\" is not a full path of this system: {}", advice::FULL_PATH))
     }
 }
 

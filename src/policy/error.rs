@@ -19,7 +19,15 @@ impl PolicyError {
     /// TOML that does not parse, or has a key or value that is not known: with the line and a caret.
     #[must_use]
     pub fn toml(file: &str, source: &str, error: &toml::de::Error) -> Self {
-        Self::at(file, source, error.span().unwrap_or(0..0), error.message())
+        let span = error.span().unwrap_or(0..0);
+        // What everybody writes first: "C:\Program Files".
+        let escape = source.get(span.start.saturating_sub(1)..span.end).is_some_and(|at| at.contains('\\'));
+        let advice = if escape && error.message().contains("escape") {
+            "; a path with backslashes stands in single quotes: 'C:\\Folder'"
+        } else {
+            ""
+        };
+        Self::at(file, source, span, &format!("{}{advice}", error.message()))
     }
 
     /// Something wrong at a place in a file.

@@ -2,6 +2,7 @@
 
 use super::{PolicyError, Written, parse_policy};
 use crate::file;
+use crate::system;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,15 +13,15 @@ const SHIPPED: &[(&str, &str)] = &[
     ("dma", include_str!("../../policies/dma.toml")),
     ("exim4", include_str!("../../policies/exim4.toml")),
     ("host-watchdog", include_str!("../../policies/host-watchdog.toml")),
+    ("iis", include_str!("../../policies/iis.toml")),
     ("mariadb", include_str!("../../policies/mariadb.toml")),
     ("nginx", include_str!("../../policies/nginx.toml")),
     ("opensmtpd", include_str!("../../policies/opensmtpd.toml")),
     ("openssh", include_str!("../../policies/openssh.toml")),
     ("postfix", include_str!("../../policies/postfix.toml")),
+    ("rdp", include_str!("../../policies/rdp.toml")),
+    ("windows-server", include_str!("../../policies/windows-server.toml")),
 ];
-
-/// Where an administrator may put a ready-made policy, or a changed one under a shipped name.
-const FOLDER: &str = "/etc/host-watchdog/policies";
 
 /// The name of the file that observing writes its rules to. One that is not there is as good as an empty one.
 pub const OBSERVED: &str = "observed.toml";
@@ -85,8 +86,10 @@ impl Reading {
     }
 
     fn include(&mut self, from: &Path, name: &str) -> Result<(), Result<PolicyError, String>> {
-        if name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml") {
-            let path = from.with_file_name("").join(name);
+        if name.contains(['/', '\\']) || Path::new(name).extension().is_some_and(|e| e == "toml") {
+            // A policy may be written with the slashes of either system, and is shown with those of this one.
+            let name = name.replace('\\', "/");
+            let path: PathBuf = from.with_file_name("").join(name).components().collect();
             return match file::is_there(&path) {
                 Ok(true) => self.read_file(&path).map_err(Ok),
                 // The watchdog writes this one itself, once it has learned something. Less is allowed without it.
@@ -97,7 +100,9 @@ impl Reading {
                 Err(error) => Err(Ok(PolicyError::unreadable(&path, &error))),
             };
         }
-        let own = Path::new(FOLDER).join(format!("{name}.toml"));
+        // Where an administrator may put a ready-made policy, or a changed one under a shipped name.
+        let folder = system::settings_file().with_file_name("policies");
+        let own = folder.join(format!("{name}.toml"));
         match file::is_there(&own) {
             Ok(true) => return self.read_file(&own).map_err(Ok),
             Ok(false) => {}

@@ -114,11 +114,11 @@ fn a_wrong_value_is_shown_at_every_level() {
         (
             "schema = 1\ninclude = [\"nginks\"]",
             expect![[r#"
-            policy.toml:2:12: there is no ready-made policy "nginks"; there are: apache, debian-base, dma, exim4, host-watchdog, mariadb, nginx, opensmtpd, openssh, postfix (a file is named with its ending, "nginks.toml")
-              |
-            2 | include = ["nginks"]
-              |            ^^^^^^^^
-        "#]],
+                policy.toml:2:12: there is no ready-made policy "nginks"; there are: apache, debian-base, dma, exim4, host-watchdog, iis, mariadb, nginx, opensmtpd, openssh, postfix, rdp, windows-server (a file is named with its ending, "nginks.toml")
+                  |
+                2 | include = ["nginks"]
+                  |            ^^^^^^^^
+            "#]],
         ),
         (
             "schema = 1\ninclude = [7]",
@@ -229,11 +229,16 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 /// The executables that a policy allows, and where each is allowed; or what is wrong, without the folder's name.
 fn load(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
     let folder = folder(files);
-    let short = |text: String| text.replace(&format!("{}/", folder.path().display()), "");
+    // As it is said on Linux: without the folder's name, and with its slashes.
+    let short = |text: String| text.replace('\\', "/").replace(&format!("{}/", slashes(folder.path())), "");
     let policy =
         Policy::load(&folder.path().join("policy.toml")).map_err(|error| short(error.to_string()))?;
     let rules = policy.process.process.iter();
     Ok(rules.map(|placed| short(format!("{} {}", placed.rule.exe.as_str(), placed.origin))).collect())
+}
+
+fn slashes(path: &Path) -> String {
+    path.display().to_string().replace('\\', "/")
 }
 
 fn process(exe: &str) -> String {
@@ -312,7 +317,8 @@ fn what_is_wrong_in_another_file_is_shown_there() {
         2 | include = ["two.toml", "gone.toml"]
           |                        ^^^^^^^^^^^"#]]
     .assert_eq(&without_keys(&found.unwrap_err()));
-    assert_eq!(load(&[]).unwrap_err(), "cannot read policy.toml: No such file or directory (os error 2)");
+    let gone = std::io::Error::from_raw_os_error(2);
+    assert_eq!(load(&[]).unwrap_err(), format!("cannot read policy.toml: {gone}"));
     let bytes = folder(&[]);
     fs::write(bytes.path().join("policy.toml"), b"schema = 1\n# \xff").unwrap();
     let error = Policy::load(&bytes.path().join("policy.toml")).unwrap_err().to_string();
@@ -373,6 +379,28 @@ fn what_observing_has_not_written_yet_is_as_good_as_empty_and_nothing_else_is() 
         let broken = load(&[("policy.toml", &main(include)), ("observed.toml", text)]);
         assert!(broken.is_err(), "{include}");
     }
+}
+
+#[test]
+fn a_policy_of_windows_is_read_everywhere_and_its_slashes_are_as_good_as_others() {
+    let found = load(&[
+        ("policy.toml", "schema = 1\ninclude = ['roles\\web.toml', 'C:\\State\\observed.toml']"),
+        ("roles/web.toml", "schema = 1\n[[process]]\nexe = 'C:\\Windows\\x.exe'\n"),
+    ]);
+    assert_eq!(found.unwrap(), [r"C:/Windows/x.exe roles/web.toml:2"]);
+}
+
+#[test]
+fn a_path_with_backslashes_in_double_quotes_is_told_what_to_do() {
+    error(
+        "schema = 1\n[[process]]\nexe = \"C:\\Windows\\x.exe\"",
+        &expect![[r#"
+            policy.toml:3:11: missing escaped value, expected `b`, `e`, `f`, `n`, `r`, `\`, `"`, `x`, `u`, `U`; a path with backslashes stands in single quotes: 'C:\Folder'
+              |
+            3 | exe = "C:\Windows\x.exe"
+              |           ^
+        "#]],
+    );
 }
 
 #[cfg(target_os = "linux")]

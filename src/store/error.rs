@@ -1,6 +1,6 @@
 //! What can go wrong with the database, and what to do about it, in words.
 
-use crate::system;
+use crate::system::{self, advice};
 use rusqlite::ErrorCode;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -61,8 +61,9 @@ impl fmt::Display for StoreError {
             ),
             Self::ReadOnly(path) => write!(
                 f,
-                "{}: its file system is read-only (a fault of the disk can make it so); nothing was lost, the next pass tries again. See `dmesg`, then mount it for writing",
-                path.display()
+                "{}: its file system is read-only (a fault of the disk can make it so); nothing was lost, the next pass tries again. {}",
+                path.display(),
+                advice::READ_ONLY
             ),
             Self::Damaged(path, why) => write!(
                 f,

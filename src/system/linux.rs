@@ -1,3 +1,5 @@
+pub mod advice;
+
 use super::{Links, Room};
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
@@ -75,3 +77,15 @@ pub fn file_id(path: &Path) -> io::Result<(u64, u64)> {
     let metadata = std::fs::metadata(path)?;
     Ok((metadata.dev(), metadata.ino()))
 }
+
+/// What tells an open file from all others of this host, whatever it is called.
+///
+/// # Errors
+/// The system's.
+pub fn id_of(file: &File) -> io::Result<(u64, u64)> {
+    let metadata = file.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// The program of the host's own mail system, which every mail server brings along.
+pub const SENDMAIL: Option<&str> = Some("/usr/sbin/sendmail");

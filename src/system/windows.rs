@@ -1,3 +1,5 @@
+pub mod advice;
+
 use super::{Links, Room};
 use crate::win32;
 use std::fs::{File, OpenOptions};
@@ -83,5 +85,16 @@ pub fn open(path: &Path, links: Links) -> io::Result<File> {
 /// # Errors
 /// The system's.
 pub fn file_id(path: &Path) -> io::Result<(u64, u64)> {
-    win32::file::id(&open(path, Links::Follow)?)
+    id_of(&open(path, Links::Follow)?)
 }
+
+/// What tells an open file from all others of this host, whatever it is called.
+///
+/// # Errors
+/// The system's.
+pub fn id_of(file: &File) -> io::Result<(u64, u64)> {
+    win32::file::id(file)
+}
+
+/// The program of the host's own mail system: Windows has none.
+pub const SENDMAIL: Option<&str> = None;

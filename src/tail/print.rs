@@ -1,5 +1,6 @@
 //! Fingerprints of a stretch of a file, and files opened with what identifies them.
 
+use crate::system::{self, Links};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{File, Metadata};
@@ -82,13 +83,14 @@ impl Open {
             Ok(metadata) => check(&metadata)?,
             Err(error) => return not_there(error),
         }
-        let file = match open(path) {
+        // Somebody may put a pipe in its place between the look and the opening.
+        let file = match system::open(path, Links::Follow) {
             Ok(file) => file,
             Err(error) => return not_there(error),
         };
         let metadata = file.metadata()?;
         check(&metadata)?;
-        let (device, inode) = identity(&metadata);
+        let (device, inode) = system::id_of(&file)?;
         let modified = jiff::Timestamp::try_from(metadata.modified()?).map_or(0, jiff::Timestamp::as_second);
         Ok(Some(Self { path: path.to_owned(), file, device, inode, len: metadata.len(), modified }))
     }
@@ -124,29 +126,4 @@ impl Open {
         let bytes = self.block(0, STRETCH as u64).ok()?;
         (!bytes.is_empty()).then(|| Print::of(&bytes))
     }
-}
-
-#[cfg(target_os = "linux")]
-fn open(path: &Path) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags};
-    // Somebody may put a pipe in its place between the look and the opening.
-    Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?.into())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
-}
-
-#[cfg(unix)]
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
-}
-
-/// Windows keeps the creation time of a file that is renamed: as good a first guess as an inode.
-#[cfg(windows)]
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    use std::os::windows::fs::MetadataExt;
-    (0, metadata.creation_time())
 }

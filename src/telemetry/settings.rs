@@ -118,7 +118,8 @@ mod tests {
         assert_eq!(read("").file(&service), Some(DEFAULT_FILE.into()));
         assert_eq!(read("").log(&service), LogTo::Journal);
         assert_eq!(read("prometheus-file = \"none\"").file(&service), None);
-        assert_eq!(read("prometheus-file = \"/a/b.prom\"").file(&service), Some("/a/b.prom".into()));
+        let own = if cfg!(windows) { "C:/a/b.prom" } else { "/a/b.prom" };
+        assert_eq!(read(&format!("prometheus-file = {own:?}")).file(&service), Some(own.into()));
         assert_eq!(read("log = \"none\"").log(&service), LogTo::None);
         assert_eq!(read("log = \"syslog\"").log(&service), LogTo::Syslog);
     }

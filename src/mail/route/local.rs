@@ -18,18 +18,20 @@ pub fn offer(
         (Err(failure), Server::Absent) => failure,
         (tried, _) => return Offered::Tried(tried),
     };
-    if settings.sendmail.program.as_ref().exists() {
-        return match route.offer_to_program(&settings.sendmail, message, to) {
-            Offered::Tried(Err(other)) => {
-                Offered::Tried(Err(other.at("no mail server listens on this host")))
-            }
-            offered => offered,
-        };
-    }
-    let program = shown(settings.sendmail.program.as_ref());
-    let reason = format!(
-        "{}; and there is no {program}: install a mail server, or name one in [mail.smtp] of the settings",
-        failure.reason
-    );
-    Offered::Tried(Err(Failure::closed(&reason)))
+    let reason = match &settings.sendmail {
+        Some(sendmail) if sendmail.program.as_ref().exists() => {
+            return match route.offer_to_program(sendmail, message, to) {
+                Offered::Tried(Err(other)) => {
+                    Offered::Tried(Err(other.at("no mail server listens on this host")))
+                }
+                offered => offered,
+            };
+        }
+        Some(sendmail) => {
+            let program = shown(sendmail.program.as_ref());
+            format!("there is no {program}: install a mail server, or name one in [mail.smtp] of the settings")
+        }
+        None => "this system has no other way: name a mail server in [mail.smtp] of the settings".to_owned(),
+    };
+    Offered::Tried(Err(Failure::closed(&format!("{}; and {reason}", failure.reason))))
 }

@@ -10,6 +10,7 @@ use super::{Acceptance, Failure, Hanging, Permanence, Route, Scope, Tried};
 use crate::file::{self, Links};
 use crate::mail::address::{Domain, MailAddress};
 use crate::mail::settings::{AbsolutePath, Security, SmtpSettings};
+use crate::system::advice;
 use lettre::Address;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{Certificate, CertificateStore, SmtpConnection, TlsParameters};
@@ -236,7 +237,7 @@ fn password(file: &AbsolutePath) -> Result<String, Failure> {
     };
     let mut opened = file::open(file.as_ref(), Links::Follow).map_err(|error| unusable(&error))?;
     if is_open_to_others(&opened).map_err(|error| unusable(&error))? {
-        return Err(unusable(&"other users can read it; chmod 600 it"));
+        return Err(unusable(&format!("other users can read it: {}", advice::PRIVATE_FILE)));
     }
     let mut text = String::new();
     opened.by_ref().take(4096).read_to_string(&mut text).map_err(|error| unusable(&error))?;

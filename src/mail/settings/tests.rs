@@ -11,7 +11,11 @@ struct File {
     mail: Settings,
 }
 
+/// Where full paths begin on this system.
+const ROOT: &str = if cfg!(windows) { "C:" } else { "" };
+
 fn read(toml: &str) -> Result<Settings, String> {
+    let toml = &toml.replace("ROOT", ROOT);
     toml::from_str::<File>(toml)
         .map(|file| file.mail)
         .map_err(|error| PolicyError::toml("watchdog.toml", toml, &error).to_string())
@@ -32,7 +36,8 @@ fn with_nothing_written_mail_goes_to_root_by_this_hosts_own_mail_system() {
     let Via::Local(local) = Settings::default().via else { panic!() };
     let smtp = local.smtp();
     assert_eq!((smtp.host.as_str(), smtp.port.get(), smtp.security), ("localhost", 25, Security::None));
-    assert_eq!(local.sendmail, SendmailSettings::default());
+    let program = system::SENDMAIL.map(Path::new);
+    assert_eq!(local.sendmail.as_ref().map(|sendmail| sendmail.program.as_ref()), program);
 }
 
 #[test]
@@ -49,12 +54,12 @@ fn every_key_can_be_written() {
     let settings = read(
         "[mail]\nto = [\"root\", \"ops@example.org\", \"root\"]\nfrom = \"dog@example.org\"\nvia = \"smtp\"\ndeadline = \"30s\"\n\
          [mail.smtp]\nhost = \"mail.example.org\"\nport = 2525\nsecurity = \"tls\"\nhello = \"web1\"\nuser = \"u\"\n\
-         password-file = \"/etc/host-watchdog/password\"\nca-file = \"/etc/ca.pem\"\n\
-         [mail.sendmail]\nprogram = \"/usr/lib/sendmail\"\n[mail.folder]\npath = \"/var/mail\"\n",
+         password-file = \"ROOT/etc/host-watchdog/password\"\nca-file = \"ROOT/etc/ca.pem\"\n\
+         [mail.sendmail]\nprogram = \"ROOT/usr/lib/sendmail\"\n[mail.folder]\npath = \"ROOT/var/mail\"\n",
     )
     .unwrap();
     expect![[r#"Settings { to: Recipients([MailAddress { local: "root", domain: None }, MailAddress { local: "ops", domain: Some(Domain("example.org")) }]), from: Some(MailAddress { local: "dog", domain: Some(Domain("example.org")) }), via: Smtp(SmtpSettings { host: ServerName("mail.example.org"), port: 2525, security: Tls, hello: Some(ServerName("web1")), login: Some(("u", AbsolutePath("/etc/host-watchdog/password"))), ca_file: Some(AbsolutePath("/etc/ca.pem")) }), deadline: Deadline(Span(30)) }"#]]
-    .assert_eq(&format!("{settings:?}"));
+    .assert_eq(&format!("{settings:?}").replace(&format!("{ROOT}/"), "/"));
 }
 
 #[test]
@@ -120,7 +125,7 @@ fn what_is_wrong_is_said_with_a_caret() {
     check(
         "[mail]\nvia = \"folder\"",
         &expect![[r#"
-        watchdog.toml:1:1: via = "folder" needs to know which: add [mail.folder] with path = "/…"
+        watchdog.toml:1:1: via = "folder" needs to know which: add [mail.folder] with its path
           |
         1 | [mail]
           | ^^^^^^"#]],
@@ -158,7 +163,7 @@ fn what_is_wrong_is_said_with_a_caret() {
           | ^^^^^^^^^^^"#]],
     );
     check(
-        "[mail.smtp]\nhost = \"mail.example.org\"\nsecurity = \"none\"\nuser = \"u\"\npassword-file = \"/p\"",
+        "[mail.smtp]\nhost = \"mail.example.org\"\nsecurity = \"none\"\nuser = \"u\"\npassword-file = \"ROOT/p\"",
         &expect![[r#"
             watchdog.toml:1:1: the password would go to mail.example.org in the clear: set security to "tls" or "starttls"
               |
@@ -166,7 +171,7 @@ fn what_is_wrong_is_said_with_a_caret() {
               | ^^^^^^^^^^^"#]],
     );
     check(
-        "[mail.smtp]\nca-file = \"/ca\"",
+        "[mail.smtp]\nca-file = \"ROOT/ca\"",
         &expect![[r#"
             watchdog.toml:1:1: ca-file needs security = "tls" or "starttls"
               |
@@ -181,14 +186,14 @@ fn what_is_wrong_is_said_with_a_caret() {
         2 | password = "secret"
           | ^^^^^^^^"#]],
     );
-    check(
-        "[mail.sendmail]\nprogram = \"sendmail\"",
-        &expect![[r#"
-        watchdog.toml:2:11: "sendmail" is not a full path
+    let here = advice::FULL_PATH;
+    let said = read("[mail.sendmail]\nprogram = \"sendmail\"").unwrap_err();
+    expect![[r#"
+        watchdog.toml:2:11: "sendmail" is not a full path of this system: HERE
           |
         2 | program = "sendmail"
-          |           ^^^^^^^^^^"#]],
-    );
+          |           ^^^^^^^^^^"#]]
+    .assert_eq(&said.replace(here, "HERE"));
     check(
         "[mail.folder]",
         &expect![[r#"
@@ -197,4 +202,26 @@ fn what_is_wrong_is_said_with_a_caret() {
         1 | [mail.folder]
           | ^^^^^^^^^^^^^"#]],
     );
+}
+
+#[test]
+fn a_path_of_another_system_is_none_of_this_one() {
+    let (other, own) = if cfg!(windows) { ("/var/mail", r"C:\mail") } else { (r"C:\mail", "/var/mail") };
+    for path in [other, r"\mail", "C:mail", "mail"] {
+        let said = read(&format!("[mail.folder]\npath = '{path}'")).unwrap_err();
+        assert!(said.contains("is not a full path of this system"), "{said}");
+    }
+    assert!(read(&format!("[mail.folder]\npath = '{own}'")).is_ok());
+}
+
+#[test]
+fn where_there_is_no_sendmail_program_none_can_be_named() {
+    let named = ["[mail]\nvia = \"sendmail\"", "[mail.local]\nprogram = \"ROOT/bin/mail\""].map(read);
+    if cfg!(windows) {
+        for said in named.map(Result::unwrap_err) {
+            assert!(said.contains("has no sendmail program: name a mail server in [mail.smtp]"), "{said}");
+        }
+    } else {
+        assert!(named.iter().all(Result::is_ok), "{named:?}");
+    }
 }
