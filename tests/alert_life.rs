@@ -108,10 +108,11 @@ fn a_kill_at_any_moment_loses_and_doubles_nothing() {
     for round in 0..25 {
         let mut victim = victim(folder.path());
         std::thread::sleep(Duration::from_micros(20_000 + round * 7_919));
-        // SIGKILL; if it had ended by itself, it did not do its work.
+        // Without a chance to do anything more; if it had ended by itself, it did not do its work.
         victim.kill().unwrap();
         let status = victim.wait().unwrap();
-        assert_eq!(status.code(), None, "it was not killed: {status}");
+        let killed = if cfg!(windows) { Some(1) } else { None };
+        assert_eq!(status.code(), killed, "it was not killed: {status}");
     }
     let store = Store::open(&folder.path().join("watchdog.db"), moment(0)).unwrap();
     let reached = position(&store.memories());

@@ -6,12 +6,17 @@
 
 mod support;
 
-use serde_json::Value;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use support::{Running, copy_program, is_root, left_out, watchdog, world};
+use std::process::Output;
+use support::watchdog;
 use tempfile::TempDir;
+#[cfg(target_os = "linux")]
+use {
+    serde_json::Value,
+    std::collections::BTreeSet,
+    std::process::{Command, Stdio},
+    support::{Running, copy_program, is_root, left_out, world},
+};
 
 /// A folder for state, settings and policies.
 struct Place(TempDir);
@@ -21,6 +26,7 @@ impl Place {
         Self(TempDir::new().unwrap())
     }
 
+    #[cfg(target_os = "linux")]
     /// In a world without packages: to ask a real apt takes longer than all these tests together.
     fn in_world() -> Self {
         let status = Command::new("mount").args(["-t", "tmpfs", "tmpfs", "/var/lib/dpkg"]).status().unwrap();
@@ -66,12 +72,14 @@ impl Said {
     }
 }
 
+#[cfg(target_os = "linux")]
 fn evil(place: &Place) -> Running {
     let exe = place.path("evil");
     copy_program("/bin/sleep", &exe);
     Running::start(Command::new(&exe).arg("600"))
 }
 
+#[cfg(target_os = "linux")]
 /// All names of fields in a value, at any depth, but for those that are made of data: evidence, and names by watch.
 fn keys(value: &Value, found: &mut BTreeSet<String>) {
     match value {
@@ -89,6 +97,7 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+#[cfg(target_os = "linux")]
 fn assert_kebab(value: &Value) {
     let mut found = BTreeSet::new();
     keys(value, &mut found);
@@ -99,6 +108,7 @@ fn assert_kebab(value: &Value) {
     assert!(found.len() > 5 && odd.is_empty(), "{odd:?}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn recorded_facts_say_the_same_as_the_host_itself() {
     if !world::is_entered("recorded_facts_say_the_same_as_the_host_itself") {
@@ -170,6 +180,7 @@ fn facts_that_are_none_or_of_another_version_are_refused() {
     check(&place.write("new.json", newer)).is_refused("holds facts of schema 99, and this version reads 1");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_is_there_is_replaced_only_if_that_is_asked_for() {
     if !world::is_entered("a_file_that_is_there_is_replaced_only_if_that_is_asked_for") {
@@ -187,6 +198,7 @@ fn a_file_that_is_there_is_replaced_only_if_that_is_asked_for() {
     assert!(validated.out.contains("a valid policy of "), "{}", validated.out);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn an_alert_is_listed_shown_and_told_in_the_status() {
     if !world::is_entered("an_alert_is_listed_shown_and_told_in_the_status") {
@@ -249,6 +261,7 @@ fn an_alert_is_listed_shown_and_told_in_the_status() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn what_waits_in_the_outbox_is_delivered_by_hand_and_a_refusal_is_told() {
     if !world::is_entered("what_waits_in_the_outbox_is_delivered_by_hand_and_a_refusal_is_told") {
@@ -327,6 +340,12 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
     place.run(&["snapshot", "--force"]).is_refused("--output");
     place.write("watchdog.db", "this is no database, but long enough to be looked at as one");
     place.run(&["alerts"]).is_refused("watchdog.db");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_state_folder_of_another_user_is_refused() {
+    let place = Place::new();
     if left_out("root", is_root()) {
         return;
     }

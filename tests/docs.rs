@@ -1,5 +1,6 @@
 //! What is written down beside the code must be what the code does: man pages, completions, and the documents.
 
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,7 @@
 //! `watchdog doctor` as a person runs it: each lack a line with its remedy, a mail that really goes the way of the
 //! alerts, and an exit code that a script can trust.
 
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
 

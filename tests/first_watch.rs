@@ -1,5 +1,6 @@
 //! The whole main job, with real parts: from a bare host to a mail in root's mailbox, for each of the five alarms.
 
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
 

@@ -1,6 +1,5 @@
 //! Mail, end to end: no mail is lost, none is doubled, and it arrives as it was written; with a real mail server,
 //! with servers that misbehave, and with a program that is killed.
-#![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "a test starts programs and waits for them")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
@@ -10,14 +9,22 @@ mod disk;
 mod fake;
 #[path = "mail/faults.rs"]
 mod faults;
+#[cfg(target_os = "linux")]
 #[path = "mail/handover.rs"]
 mod handover;
+#[cfg(target_os = "linux")]
 #[path = "support/mail_server.rs"]
 mod mail_server;
+#[cfg(target_os = "linux")]
+#[path = "mail/programs.rs"]
+mod programs;
+#[cfg(target_os = "linux")]
 #[path = "mail/real.rs"]
 mod real;
+#[cfg(target_os = "linux")]
 #[path = "mail/secure.rs"]
 mod secure;
+#[cfg(target_os = "linux")]
 #[path = "mail/stay.rs"]
 mod stay;
 

@@ -1,4 +1,5 @@
 //! Logins and sessions over a real OpenSSH server.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 #[path = "support/sshd.rs"]

@@ -1,6 +1,7 @@
 //! Telemetry as others get it: counts that Prometheus' own parser reads, from the file and over a connection, and
 //! records in the journal; and that none of it holds up the service.
 
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::float_cmp, reason = "counts are whole numbers")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]

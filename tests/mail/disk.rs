@@ -119,6 +119,7 @@ fn writer_on_a_tiny_disk() {
     println!("the tiny disk was filled and emptied");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told_and_leaves_no_half_mail() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
 
+#[cfg(target_os = "linux")]
 pub mod world;
 
 use serde_json::Value;
@@ -24,8 +25,14 @@ pub fn check(policy: &Path) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).expect("a finding is one line of JSON")).collect()
 }
 
+/// A path as it is written between double quotes, in TOML and in JSON.
+pub fn quoted(path: &Path) -> String {
+    path.display().to_string().replace('\\', "\\\\")
+}
+
 /// Copies a program to run the copy. In a process of its own: a file that we had open for writing would be held
 /// open for a moment by every child that another test starts just then, and could not be run.
+#[cfg(target_os = "linux")]
 pub fn copy_program(from: &str, to: &Path) {
     let status = Command::new("cp").arg(from).arg(to).status().expect("cp runs");
     assert!(status.success(), "cannot copy {from} to {}", to.display());
@@ -72,7 +79,7 @@ pub fn left_out(what: &str, is_there: bool) -> bool {
     true
 }
 
-/// True if the tests run as root.
+/// True if the tests run as root, or as an administrator of Windows.
 pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    host_watchdog::system::is_administrator()
 }
