@@ -109,7 +109,6 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    #[cfg(target_os = "linux")]
     /// Say what this host lacks for the watchdog to see and to be heard, and what to do about it
     ///
     /// One line for each thing: ok, note, warning, fault, or unknown where it could not be checked. It sends a real

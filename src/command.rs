@@ -3,7 +3,6 @@
 mod alerts;
 mod check;
 mod deliver;
-#[cfg(target_os = "linux")]
 mod doctor;
 mod mail_test;
 mod metrics;
@@ -50,8 +49,9 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     // with one that is wrong.
     let copes = match cli.command {
         Command::Run { .. } | Command::Deliver { .. } => true,
+        Command::Doctor { .. } => true,
         #[cfg(target_os = "linux")]
-        Command::Doctor { .. } | Command::Metrics { http: true } => true,
+        Command::Metrics { http: true } => true,
         _ => false,
     };
     if files.config.is_some() && !copes {
@@ -83,7 +83,6 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Alerts { json } => alerts::list(&setup()?, json),
         Command::Show { id, json } => alerts::show(&setup()?, &id, json),
         Command::Status { json } => status::run(&setup()?, json),
-        #[cfg(target_os = "linux")]
         Command::Doctor { json, no_mail } => Ok(doctor::run(setup(), json, no_mail)),
         #[cfg(target_os = "linux")]
         Command::Metrics { http: true } => Ok(metrics_http::serve(setup())),

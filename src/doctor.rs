@@ -4,25 +4,43 @@
 //! cannot be made is a line like any other, and one that fails in itself takes none of the others with it. What the
 //! service could not see is taken from what the service has written down: we, started by a person, see from another place.
 
+#[cfg(target_os = "linux")]
 mod clock;
+mod disk;
+#[cfg(target_os = "linux")]
 pub mod host;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
 mod logs;
+#[cfg(target_os = "linux")]
 pub mod mail;
 pub mod mail_test;
+mod mailer;
+mod outbox;
+#[cfg(target_os = "linux")]
 pub mod rights;
 mod service;
 pub mod stored;
+mod web;
+#[cfg(any(windows, test))]
+mod windows;
+mod zone;
 
 use crate::host::Host;
 use crate::program::{self, Output};
 use crate::settings::Setup;
 use crate::system::Room;
+#[cfg(target_os = "linux")]
+use linux as system;
 use serde::Serialize;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::time::Duration;
 use stored::Stored;
+#[cfg(windows)]
+use windows as system;
 
 /// So long a program that is asked something may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -128,33 +146,9 @@ pub struct Case<'a> {
 
 type Checks = fn(&Case) -> Vec<Check>;
 
-/// The checks in the order they are printed.
-const TABLE: &[(&str, Checks)] = &[
-    ("settings", service::settings),
-    ("policy", service::policy),
-    ("service", service::running),
-    ("observing", service::observing),
-    ("mailer", service::mailer),
-    ("capabilities", rights::capabilities),
-    ("proc", rights::proc_mount),
-    ("watches", service::watches),
-    ("coverage", service::coverage),
-    ("auth-log", logs::auth_log),
-    ("journal", logs::journal),
-    ("login-records", logs::login_records),
-    ("web-logs", logs::web_logs),
-    ("events", host::events),
-    ("clock", clock::clock),
-    ("time-zone", clock::time_zone),
-    ("package-lists", host::package_lists),
-    ("disk", host::disk),
-    ("outbox", mail::outbox),
-    ("root-mail", mail::root_mail),
-];
-
 /// Makes every check but the test of the mail, and hands over the lines of each as it is done.
 pub fn examine(case: &Case, mut found: impl FnMut(Check)) {
-    for (name, check) in TABLE {
+    for (name, check) in system::TABLE {
         let checked = panic::catch_unwind(AssertUnwindSafe(|| check(case)));
         let fault = || vec![Check::unknown(name, "a fault in the watchdog itself, please report it")];
         checked.unwrap_or_else(|_| fault()).into_iter().for_each(&mut found);
@@ -169,5 +163,5 @@ pub fn ask(program: &str, args: &[&str]) -> io::Result<Output> {
     program::run(program, args, DEADLINE, MOST)
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;

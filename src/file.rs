@@ -124,7 +124,7 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     let temporary = folder.join(name);
     write_new(&temporary, bytes)?;
     let placed = rights::take_after(&temporary, path).and_then(|()| match existing {
-        Existing::Replace => fs::rename(&temporary, path),
+        Existing::Replace => rights::replace(&temporary, path),
         // A link fails where a rename would replace.
         Existing::Keep => fs::hard_link(&temporary, path),
     });

@@ -10,7 +10,6 @@ pub mod alert;
 pub mod cli;
 pub mod command;
 pub mod coverage;
-#[cfg(target_os = "linux")]
 pub mod doctor;
 pub mod dpkg;
 pub mod file;

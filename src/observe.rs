@@ -181,5 +181,5 @@ fn later(moment: Timestamp, span: Span) -> Timestamp {
     moment.checked_add(span.signed()).unwrap_or(Timestamp::MAX)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests;

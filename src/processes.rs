@@ -1,6 +1,7 @@
 //! The processes of the host: read once per pass, shared by the watches that ask about processes, the owners of
 //! sockets or the sessions of people. What did not change since the last pass is not read again.
 
+pub mod alive;
 #[cfg(target_os = "linux")]
 pub(crate) mod linux;
 pub mod nt;

@@ -5,6 +5,8 @@
 
 pub mod account;
 pub mod drive;
+pub mod alive;
+pub mod event_log;
 pub mod file;
 pub mod folder;
 mod handle;
@@ -15,5 +17,6 @@ pub mod process;
 pub mod process_list;
 pub mod security;
 pub mod service;
+pub mod service_state;
 mod text;
 pub mod trust;

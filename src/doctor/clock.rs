@@ -1,8 +1,7 @@
-//! The clock: whether something keeps it right, and in which zone its times are meant.
+//! The clock of a Linux: whether something keeps it right.
 
 use super::{Case, Check};
 use crate::program::Output;
-use crate::watch::login;
 
 /// What is known of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,17 +56,6 @@ pub fn clock(case: &Case) -> Vec<Check> {
                 "nobody here can say whether the clock is right (neither timedatectl nor chronyc answers)";
             Check::unknown(NAME, says).remedy("apt install systemd-timesyncd, or chrony")
         }
-    };
-    vec![check]
-}
-
-pub fn time_zone(case: &Case) -> Vec<Check> {
-    const NAME: &str = "time-zone";
-    let check = if let Some(zone) = login::time_zone(case.host).0 {
-        Check::ok(NAME, format!("hours in the policy are those of {zone}, unless it names another zone"))
-    } else {
-        let says = "the host's time zone has no name, so hours in the policy are taken as UTC unless it names a zone";
-        Check::warning(NAME, says).remedy("timedatectl set-timezone Europe/London (or yours)")
     };
     vec![check]
 }

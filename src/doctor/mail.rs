@@ -1,52 +1,19 @@
-//! The way of the mails: who sends them, what waits, and who in the end reads those for root.
+//! The way of the mails on Linux: which process sends them, and who in the end reads those for root.
 
+use super::mailer::{Kind, Mailer, Mailers};
 use super::{Case, Check};
-use crate::alert::words;
 use crate::file;
 use crate::host::Host;
 use crate::mail::{Via, user_of_group};
 use crate::processes::parse::parse_cmdline;
 use crate::settings::{self, Setup};
 use crate::system;
-use crate::text::{Text, clean};
-use jiff::SignedDuration;
+use crate::text::Text;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// A mail that waits longer than this does not reach anybody soon.
-const LONG: SignedDuration = SignedDuration::from_mins(15);
-
-/// A process that takes mails out of the outbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mailer {
-    /// Its number.
-    pub pid: u32,
-    /// Which of the two it is.
-    pub kind: Kind,
-}
-
-/// Who takes mails out of the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `watchdog deliver --stay`.
-    Deliver,
-    /// `watchdog run`, which delivers itself.
-    Run,
-}
-
-impl Mailer {
-    /// In a few words.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        match self.kind {
-            Kind::Deliver => format!("the mailer (process {})", self.pid),
-            Kind::Run => format!("the service itself (process {})", self.pid),
-        }
-    }
-}
 
 /// What the arguments of a watchdog say, as far as it matters here.
 struct Started {
@@ -77,15 +44,6 @@ fn started(args: &[&[u8]]) -> Option<Started> {
     Some(Started { kind, config: value("--config"), state_dir: value("--state-dir") })
 }
 
-/// The processes that take mails out of an outbox, as far as that can be told.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mailers {
-    /// They do; the one that does nothing else comes first.
-    pub known: Vec<Mailer>,
-    /// They look like it, but which program they are is kept from us.
-    pub unclear: Vec<Mailer>,
-}
-
 /// The processes that take mails out of the outbox of this state folder.
 ///
 /// Anybody can give a process the arguments of a mailer. So these are believed only of a user who delivers here, and
@@ -111,16 +69,6 @@ pub fn mailers(host: &Host, state_dir: &Path) -> Mailers {
         list.sort_by_key(|mailer| (mailer.kind == Kind::Run, mailer.pid));
     }
     mailers
-}
-
-/// Says of processes that look like a mailer that this cannot be told.
-pub(super) fn unclear(name: &'static str, mailers: &[Mailer]) -> Check {
-    let pids: Vec<String> = mailers.iter().take(5).map(|mailer| mailer.pid.to_string()).collect();
-    let says = format!(
-        "it cannot be told who sends the mails: process {} looks like it, but only root can see which program that is",
-        pids.join(", ")
-    );
-    Check::unknown(name, says).remedy("run this as root: sudo watchdog doctor")
 }
 
 /// The users whose processes may take mails out of the outbox of this state folder.
@@ -189,59 +137,6 @@ fn state_of(host: &Host, pid: u32, started: &Started) -> Option<PathBuf> {
     }
     let home = || variable("HOME").map(|home| home.join(".local/state"));
     variable("XDG_STATE_HOME").or_else(home).map(|folder| folder.join("host-watchdog"))
-}
-
-/// What waits in the outbox, and why.
-pub(super) fn outbox(case: &Case) -> Vec<Check> {
-    const NAME: &str = "outbox";
-    let Some(known) = case.stored.known() else { return Vec::new() };
-    let outbox = match &known.outbox {
-        Ok(outbox) => outbox,
-        Err(why) => {
-            let says = format!("the outbox cannot be read: {}", clean(why));
-            return vec![Check::unknown(NAME, says).remedy("run this as root: sudo watchdog doctor")];
-        }
-    };
-    let now = case.host.now();
-    let mut checks = Vec::new();
-    if known.status.unqueued > 0 {
-        let says = format!("the outbox could not take what is written: {}", mails(known.status.unqueued));
-        checks.push(Check::fault(NAME, says).remedy("see why: journalctl -u host-watchdog"));
-    }
-    let why = outbox
-        .last_error
-        .as_deref()
-        .map(|error| format!("; the last try: {}", clean(error)))
-        .unwrap_or_default();
-    let since = outbox
-        .oldest
-        .map(|oldest| format!(", the oldest since {}", words::ago(oldest, now)))
-        .unwrap_or_default();
-    let is_old = outbox.oldest.is_some_and(|oldest| now.duration_since(oldest) > LONG);
-    let says = format!(
-        "{} in the outbox{since}{why}",
-        if outbox.waiting == 1 {
-            "1 mail waits".to_owned()
-        } else {
-            format!("{} mails wait", outbox.waiting)
-        }
-    );
-    if outbox.waiting == 0 {
-        if checks.is_empty() {
-            checks.push(Check::ok(NAME, "no mail waits"));
-        }
-    } else if is_old || outbox.refused > 0 {
-        checks.push(Check::fault(NAME, says).remedy("cure what it says, then: watchdog deliver"));
-    } else if outbox.last_error.is_some() {
-        checks.push(Check::warning(NAME, says).remedy("cure what it says, then: watchdog deliver"));
-    } else {
-        checks.push(Check::ok(NAME, says));
-    }
-    checks
-}
-
-fn mails(count: usize) -> String {
-    if count == 1 { "1 mail".to_owned() } else { format!("{count} mails") }
 }
 
 /// Where `/etc/aliases` sends the mail of `user`; none if it says nothing of them.

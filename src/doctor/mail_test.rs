@@ -1,11 +1,12 @@
 //! A real mail, sent the way alerts go, and what the server said. Accepted by a server is not delivered to a person:
 //! only who reads it knows that.
 
-use super::{Case, Check, mail};
+use super::{Case, Check, mailer};
 use crate::mail::{
     Acceptance, Envelope, Failure, Fate, KEPT, Outbox, Route, Via, compose, send_test, test_letter,
 };
 use crate::settings::Setup;
+use crate::system::advice;
 use crate::text::{Text, clean};
 use std::io;
 use std::thread;
@@ -44,21 +45,21 @@ pub fn test(
 ) -> Vec<Check> {
     let Ok(setup) = case.setup else { return Vec::new() };
     let route = Route::new(&setup.mail_settings(), &case.host.name());
-    let mailers = mail::mailers(case.host, &setup.state_dir);
+    let mailers = mailer::of(case, setup);
     if mailers.known.is_empty() && !mailers.unclear.is_empty() {
-        return vec![mail::unclear(NAME, &mailers.unclear)];
+        return vec![mailer::unclear(NAME, &mailers.unclear)];
     }
     let mailer = mailers.known.into_iter().next();
     if let Err(error) = step_down(setup) {
         let says = format!("no test mail was sent: {}", clean(&format!("{error:#}")));
-        return vec![Check::unknown(NAME, says).remedy("run this as root, outside any sandbox")];
+        return vec![Check::unknown(NAME, says).remedy(advice::OUTSIDE)];
     }
     let Some(mailer) = mailer else {
         waiting(&format!("sending a mail over {} …", route.describe()));
         let outcome = directly(case, &route);
         return vec![judge(setup, &route, "this program, as no mailer runs", &outcome)];
     };
-    let notice = if mailer.kind == mail::Kind::Run { NOTICE_OF_RUN } else { NOTICE };
+    let notice = if mailer.kind == mailer::Kind::Run { NOTICE_OF_RUN } else { NOTICE };
     let patience = setup.mail_settings().deadline.duration() + notice;
     let who = mailer.describe();
     waiting(&format!("a mail is in the outbox; waiting at most {} s for {who} …", patience.as_secs()));
@@ -135,13 +136,11 @@ pub(super) fn judge(setup: &Setup, route: &Route, who: &str, outcome: &Outcome) 
         }
         Outcome::Untried => {
             let says = format!("a test mail lies in the outbox, and was not tried in time by {who}");
-            Check::fault(NAME, says)
-                .remedy("see what the mailer does: journalctl -u host-watchdog-mail")
-                .remedy("systemctl restart host-watchdog-mail")
+            Check::fault(NAME, says).remedy(advice::MAILER_LOG).remedy(advice::MAILER_RESTART)
         }
         Outcome::Failed(why) => {
             Check::unknown(NAME, format!("a test mail could not be put into the outbox: {}", clean(why)))
-                .remedy("run this as root: sudo watchdog doctor")
+                .remedy(advice::AS_ADMINISTRATOR)
         }
     }
 }
@@ -159,10 +158,11 @@ fn remedies(setup: &Setup, why: &str) -> Vec<String> {
     let again = "then try again: watchdog doctor".to_owned();
     let nobody = ["no mail server listens", "connection refused", "no such file", "not found", "not there"];
     let first = if nobody.iter().any(|words| why.contains(words)) {
-        vec![
-            "install a mail server on this host: apt install postfix (or exim4, opensmtpd, dma)".to_owned(),
-            format!("or name one in {file}: [mail.smtp] host = \"mail.example.org\""),
-        ]
+        let name_one = format!("name one in {file}: [mail.smtp] host = \"mail.example.org\"");
+        match advice::MAIL_SERVER {
+            Some(install) => vec![install.to_owned(), format!("or {name_one}")],
+            None => vec![name_one],
+        }
     } else if why.contains("auth") || why.contains("535") {
         vec![format!("correct user and password-file of [mail.smtp] in {file}")]
     } else if why.contains("certificate") || why.contains("tls") {

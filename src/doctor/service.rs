@@ -1,7 +1,7 @@
 //! Whether the service and the mailer run, with which settings and policy, and what they say they cannot see.
 
 use super::stored::Stored;
-use super::{Case, Check, mail};
+use super::{Case, Check, mailer, zone};
 use crate::alert::words;
 use crate::finding::Code;
 use crate::observe::{self, Record};
@@ -9,9 +9,8 @@ use crate::policy::Policy;
 use crate::rule;
 use crate::schedule;
 use crate::settings::Setup;
-use crate::system;
+use crate::system::{self, advice};
 use crate::text::clean;
-use crate::watch::login;
 use jiff::SignedDuration;
 
 /// A service that runs stores a pass each minute, whatever its schedules say. So long it may be late.
@@ -22,8 +21,8 @@ const SELF: &str = "service";
 
 /// What starts the service.
 fn start(case: &Case) -> &'static str {
-    let has_systemd = case.host.path("/run/systemd/system").exists();
-    if has_systemd { "systemctl enable --now host-watchdog" } else { "watchdog run" }
+    let is_service = cfg!(windows) || case.host.path("/run/systemd/system").exists();
+    if is_service { advice::START } else { "watchdog run" }
 }
 
 pub fn settings(case: &Case) -> Vec<Check> {
@@ -43,9 +42,7 @@ pub fn settings(case: &Case) -> Vec<Check> {
                 "there are no settings, so nobody gets a mail: they are only kept in {}",
                 folder.display()
             );
-            let remedy =
-                format!("printf '[mail]\\nto = [\"root\"]\\n' > {}", system::settings_file().display());
-            Check::warning(NAME, says).remedy(remedy)
+            Check::warning(NAME, says).remedy(advice::first_settings(&system::settings_file()))
         }
     };
     vec![check]
@@ -73,7 +70,7 @@ pub fn policy(case: &Case) -> Vec<Check> {
         let (disk, force) = (short(&policy.digest), short(in_force));
         let says =
             format!("{file} was changed and is not in force: it is {disk}, the service watches with {force}");
-        Check::warning(NAME, says).remedy("systemctl reload host-watchdog")
+        Check::warning(NAME, says).remedy(advice::RELOAD)
     } else {
         let rules = policy.rules();
         Check::ok(NAME, format!("{file} is valid: {rules} rules, digest {}", short(&policy.digest)))
@@ -92,7 +89,7 @@ pub fn running(case: &Case) -> Vec<Check> {
         }
         Stored::Unreadable(why) => {
             let says = format!("what the service has written cannot be read: {}", clean(why));
-            return vec![Check::unknown(NAME, says).remedy("run this as root: sudo watchdog doctor")];
+            return vec![Check::unknown(NAME, says).remedy(advice::AS_ADMINISTRATOR)];
         }
     };
     let now = case.host.now();
@@ -108,21 +105,19 @@ pub fn running(case: &Case) -> Vec<Check> {
         .map_or("it made no pass".to_owned(), |last| format!("its last pass was {}", words::ago(last, now)));
     let Some(pid) = case.stored.process(case.host) else {
         let says = format!("nobody is watching: the service ended without being stopped; {last}");
-        return vec![
-            Check::fault(NAME, says).remedy(start(case)).remedy("see why: journalctl -u host-watchdog"),
-        ];
+        return vec![Check::fault(NAME, says).remedy(start(case)).remedy(advice::LOG)];
     };
     let is_late = run.last.unwrap_or(run.started);
     if now.duration_since(is_late) > LATE {
         let says = format!("the service runs (process {pid}) and makes no passes: {last}");
-        let see = "see why: journalctl -u host-watchdog";
-        return vec![Check::fault(NAME, says).remedy(see).remedy("systemctl restart host-watchdog")];
+        let see = advice::LOG;
+        return vec![Check::fault(NAME, says).remedy(see).remedy(advice::RESTART)];
     }
     let ours = env!("CARGO_PKG_VERSION");
     if known.view.version != ours {
         let says =
             format!("the service still runs version {}, installed is {ours}", clean(&known.view.version));
-        return vec![Check::warning(NAME, says).remedy("systemctl restart host-watchdog")];
+        return vec![Check::warning(NAME, says).remedy(advice::RESTART)];
     }
     vec![Check::ok(NAME, format!("the service runs (process {pid}), {last}"))]
 }
@@ -133,7 +128,7 @@ pub fn observing(case: &Case) -> Vec<Check> {
     let now = case.host.now();
     let is_on = |record: &&Record| record.state(now, setup.settings.observe) == observe::State::On;
     let Some(record) = known.observing.as_ref().filter(is_on) else { return Vec::new() };
-    let (_, zone) = login::time_zone(case.host);
+    let (_, zone) = zone::of(case.host);
     let says = format!(
         "until {} unknown processes and listeners are learned and make no alarm; {} so far, in {}",
         schedule::in_words(record.until, &zone),
@@ -143,17 +138,17 @@ pub fn observing(case: &Case) -> Vec<Check> {
     vec![Check::note("observing", says)]
 }
 
-pub fn mailer(case: &Case) -> Vec<Check> {
+pub fn mailed_by(case: &Case) -> Vec<Check> {
     const NAME: &str = "mailer";
     let Ok(setup) = case.setup else { return Vec::new() };
-    let mailers = mail::mailers(case.host, &setup.state_dir);
+    let mailers = mailer::of(case, setup);
     let check = match mailers.known.first() {
         Some(mailer) => Check::ok(NAME, format!("mails are sent by {}", mailer.describe())),
-        None if !mailers.unclear.is_empty() => mail::unclear(NAME, &mailers.unclear),
+        None if !mailers.unclear.is_empty() => mailer::unclear(NAME, &mailers.unclear),
         None if case.stored.process(case.host).is_none() => return Vec::new(),
         None => {
             let says = "nobody sends the mails: the service leaves them to a mailer, and none runs";
-            Check::fault(NAME, says).remedy("systemctl enable --now host-watchdog-mail")
+            Check::fault(NAME, says).remedy(advice::MAILER_START)
         }
     };
     vec![check]

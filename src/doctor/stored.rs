@@ -4,7 +4,7 @@ use crate::alert::Alert;
 use crate::host::Host;
 use crate::mail::{Outbox, OutboxStatus};
 use crate::observe::{self, Record};
-use crate::processes::parse;
+use crate::processes::alive;
 use crate::store::{self, Reader, Status, StoreError};
 use crate::telemetry::{VIEW, View};
 use std::path::Path;
@@ -74,8 +74,7 @@ impl Stored {
     #[must_use]
     pub fn process(&self, host: &Host) -> Option<u32> {
         let view = &self.known()?.view;
-        let stat = host.read(format!("/proc/{}/stat", view.pid)).ok()?;
-        let stat = parse::parse_stat(&stat).filter(|stat| stat.state != b'Z')?;
-        (view.pid != 0 && stat.start == view.start).then_some(view.pid)
+        let start = alive::start(host, view.pid)?;
+        (view.pid != 0 && start == view.start).then_some(view.pid)
     }
 }

@@ -432,7 +432,7 @@ fn what_only_has_the_arguments_of_a_mailer_is_none_and_nothing_it_names_is_read(
     assert_eq!((pids(&mailers.known), mailers.unclear), (vec![3], vec![]));
 }
 
-fn pids(mailers: &[super::mail::Mailer]) -> Vec<u32> {
+fn pids(mailers: &[super::mailer::Mailer]) -> Vec<u32> {
     mailers.iter().map(|mailer| mailer.pid).collect()
 }
 

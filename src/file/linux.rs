@@ -33,6 +33,11 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Puts a file in another's place, in one step.
+pub(super) fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
 /// Renames a file, and returns only when a loss of power cannot undo it.
 ///
 /// # Errors

@@ -4,6 +4,13 @@ use crate::win32;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// So often what somebody else has open is tried again,
+const TRIES: u32 = 25;
+
+/// and so long apart: a second in all, at most.
+const PAUSE: Duration = Duration::from_millis(40);
 
 /// Nothing: what is renamed here lies in one folder, whose rights both files have.
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
@@ -21,7 +28,28 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
 /// # Errors
 /// The system's.
 pub fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
-    win32::file::rename_durably(from, to)
+    patiently(|| win32::file::rename_durably(from, to))
+}
+
+/// Puts a file in another's place, in one step.
+pub(super) fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    patiently(|| fs::rename(from, to))
+}
+
+/// Windows refuses to put a file in the place of one that somebody has open, if only to read it or to look for viruses in it.
+/// Both take a moment, and then it can be done.
+fn patiently(deed: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    const ACCESS_DENIED: i32 = 5;
+    const SHARING_VIOLATION: i32 = 32;
+    for _ in 0..TRIES {
+        match deed() {
+            Err(error) if matches!(error.raw_os_error(), Some(ACCESS_DENIED | SHARING_VIOLATION)) => {
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+    deed()
 }
 
 /// Nothing: the file system's own journal keeps names whole, and [`rename_durably`] waits for it.

@@ -7,6 +7,7 @@ use expect_test::expect;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tempfile::TempDir;
@@ -20,6 +21,7 @@ fn length(written: &str) -> Length {
 }
 
 /// A host with an ordinary program, one in a folder of its user, and one where everybody may write.
+#[cfg(target_os = "linux")]
 fn host() -> (TempDir, Host) {
     let root = TempDir::new().unwrap();
     for (folder, mode) in [("usr/bin", 0o755), ("home/alice", 0o700), ("tmp/x", 0o755)] {
@@ -50,6 +52,7 @@ fn listener(rule: &str) -> Finding {
 }
 
 /// What is learned of a finding, in words; or why it is not.
+#[cfg(target_os = "linux")]
 fn learned(finding: &Finding) -> Result<String, String> {
     let (_root, host) = host();
     learnable(&host, finding, &by("2026-11-22".parse().unwrap())).unwrap().map(|learned| {
@@ -59,6 +62,7 @@ fn learned(finding: &Finding) -> Result<String, String> {
     })
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn what_is_only_not_known_is_learned_in_its_narrowest_form() {
     let rule = "exe = \"/usr/bin/app\"\nusers = [\"alice\"]\npackage = \"app\"";
@@ -89,6 +93,7 @@ fn what_is_only_not_known_is_learned_in_its_narrowest_form() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn what_is_odd_is_not_learned() {
     for (finding, why) in [
@@ -150,6 +155,7 @@ fn what_is_odd_is_not_learned() {
     assert!(gone.starts_with("its file cannot be looked at: No such file"), "{gone}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn of_all_codes_only_two_are_ever_learned() {
     let (_root, host) = host();

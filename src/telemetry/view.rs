@@ -2,7 +2,8 @@
 //! sandbox. Commands run by a person see more or less than it does, so they read this.
 
 use crate::coverage::Gap;
-use crate::processes::parse;
+use crate::host::Host;
+use crate::processes::alive;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -35,11 +36,10 @@ impl View {
         gaps: impl Iterator<Item = (String, Vec<Gap>)>,
         telemetry_lost: u64,
     ) -> Self {
-        let stat = std::fs::read("/proc/self/stat").unwrap_or_default();
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            start: parse::parse_stat(&stat).map_or(0, |stat| stat.start),
+            start: alive::start(&Host::this(), std::process::id()).unwrap_or(0),
             policy_digest: policy_digest.to_owned(),
             gaps: gaps.filter(|(_, gaps)| !gaps.is_empty()).collect(),
             telemetry_lost,

@@ -299,6 +299,9 @@ fn nothing_is_sent_in_the_clear_where_tls_is_asked_for() {
     let route = route(&(fake.settings("20s") + "security = \"starttls\"\n"));
     enqueue(&outbox, &route, &letter(1, "s", "b"));
     let told = round(&outbox, &route, 0);
-    assert!(told.contains("route temporary") && told.contains("STARTTLS is not supported"), "{told}");
+    // Wine lacks what the certificates of the system are checked with.
+    let is_wine = cfg!(windows) && std::env::var_os("WINEPREFIX").is_some();
+    let why = if is_wine { "tls error" } else { "STARTTLS is not supported" };
+    assert!(told.contains("route temporary") && told.contains(why), "{told}");
     assert_eq!(fake.taken(), []);
 }

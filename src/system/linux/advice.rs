@@ -1,5 +1,7 @@
 //! What to do, in this system's own words.
 
+use std::path::Path;
+
 /// How a full path is written.
 pub const FULL_PATH: &str = "it begins with \"/\"";
 
@@ -11,6 +13,22 @@ pub const READ_ONLY: &str = "See `dmesg`, then mount it for writing";
 
 /// Why a file system may only be read.
 pub const SEE_READ_ONLY: &str = "see why: dmesg | grep -i remount";
+
+/// What takes the room of a folder's file system.
+#[must_use]
+pub fn what_fills(folder: &Path) -> String {
+    let folder = folder.display();
+    format!("see what fills it: du -xh --max-depth=3 $(findmnt -n -o TARGET -T {folder}) | sort -h | tail")
+}
+
+/// To begin with settings.
+#[must_use]
+pub fn first_settings(file: &Path) -> String {
+    format!("printf '[mail]\\nto = [\"root\"]\\n' > {}", file.display())
+}
+
+/// Who may see everything.
+pub const ADMINISTRATOR: &str = "root";
 
 /// To see more than an ordinary user may.
 pub const AS_ADMINISTRATOR: &str = "run this as root: sudo watchdog doctor";
@@ -39,3 +57,9 @@ pub const MAIL_SERVER: Option<&str> =
 
 /// To give a host its time zone.
 pub const TIME_ZONE: &str = "timedatectl set-timezone Europe/London (or yours)";
+
+/// To start what mails.
+pub const MAILER_START: &str = "systemctl enable --now host-watchdog-mail";
+
+/// Where nothing is in the way of a mail.
+pub const OUTSIDE: &str = "run this as root, outside any sandbox";

@@ -1,5 +1,7 @@
 //! What to do, in this system's own words: commands for PowerShell, run as administrator.
 
+use std::path::Path;
+
 /// How a full path is written.
 pub const FULL_PATH: &str = r"it begins with a drive and stands in single quotes: 'C:\Folder'";
 
@@ -12,6 +14,23 @@ pub const READ_ONLY: &str = "The System log says why; `chkdsk /scan` looks at th
 
 /// Why a volume may only be read.
 pub const SEE_READ_ONLY: &str = "see the System log, and: chkdsk /scan";
+
+/// What takes the room of a folder's volume.
+#[must_use]
+pub fn what_fills(folder: &Path) -> String {
+    let drive = folder.components().next().map(|drive| drive.as_os_str().to_string_lossy().into_owned());
+    format!("see what fills {}: Settings, System, Storage; or: cleanmgr", drive.unwrap_or_default())
+}
+
+/// To begin with settings.
+#[must_use]
+pub fn first_settings(file: &Path) -> String {
+    let lines = r#"'[mail]', 'to = ["you@example.org"]', '[mail.smtp]', 'host = "mail.example.org"'"#;
+    format!("Set-Content -Encoding ascii '{}' {lines}", file.display())
+}
+
+/// Who may see everything.
+pub const ADMINISTRATOR: &str = "an administrator";
 
 /// To see more than an ordinary user may.
 pub const AS_ADMINISTRATOR: &str = "run this in a PowerShell that was opened with \"Run as administrator\"";
@@ -39,3 +58,9 @@ pub const MAIL_SERVER: Option<&str> = None;
 
 /// To give a host its time zone.
 pub const TIME_ZONE: &str = "tzutil /s \"GMT Standard Time\" (or yours: tzutil /l)";
+
+/// To start what mails.
+pub const MAILER_START: &str = START;
+
+/// Where nothing is in the way of a mail.
+pub const OUTSIDE: &str = AS_ADMINISTRATOR;
