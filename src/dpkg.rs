@@ -88,7 +88,10 @@ pub(crate) fn system_path(bytes: Vec<u8>) -> PathBuf {
     }
     #[cfg(not(unix))]
     {
-        PathBuf::from(String::from_utf8_lossy(&bytes).into_owned())
+        PathBuf::from(
+            String::from_utf8(bytes)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        )
     }
 }
 

@@ -198,6 +198,30 @@ mod tests {
         assert_eq!(users.name(4711), "4711");
     }
 
+    #[cfg(windows)]
+    #[test]
+    fn on_windows_a_path_of_another_system_is_nowhere() {
+        let host = Host::this();
+        for path in ["/etc/passwd", "/var/lib/dpkg/status", "/", r"\etc\hosts", "/windows"] {
+            let error = host.read(path).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound, "{path}: {error}");
+            assert!(!host.path(path).exists(), "{path}");
+        }
+        assert_eq!(host.users().name(0), "0");
+        let own = std::env::current_exe().unwrap();
+        assert_eq!(host.path(&own), own);
+        assert!(host.path(&own).exists());
+    }
+
+    #[test]
+    fn no_path_leads_out_of_a_fixture_folder_by_its_root() {
+        let host = Host::at("fixture");
+        assert_eq!(host.path("/etc/passwd"), Path::new("fixture/etc/passwd"));
+        assert_eq!(host.path("/"), Path::new("fixture"));
+        #[cfg(windows)]
+        assert_eq!(host.path(r"C:\Windows\x.exe"), Path::new(r"fixture\Windows\x.exe"));
+    }
+
     #[test]
     fn a_fixture_folder_stands_for_a_host() {
         let root = tempfile::tempdir().unwrap();

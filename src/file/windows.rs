@@ -62,7 +62,6 @@ pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// None.
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 pub fn let_everybody_read(_file: &Path) -> io::Result<()> {
     Ok(())
 }
@@ -110,4 +109,19 @@ pub fn others_may_replace(file_and_folders: &[PathBuf]) -> io::Result<bool> {
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(path: &Path) -> Vec<PathBuf> {
+        path.ancestors().map(Path::to_owned).collect()
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_no_place_that_is_safe() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(others_may_replace(&parts(&folder.path().join("gone.exe"))).is_err());
+    }
 }

@@ -3,6 +3,8 @@ use crate::pass::{self, Memories};
 use expect_test::expect;
 use serde_json::json;
 
+mod windows;
+
 const EVERY: &[&str] = &["dpkg", "systemd", "apt", "coreutils", "dash", "bash", "perl-base", "util-linux"];
 
 fn installed(more: &[&str]) -> BTreeSet<String> {

@@ -158,3 +158,26 @@ fn is_open_to_all(host: &Host, path: &str) -> Result<bool, String> {
     Ok(file::others_may_replace(&parts).map_err(unseen)?
         || file::others_may_replace(&others).map_err(unseen)?)
 }
+
+#[cfg(all(test, windows))]
+mod tests {
+    use super::*;
+
+    fn learned(exe: &str) -> Result<String, String> {
+        let suggested =
+            format!("[[process]]\nexe = '{exe}'\nusers = ['NT AUTHORITY\\SYSTEM']\nwhy = \"…\"\n");
+        let finding = Finding::new(Code::UnknownProcess, "exe=x", "unknown process").suggest(suggested);
+        learnable(&Host::this(), &finding, "test").unwrap().map(|learned| learned.words)
+    }
+
+    #[test]
+    fn a_program_of_windows_is_learned_where_only_administrators_may_put_one() {
+        let shell = crate::win32::folder::windows().join(r"system32\cmd.exe");
+        let shell = shell.to_str().unwrap();
+        assert_eq!(learned(shell).unwrap(), format!(r"process {shell}, as NT AUTHORITY\SYSTEM"));
+        let gone = learned(r"C:\not there\x.exe").unwrap_err();
+        assert!(gone.starts_with("its file cannot be looked at: "), "{gone}");
+        assert_eq!(learned(r"C:\Windows\*\cmd.exe").unwrap_err(), "it stands for more than one file");
+        assert_eq!(learned("memfd:x").unwrap_err(), "it has no file of its own");
+    }
+}

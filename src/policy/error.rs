@@ -47,8 +47,9 @@ impl PolicyError {
         } else {
             text::clean(&line.replace('\t', " ")).into_owned()
         };
-        let message: Vec<_> = message.trim().split('\n').map(text::clean).collect();
-        let mut out = format!("{file}:{number}:{}: {}", before + 1, message.join("\n  "));
+        let mut lines: Vec<_> = message.split('\n').map(text::clean).collect();
+        lines.retain(|line| !line.trim().is_empty());
+        let mut out = format!("{file}:{number}:{}: {}", before + 1, lines.join("\n  "));
         if line.len() <= 400 && line.is_ascii() || line.chars().count() <= 200 {
             let caret = "^".repeat(marked.chars().count().max(1));
             out += &format!("\n{gutter} |\n{number} | {shown}\n{gutter} | {}{caret}", " ".repeat(before));

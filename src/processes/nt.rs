@@ -50,15 +50,12 @@ pub fn parse_command_line(line: &[u8]) -> Vec<Vec<u8>> {
 /// The program of a command line, and what stands behind it.
 #[must_use]
 pub fn program(line: &[u8]) -> (&[u8], &[u8]) {
-    let (program, rest) = match line.strip_prefix(b"\"") {
-        Some(quoted) => {
-            let end = quoted.iter().position(|byte| *byte == b'"').unwrap_or(quoted.len());
-            (quoted.get(..end), quoted.get(end + 1..))
-        }
-        None => {
-            let end = line.iter().position(|byte| *byte <= b' ').unwrap_or(line.len());
-            (line.get(..end), line.get(end..))
-        }
+    let (program, rest) = if let Some(quoted) = line.strip_prefix(b"\"") {
+        let end = quoted.iter().position(|byte| *byte == b'"').unwrap_or(quoted.len());
+        (quoted.get(..end), quoted.get(end + 1..))
+    } else {
+        let end = line.iter().position(|byte| *byte <= b' ').unwrap_or(line.len());
+        (line.get(..end), line.get(end..))
     };
     (program.unwrap_or_default(), rest.unwrap_or_default())
 }

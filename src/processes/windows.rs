@@ -74,7 +74,8 @@ impl Reader {
     pub fn read(&mut self, _host: &Host) -> io::Result<(Vec<Arc<Process>>, u64)> {
         if !self.has_asked_for_rights {
             self.has_asked_for_rights = true;
-            win32::account::enable_debug_privilege();
+            // Without it some processes do not tell their user: that is a gap of its own.
+            let _ = win32::account::enable_debug_privilege();
         }
         let listed = win32::process_list::read()?;
         let starts: HashMap<u32, u64> = listed.iter().map(|one| (one.pid, one.start)).collect();

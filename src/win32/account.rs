@@ -44,7 +44,8 @@ pub fn name(sid: &[u8]) -> Option<OsString> {
     Some(whole)
 }
 
-/// Makes use of the right to look at any process, if this account has it. True if it has.
+/// Makes use of the right to look at any process, if this account has it; says so.
+#[must_use]
 pub fn enable_debug_privilege() -> bool {
     let mut token = HANDLE::default();
     let mut luid = LUID::default();

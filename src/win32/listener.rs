@@ -7,7 +7,7 @@ use windows::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, NO_ERROR};
 use windows::Win32::NetworkManagement::IpHelper::{
     GetExtendedTcpTable, GetExtendedUdpTable, TCP_TABLE_OWNER_PID_LISTENER, UDP_TABLE_OWNER_PID,
 };
-use windows::Win32::Networking::WinSock::{AF_INET, AF_INET6};
+use windows::Win32::Networking::WinSock::{ADDRESS_FAMILY, AF_INET, AF_INET6};
 
 /// A table that is larger than this is none.
 const MOST: usize = 64 * 1024 * 1024;
@@ -40,32 +40,29 @@ pub enum Table {
 /// # Errors
 /// The system's; `InvalidData` if what it says makes no sense.
 pub fn read(table: Table) -> io::Result<Vec<Socket>> {
-    let mut all = rows(table, AF_INET.0)?;
-    all.extend(rows(table, AF_INET6.0)?);
+    let mut all = rows(table, AF_INET)?;
+    all.extend(rows(table, AF_INET6)?);
     Ok(all)
 }
 
-fn rows(table: Table, family: u16) -> io::Result<Vec<Socket>> {
+fn rows(table: Table, family: ADDRESS_FAMILY) -> io::Result<Vec<Socket>> {
     let mut size = 64 * 1024;
     for _ in 0..TRIES {
         let mut buffer = Buffer::new(size);
         let mut needed = buffer.len();
+        let of = u32::from(family.0);
         let into = Some(buffer.bytes_mut().as_mut_ptr().cast());
-        let family = u32::from(family);
         // SAFETY: the buffer is as large as is said, aligned for the rows, and outlives the call.
         let code = unsafe {
             match table {
                 Table::Tcp => {
-                    GetExtendedTcpTable(into, &raw mut needed, false, family, TCP_TABLE_OWNER_PID_LISTENER, 0)
+                    GetExtendedTcpTable(into, &raw mut needed, false, of, TCP_TABLE_OWNER_PID_LISTENER, 0)
                 }
-                Table::Udp => {
-                    GetExtendedUdpTable(into, &raw mut needed, false, family, UDP_TABLE_OWNER_PID, 0)
-                }
+                Table::Udp => GetExtendedUdpTable(into, &raw mut needed, false, of, UDP_TABLE_OWNER_PID, 0),
             }
         };
         if code == NO_ERROR.0 {
-            return parse(&buffer, table, family == u32::from(AF_INET6.0))
-                .ok_or_else(|| io::ErrorKind::InvalidData.into());
+            return parse(&buffer, table, family).ok_or_else(|| io::ErrorKind::InvalidData.into());
         }
         size = (size * 2).max(needed as usize + 4096);
         if code != ERROR_INSUFFICIENT_BUFFER.0 || size > MOST {
@@ -76,7 +73,8 @@ fn rows(table: Table, family: u16) -> io::Result<Vec<Socket>> {
 }
 
 /// How many there are, and the rows: each of 32-bit words, ports in the order of the network.
-fn parse(buffer: &Buffer, table: Table, is_ipv6: bool) -> Option<Vec<Socket>> {
+fn parse(buffer: &Buffer, table: Table, family: ADDRESS_FAMILY) -> Option<Vec<Socket>> {
+    let is_ipv6 = family == AF_INET6;
     // Where in a row, in words, the address, the port and the owner stand, and how many words it has.
     let (address, port, pid, words) = match (table, is_ipv6) {
         (Table::Tcp, false) => (1, 2, 5, 6),

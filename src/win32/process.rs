@@ -28,7 +28,7 @@ pub fn own_cost() -> (Option<u64>, Option<u64>) {
     let size = u32::try_from(size_of::<PROCESS_MEMORY_COUNTERS>()).unwrap_or(0);
     let [created, ended, kernel, user] = &mut times;
     // SAFETY: the handle stands for this process itself, and all that is written to lives longer than the calls.
-    let (timed, measured) = unsafe {
+    let (has_times, has_memory) = unsafe {
         let own = GetCurrentProcess();
         (
             GetProcessTimes(own, created, ended, kernel, user).is_ok(),
@@ -36,7 +36,8 @@ pub fn own_cost() -> (Option<u64>, Option<u64>) {
         )
     };
     let ms = |time: FILETIME| units(time) / 10_000;
-    (timed.then(|| ms(times[2]) + ms(times[3])), measured.then(|| memory.WorkingSetSize as u64 / 1024))
+    let [_, _, kernel, user] = times;
+    (has_times.then(|| ms(kernel) + ms(user)), has_memory.then_some(memory.WorkingSetSize as u64 / 1024))
 }
 
 /// A time as one number, in units of 100 nanoseconds.

@@ -277,10 +277,7 @@ pub fn without_dots(path: &[u8]) -> Vec<u8> {
         match part {
             b"" | b"." => {}
             // Nothing is above a drive.
-            b".." if parts.len() > 1 => {
-                parts.pop();
-            }
-            b".." => {}
+            b".." => parts.truncate(parts.len().saturating_sub(1).max(1)),
             part => parts.push(part),
         }
     }

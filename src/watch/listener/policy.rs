@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 /// What a rule calls the owner of a socket that the system's own kernel has open: on Windows file sharing, and http.sys
-/// for IIS and WinRM.
+/// for IIS and remote management.
 pub const KERNEL: &str = "(kernel)";
 
 /// What a policy says of it.
