@@ -163,5 +163,6 @@ pub fn ask(program: &str, args: &[&str]) -> io::Result<Output> {
     program::run(program, args, DEADLINE, MOST)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;

@@ -95,5 +95,6 @@ pub(crate) fn system_path(bytes: Vec<u8>) -> PathBuf {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
