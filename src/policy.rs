@@ -90,6 +90,7 @@ impl Policy {
             self.process.process.len(),
             self.listener.listener.len(),
             self.login.login.len(),
+            self.login.change.len(),
             self.session.session.len(),
             self.session.keyholder.len(),
             self.resource.disk.len(),

@@ -4,19 +4,23 @@
 #![allow(unsafe_code, reason = "the one place where Windows itself is called; each block says why it may")]
 
 pub mod account;
-pub mod drive;
 pub mod alive;
+pub mod drive;
+pub mod environment;
 pub mod event_log;
 pub mod file;
 pub mod folder;
 mod handle;
 pub mod host;
 pub mod listener;
+pub mod log_size;
 pub mod memory;
 pub mod process;
 pub mod process_list;
 pub mod security;
 pub mod service;
 pub mod service_state;
+pub mod session;
+pub mod sid;
 mod text;
 pub mod trust;

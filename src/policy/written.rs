@@ -39,6 +39,8 @@ pub struct Written {
     logins: Option<Spanned<login::Logins>>,
     #[serde(default)]
     login: Vec<Spanned<login::LoginRule>>,
+    #[serde(default)]
+    account_change: Vec<Spanned<login::ChangeRule>>,
     sessions: Option<Spanned<session::Sessions>>,
     #[serde(default)]
     session: Vec<Spanned<session::SessionRule>>,
@@ -90,6 +92,7 @@ impl Written {
         all(&mut policy.listener.listener, self.listener, source);
         once(&mut policy.login.logins, self.logins, source)?;
         all(&mut policy.login.login, self.login, source);
+        all(&mut policy.login.change, self.account_change, source);
         once(&mut policy.session.sessions, self.sessions, source)?;
         all(&mut policy.session.session, self.session, source);
         all(&mut policy.session.keyholder, self.keyholder, source);

@@ -1,10 +1,13 @@
 //! Logins: who came in, from where, how and when, and who tried to.
 //!
-//! Read from the system log, from the journal where there is no log, and from the records of wtmp, btmp and
+//! On Windows they are events of several channels of the event log, see [`event`]. On Linux they are read from the system log, from the journal where there is no log, and from the records of wtmp, btmp and
 //! wtmpdb. The log knows best about SSH; records tell of the console, and of logins that a log kept silent about.
 
+pub mod account;
+mod change;
 mod check;
-mod gather;
+pub mod event;
+pub mod gather;
 mod hours;
 #[cfg(target_os = "linux")]
 pub mod journal;
@@ -24,11 +27,15 @@ pub mod stamp;
 #[cfg(windows)]
 mod windows;
 
+pub use account::{Names, is_meant, of_windows, of_windows_whole, written};
+pub use change::{Change, ChangeKind, ChangeRule};
 pub use hours::{Hours, Zone};
 #[cfg(target_os = "linux")]
 pub use linux::{accepted_by, time_zone};
 pub use policy::*;
 pub use source::{CONSOLE, Method, Source, UNCLEAR, address};
+#[cfg(windows)]
+pub use windows::{accepted_by, time_zone};
 
 #[cfg(target_os = "linux")]
 use linux as system;
@@ -40,6 +47,7 @@ use crate::finding::Finding;
 use crate::text::Text;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What was seen since the snapshot before; in the first one, within seven days.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -66,17 +74,26 @@ pub struct LoginFacts {
     /// SSH logins that the log should tell of and does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unlogged: Vec<Unlogged>,
+    /// What happened to accounts, groups and the logs of logins themselves (Windows).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// Logins that are nobody's: of services, tasks, computers and Windows itself, by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, u64>,
+    /// How names of accounts are compared.
+    #[serde(default, skip_serializing_if = "Names::is_exact")]
+    pub names: Names,
 }
 
 /// A successful login.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Login {
     /// The account.
     pub user: Text,
     /// The address, a name if only that is known, `console`, or `unclear`.
     pub from: Text,
-    /// `publickey`, `password`, …; `console`; `unknown` if only a record tells of it.
+    /// `publickey`, `password`, …; `console`; `rdp`, `network`, … of Windows; `unknown` if only a record tells of it.
     pub method: Text,
     /// When.
     pub at: Timestamp,
@@ -91,6 +108,18 @@ pub struct Login {
     pub pid: Option<u32>,
     /// Which source told of it.
     pub told_by: Text,
+    /// True if it came with the rights of an administrator (Windows tells).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub administrator: bool,
+    /// The account that gave the name and password of this one, from inside (Windows: `runas`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<Text>,
+    /// What the client calls itself: its own word, evidence and never identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Text>,
+    /// When it ended, if it was as short as that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// Failed logins of the same name, source and method within a quarter of an hour.
@@ -106,6 +135,9 @@ pub struct Failures {
     /// True if there is no such account, or it may not log in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_account: bool,
+    /// Why it failed, as Windows tells: `wrong-password`, `locked-out`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
     /// How often.
     pub count: u64,
     /// The first time.

@@ -5,15 +5,19 @@
 //! the key that the login was made with.
 
 mod check;
+pub mod environment;
 mod learn;
 #[cfg(target_os = "linux")]
 mod linux;
+mod look;
 mod policy;
+pub mod tree;
 #[cfg(windows)]
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub use linux::{parse_environment, parse_stat};
+pub use linux::parse_stat;
+pub use environment::parse_environment;
 pub use policy::*;
 
 #[cfg(target_os = "linux")]
@@ -21,6 +25,7 @@ use linux as system;
 #[cfg(windows)]
 use windows as system;
 
+use super::login::Names;
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;
 use crate::text::Text;
@@ -42,6 +47,30 @@ pub struct SessionFacts {
     /// Those that have none to see, or none that may be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hidden: Vec<Hidden>,
+    /// The desktops that people are logged in at (Windows): evidence, as Windows gives them no variable of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub desktops: Vec<Desktop>,
+    /// How names of accounts are compared.
+    #[serde(default, skip_serializing_if = "Names::is_exact")]
+    pub names: Names,
+}
+
+/// A desktop somebody is logged in at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Desktop {
+    /// Its number.
+    pub session: u32,
+    /// The account.
+    pub account: Text,
+    /// The address that the client says it has; `console` at the machine itself.
+    pub from: Text,
+    /// When its user logged in, if Windows says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// True if nobody sits at it now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disconnected: bool,
 }
 
 /// A session: one shell or command that sshd started for somebody.
@@ -128,6 +157,8 @@ pub enum Because {
     NoProcess,
     /// We may not read it.
     Unreadable,
+    /// It is that of a 32-bit program on Windows, which is not read.
+    Of32Bits,
 }
 
 /// Watches sessions.
@@ -140,7 +171,7 @@ impl Watch for SessionWatch {
     type Rules = Rules;
 
     fn collect(&mut self, look: &mut Look<Rules>) -> Seen<SessionFacts> {
-        system::collect(look)
+        look::collect(look)
     }
 
     fn check(seen: &Facts<Self>, _memory: &mut Memory) -> Vec<Finding> {
@@ -153,6 +184,11 @@ impl Watch for SessionWatch {
 
     fn summary(facts: &SessionFacts) -> String {
         let all = facts.sessions.len() + facts.hidden.len();
-        format!("{all} SSH session{}", if all == 1 { "" } else { "s" })
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        let ssh = format!("{all} SSH session{}", plural(all));
+        match facts.desktops.len() {
+            0 => ssh,
+            desktops => format!("{ssh}, {desktops} desktop{}", plural(desktops)),
+        }
     }
 }

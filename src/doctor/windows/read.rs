@@ -3,7 +3,7 @@
 use super::super::{Case, Check, Checks, disk, outbox, service, web, zone};
 use super::{OURS, Service, Start, Sync, parse_status};
 use crate::system;
-use crate::win32::{event_log, service_state};
+use crate::win32::{log_size, service_state};
 
 /// The checks in the order they are printed.
 pub const TABLE: &[(&str, Checks)] = &[
@@ -46,7 +46,7 @@ fn rights(_case: &Case) -> Vec<Check> {
 }
 
 fn event_logs(_case: &Case) -> Vec<Check> {
-    let read = |log: &str| super::event_log(log, event_log::records(log).map_err(|error| error.to_string()));
+    let read = |log: &str| super::event_log(log, log_size::records(log).map_err(|error| error.to_string()));
     ["Security", "System"].map(read).into()
 }
 

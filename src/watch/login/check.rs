@@ -1,6 +1,7 @@
 //! Comparing logins with the policy.
 
-use super::{Failures, Hours, Login, LoginFacts, LoginRule, Logins, Method, Rules, Source, Unlogged, Zone};
+use super::{change, is_meant, written};
+use super::{Failures, Hours, Login, LoginFacts, LoginRule, Logins, Method, Names, Rules, Source, Unlogged, Zone};
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::rule::{self, Comparison, Placed, Rule, Span, Verdict};
 use crate::text::Text;
@@ -33,6 +34,7 @@ pub fn check(facts: &LoginFacts, rules: &Rules, now: Timestamp, memory: &mut Mem
     let mut findings = successes(facts, &asked);
     findings.extend(failures(facts, &asked, memory));
     findings.extend(silence(&facts.unlogged));
+    findings.extend(change::check(facts, &rules.change, now));
     findings
 }
 
@@ -42,6 +44,7 @@ struct Asked<'a> {
     logins: Logins,
     expired: bool,
     zone: Zone,
+    names: Names,
     now: Timestamp,
 }
 
@@ -50,7 +53,7 @@ impl<'a> Asked<'a> {
         let logins = rules.logins.as_ref().map(|placed| placed.rule.clone()).unwrap_or_default();
         let expired = !logins.holds(now);
         let zone = logins.time_zone.clone().unwrap_or_else(|| Zone::of_facts(facts.time_zone.as_ref()));
-        Self { rules, logins, expired, zone, now }
+        Self { rules, logins, expired, zone, names: facts.names, now }
     }
 
     /// True if the hours that hold for all allow a login at this moment.
@@ -73,11 +76,10 @@ impl<'a> Asked<'a> {
         comparison
     }
 
-    #[expect(clippy::unused_self, reason = "it belongs beside compare")]
     fn compare_but_hours(&self, rule: &LoginRule, login: &Login) -> Comparison {
         let mut comparison = Comparison::default();
         if !rule.users.is_empty() {
-            let holds = rule.users.iter().any(|user| login.user == **user);
+            let holds = rule.users.iter().any(|user| is_meant(user, &login.user, self.names));
             comparison.condition(holds, || format!("the user is {}", login.user));
         }
         if !rule.from.is_empty() {
@@ -175,7 +177,7 @@ fn unknown_login(user: &Text, from: &Text, refused: &Refused, asked: &Asked) -> 
     let logins = &refused.unknown;
     let methods = methods(logins);
     let title = format!("{user} logged in from {from} by {}{}", methods.join(", "), times(logins));
-    let rule = LoginRule { methods: named(&methods), ..narrow(user, from) };
+    let rule = LoginRule { methods: named(&methods), ..narrow(user, from, asked.names) };
     evidence(Finding::new(Code::UnknownLogin, subject, title), logins, asked)
         .nearest(refused.unknown_nearest.clone())
         .suggest(rule::to_toml("[[login]]", &rule))
@@ -189,14 +191,14 @@ fn off_hours_login(user: &Text, from: &Text, refused: &Refused, asked: &Asked) -
     // A rule for this user and source makes all that was refused of them a matter of hours, so it covers all.
     let walls = refused.all.iter().map(|login| asked.zone.wall(login.at).datetime());
     let methods = named(&methods(&refused.all));
-    let rule = LoginRule { methods, hours: Hours::covering(walls), ..narrow(user, from) };
+    let rule = LoginRule { methods, hours: Hours::covering(walls), ..narrow(user, from, asked.names) };
     evidence(Finding::new(Code::OffHoursLogin, subject, title), logins, asked)
         .nearest(refused.off_hours_nearest.clone())
         .suggest(rule::to_toml("[[login]]", &rule))
 }
 
-fn narrow(user: &Text, from: &Text) -> LoginRule {
-    let (users, from) = (vec![user.to_string()], vec![Source::exactly(from)]);
+fn narrow(user: &Text, from: &Text, names: Names) -> LoginRule {
+    let (users, from) = (vec![written(user, names)], vec![Source::exactly(from)]);
     LoginRule { users, from, why: Some("…".to_owned()), ..LoginRule::default() }
 }
 
@@ -234,6 +236,9 @@ fn evidence(finding: Finding, logins: &[&Login], asked: &Asked) -> Finding {
         .with("key", all(|login| login.key.as_ref()))
         .with("terminal", all(|login| login.terminal.as_ref()))
         .with("told by", all(|login| Some(&login.told_by)))
+        .with("asked for by", all(|login| login.asked_by.as_ref()))
+        .with("client calls itself", all(|login| login.client.as_ref()))
+        .with("rights", logins.iter().any(|login| login.administrator).then_some("an administrator's"))
 }
 
 /// Failed logins: more than tolerated within the time, of all and of those outside the hours.
@@ -323,10 +328,12 @@ fn off_hours_failures(burst: &Burst, window: Span, groups: &[Failures], asked: &
 
 /// When, and the names and sources of most of them.
 fn of_whom(finding: Finding, burst: &Burst, groups: &[Failures], asked: &Asked) -> Finding {
-    let most = |name: fn(&Failures) -> &Text| {
+    let most = |name: fn(&Failures) -> Option<&Text>| {
         let mut counts: BTreeMap<&Text, u64> = BTreeMap::new();
         for group in groups.iter().filter(|group| group.last >= burst.from && group.first <= burst.to) {
-            *counts.entry(name(group)).or_default() += group.count;
+            if let Some(name) = name(group) {
+                *counts.entry(name).or_default() += group.count;
+            }
         }
         let mut counts: Vec<(&Text, u64)> = counts.into_iter().collect();
         counts.sort_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
@@ -337,9 +344,10 @@ fn of_whom(finding: Finding, burst: &Burst, groups: &[Failures], asked: &Asked) 
     finding
         .with("begin", asked.shown(burst.from))
         .with("end", asked.shown(burst.to.min(asked.now).max(burst.from)))
-        .with("sources", most(|group| &group.from))
-        .with("names", most(|group| &group.user))
-        .with("methods", most(|group| &group.method))
+        .with("sources", most(|group| Some(&group.from)))
+        .with("names", most(|group| Some(&group.user)))
+        .with("methods", most(|group| Some(&group.method)))
+        .with("reasons", most(|group| group.reason.as_ref()))
 }
 
 /// A name for a list.

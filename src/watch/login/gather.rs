@@ -54,7 +54,7 @@ struct Known {
     at: Timestamp,
 }
 
-type Key = (Text, Text, Text, bool, i64);
+type Key = (Text, Text, Text, bool, Option<Text>, i64);
 
 /// What is gathered in one pass.
 pub struct Gather {
@@ -100,13 +100,14 @@ impl Gather {
                     terminal: None,
                     pid,
                     told_by: told_by.clone(),
+                    ..Login::default()
                 });
             }
             Message::Console(user) => {
                 self.known(pid, &user, &Text::from(CONSOLE), at);
                 let (from, method) = (Text::from(CONSOLE), Text::from(CONSOLE));
                 let told_by = told_by.clone();
-                self.login(Login { user, from, method, at, key: None, terminal: None, pid, told_by });
+                self.login(Login { user, from, method, at, pid, told_by, ..Login::default() });
             }
             Message::Partial(key) => self.pending(number, at).key = key,
             Message::PamFailed(attempt) => {
@@ -169,7 +170,8 @@ impl Gather {
         self.open.known.push(Known { pid, user: user.clone(), from: from.clone(), at });
     }
 
-    fn login(&mut self, login: Login) {
+    /// Takes in a login of which no other source has told.
+    pub fn login(&mut self, login: Login) {
         if self.logins.len() < MOST_LOGINS {
             self.logins.push(login);
         } else {
@@ -178,17 +180,22 @@ impl Gather {
     }
 
     fn fail(&mut self, attempt: &Try, at: Timestamp, times: u64) {
+        self.fail_because(attempt, None, at, times);
+    }
+
+    /// Takes in failures, and why they were.
+    pub fn fail_because(&mut self, attempt: &Try, reason: Option<Text>, at: Timestamp, times: u64) {
         let second = at.as_second();
         *self.minutes.entry(second.div_euclid(60) * 60).or_default() += times;
         let method = attempt.method.clone().unwrap_or_else(|| Text::from("unfinished"));
         let no_account = attempt.account == Account::Unknown;
         let (user, from) = (attempt.user.clone(), attempt.from.clone());
-        let key = (user.clone(), from.clone(), method.clone(), no_account, second.div_euclid(QUARTER));
+        let key = (user.clone(), from.clone(), method.clone(), no_account, reason.clone(), second.div_euclid(QUARTER));
         if self.failures.len() >= MOST_FAILURES && !self.failures.contains_key(&key) {
             self.unlisted += times;
             return;
         }
-        let fresh = Failures { user, from, method, no_account, count: 0, first: at, last: at };
+        let fresh = Failures { user, from, method, no_account, reason, count: 0, first: at, last: at };
         let group = self.failures.entry(key).or_insert(fresh);
         group.count += times;
         (group.first, group.last) = (group.first.min(at), group.last.max(at));
@@ -238,6 +245,7 @@ impl Gather {
                 terminal: Some(record.line),
                 pid: record.pid,
                 told_by: told_by.clone(),
+                ..Login::default()
             });
         }
     }
@@ -312,17 +320,18 @@ impl Gather {
         self.logins.sort_by_key(|login| login.at);
         let mut failures: Vec<Failures> = self.failures.into_values().collect();
         failures.sort_by(|a, b| {
-            (a.first, &a.user, &a.from, &a.method).cmp(&(b.first, &b.user, &b.from, &b.method))
+            (a.first, &a.user, &a.from, &a.method, &a.reason).cmp(&(
+                b.first, &b.user, &b.from, &b.method, &b.reason,
+            ))
         });
         let minute = |(second, count)| Some(Minute { at: Timestamp::from_second(second).ok()?, count });
         let facts = LoginFacts {
-            time_zone: None,
             logins: self.logins,
             failures,
             failed_in: self.minutes.into_iter().filter_map(minute).collect(),
             unlisted: self.unlisted,
-            sources: Vec::new(),
             unlogged: self.open.unlogged.clone(),
+            ..LoginFacts::default()
         };
         (facts, self.open)
     }

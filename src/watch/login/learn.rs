@@ -1,7 +1,7 @@
 //! The policy that allows just the logins that were seen.
 
 use super::check::{FAILURES, most_failures};
-use super::{FailuresIn, Hours, LoginFacts, LoginRule, Logins, Method, Source, Zone};
+use super::{FailuresIn, Hours, LoginFacts, LoginRule, Logins, Method, Source, Zone, written};
 use crate::rule;
 use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +42,7 @@ fn rules(facts: &LoginFacts, by: &str) -> Vec<LoginRule> {
     }
     let times = |user: &Text| facts.logins.iter().filter(|login| login.user == *user).count();
     let rule = |((user, methods), from): ((&Text, BTreeSet<&str>), BTreeSet<Source>)| LoginRule {
-        users: vec![user.to_string()],
+        users: vec![written(user, facts.names)],
         from: from.into_iter().collect(),
         methods: methods
             .iter()

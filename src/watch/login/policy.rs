@@ -1,5 +1,6 @@
 //! What a policy says of logins: `[logins]` and `[[login]]`.
 
+use super::change::ChangeRule;
 use super::hours::{Hours, Zone};
 use super::source::{Method, Source};
 use crate::rule::{Day, Placed, Rule, Span};
@@ -12,6 +13,8 @@ pub struct Rules {
     pub logins: Option<Placed<Logins>>,
     /// Who may log in. Nobody else may.
     pub login: Vec<Placed<LoginRule>>,
+    /// What may happen to accounts and groups.
+    pub change: Vec<Placed<ChangeRule>>,
 }
 
 /// What holds for all logins.
@@ -97,7 +100,7 @@ impl Rule for Logins {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoginRule {
-    /// The accounts; none named: any.
+    /// The accounts; none named: any. Of Windows `DOMAIN\name`, or `name` for an account of the host itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
     /// Addresses or networks they may come from, or `console`; none named: any, and the console.

@@ -104,13 +104,13 @@ impl From<Source> for String {
     }
 }
 
-/// How somebody proves who they are: a method of SSH, `console`, or `unknown` where only a record without a
-/// method tells of the login.
+/// How somebody comes in: a method of SSH, `console`, a kind of logon of Windows, or `unknown` where only a record
+/// without a method tells of the login.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Method(String);
 
-const METHODS: [&str; 9] = [
+const METHODS: [&str; 14] = [
     "publickey",
     "password",
     "keyboard-interactive",
@@ -119,6 +119,11 @@ const METHODS: [&str; 9] = [
     "gssapi-keyex",
     "none",
     CONSOLE,
+    "rdp",
+    "unlock",
+    "network",
+    "network-cleartext",
+    "runas",
     "unknown",
 ];
 

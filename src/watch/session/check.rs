@@ -4,7 +4,7 @@ use super::{Keyholder, NO_KEY, Rules, Session, SessionFacts, SessionRule, ToldBy
 use crate::finding::{Code, Finding, Nearest};
 use crate::rule::{self, Comparison, Rule as _, Verdict};
 use crate::text::Text;
-use crate::watch::login::Source;
+use crate::watch::login::{Names, Source, is_meant, written};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -27,14 +27,14 @@ pub fn check(facts: &SessionFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
     let limited = sessions.rule.holds(now);
     let accounts = if limited { sessions.rule.accounts.as_slice() } else { &[] };
     let concerned =
-        |session: &&Session| accounts.is_empty() || accounts.iter().any(|a| session.account == **a);
+        |session: &&Session| accounts.is_empty() || is_among(accounts, &session.account, facts.names);
     let mut missing: BTreeMap<(&Text, Option<&Text>), Refused> = BTreeMap::new();
     let mut wrong: BTreeMap<(&Text, &Text, Option<&Text>), Refused> = BTreeMap::new();
     for session in facts.sessions.iter().filter(concerned) {
         match session.value.as_ref().filter(|value| !value.is_empty()) {
             None => {
                 if let Verdict::Refused(nearest) =
-                    rule::ask(&rules.session, now, |rule| may_lack(rule, session))
+                    rule::ask(&rules.session, now, |rule| may_lack(rule, session, facts.names))
                 {
                     let group = missing.entry((&session.account, session.from.as_ref())).or_default();
                     group.0.push(session);
@@ -44,7 +44,7 @@ pub fn check(facts: &SessionFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
             Some(_) if rules.keyholder.is_empty() => {}
             Some(value) => {
                 if let Verdict::Refused(nearest) =
-                    rule::ask(&rules.keyholder, now, |rule| holds(rule, session, value))
+                    rule::ask(&rules.keyholder, now, |rule| holds(rule, session, value, facts.names))
                 {
                     let group = wrong.entry((value, &session.account, session.key.as_ref())).or_default();
                     group.0.push(session);
@@ -55,17 +55,21 @@ pub fn check(facts: &SessionFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
     }
     let missing = missing
         .into_values()
-        .map(|(sessions, nearest)| missing_keyholder(&sessions, nearest, &facts.variable));
+        .map(|(sessions, nearest)| missing_keyholder(&sessions, nearest, facts));
     let wrong = wrong.into_iter().map(|((value, _, _), (sessions, nearest))| {
-        wrong_keyholder(value, &sessions, nearest, &facts.variable, rules)
+        wrong_keyholder(value, &sessions, nearest, facts, rules)
     });
     missing.flatten().chain(wrong.flatten()).collect()
 }
 
-fn may_lack(rule: &SessionRule, session: &Session) -> Comparison {
+fn is_among(accounts: &[String], account: &Text, names: Names) -> bool {
+    accounts.iter().any(|written| is_meant(written, account, names))
+}
+
+fn may_lack(rule: &SessionRule, session: &Session, names: Names) -> Comparison {
     let mut comparison = Comparison::default();
     if !rule.accounts.is_empty() {
-        let holds = rule.accounts.iter().any(|account| session.account == **account);
+        let holds = is_among(&rule.accounts, &session.account, names);
         comparison.condition(holds, || format!("the account is {}", session.account));
     }
     if !rule.from.is_empty() {
@@ -75,11 +79,11 @@ fn may_lack(rule: &SessionRule, session: &Session) -> Comparison {
     comparison
 }
 
-fn holds(rule: &Keyholder, session: &Session, value: &Text) -> Comparison {
+fn holds(rule: &Keyholder, session: &Session, value: &Text, names: Names) -> Comparison {
     let mut comparison = Comparison::default();
     comparison.condition(*value == *rule.name, || format!("the holder is {value}"));
     if !rule.accounts.is_empty() {
-        let holds = rule.accounts.iter().any(|account| session.account == **account);
+        let holds = is_among(&rule.accounts, &session.account, names);
         comparison.condition(holds, || format!("the account is {}", session.account));
     }
     if !rule.keys.is_empty() {
@@ -106,7 +110,8 @@ fn from(session: &Session) -> &str {
     session.from.as_deref().unwrap_or("an unknown address")
 }
 
-fn missing_keyholder(sessions: &[&Session], nearest: Option<Nearest>, variable: &Text) -> Option<Finding> {
+fn missing_keyholder(sessions: &[&Session], nearest: Option<Nearest>, facts: &SessionFacts) -> Option<Finding> {
+    let variable = &facts.variable;
     let first = sessions.first()?;
     let (account, from) = (&first.account, from(first));
     let empty = sessions.iter().all(|session| session.value.is_some());
@@ -119,7 +124,7 @@ fn missing_keyholder(sessions: &[&Session], nearest: Option<Nearest>, variable: 
         all => format!("{} SSH sessions of {account} from {from} have {lacks}", all.len()),
     };
     let rule = SessionRule {
-        accounts: vec![account.to_string()],
+        accounts: vec![written(account, facts.names)],
         from: first.from.iter().map(|from| Source::exactly(from)).collect(),
         why: Some("…".to_owned()),
         ..SessionRule::default()
@@ -132,9 +137,10 @@ fn wrong_keyholder(
     value: &Text,
     sessions: &[&Session],
     nearest: Option<Nearest>,
-    variable: &Text,
+    facts: &SessionFacts,
     rules: &Rules,
 ) -> Option<Finding> {
+    let variable = &facts.variable;
     let first = sessions.first()?;
     let account = &first.account;
     let count = if sessions.len() == 1 {
@@ -145,7 +151,7 @@ fn wrong_keyholder(
     let named: Vec<&Keyholder> =
         rules.keyholder.iter().map(|k| &k.rule).filter(|k| *value == *k.name).collect();
     let may_enter =
-        |rule: &&Keyholder| rule.accounts.is_empty() || rule.accounts.iter().any(|a| *account == **a);
+        |rule: &&Keyholder| rule.accounts.is_empty() || is_among(&rule.accounts, account, facts.names);
     let wrong = if named.is_empty() {
         "whom the policy does not know".to_owned()
     } else if !named.iter().any(may_enter) {
@@ -160,7 +166,7 @@ fn wrong_keyholder(
     let rule = Keyholder {
         name: value.to_string(),
         keys,
-        accounts: vec![account.to_string()],
+        accounts: vec![written(account, facts.names)],
         why: Some("…".to_owned()),
         ..Keyholder::default()
     };

@@ -3,7 +3,7 @@
 use super::{SessionFacts, SessionRule, Sessions, Variable};
 use crate::rule;
 use crate::text::Text;
-use crate::watch::login::Source;
+use crate::watch::login::{Source, written};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,7 @@ fn exceptions(facts: &SessionFacts, by: &str, today: Date) -> Vec<SessionRule> {
         }
     }
     let rule = |((account, _), from): ((&Text, bool), BTreeSet<Source>)| SessionRule {
-        accounts: vec![account.to_string()],
+        accounts: vec![written(account, facts.names)],
         from: from.into_iter().collect(),
         why: Some(format!("had no {} when this policy was learned; remove this rule", facts.variable)),
         by: Some(by.to_owned()),

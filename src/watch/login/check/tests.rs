@@ -39,6 +39,7 @@ fn login(user: &str, from: &str, method: &str, moment: &str) -> Login {
         terminal: None,
         pid: Some(77),
         told_by: "/var/log/auth.log".into(),
+        ..Login::default()
     }
 }
 
@@ -57,6 +58,7 @@ fn failed(counts: &[u64], from: &str) -> LoginFacts {
             from: Text::new(format!("192.0.2.{n}")),
             method: "password".into(),
             no_account: false,
+            reason: None,
             count: *count,
             first: minute(n),
             last: minute(n),

@@ -41,7 +41,7 @@ fn by_key(mut session: Session, key: &str) -> Session {
 }
 
 fn facts(sessions: Vec<Session>) -> SessionFacts {
-    SessionFacts { variable: "KEYHOLDER".into(), sessions, hidden: Vec::new() }
+    SessionFacts { variable: "KEYHOLDER".into(), sessions, ..SessionFacts::default() }
 }
 
 fn findings(facts: &SessionFacts, policy: &str) -> Vec<Finding> {

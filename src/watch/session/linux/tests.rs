@@ -1,4 +1,8 @@
+use super::super::environment::{Variables, parse_environment};
+use super::super::look::look_at;
+use super::super::ToldBy;
 use super::*;
+use crate::watch::Look;
 use crate::watch::login::ssh::process;
 use crate::watch::session::SessionWatch;
 use crate::watch::{Memory, Watch};
