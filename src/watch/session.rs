@@ -15,9 +15,9 @@ pub mod tree;
 #[cfg(windows)]
 mod windows;
 
+pub use environment::parse_environment;
 #[cfg(target_os = "linux")]
 pub use linux::parse_stat;
-pub use environment::parse_environment;
 pub use policy::*;
 
 #[cfg(target_os = "linux")]

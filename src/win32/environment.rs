@@ -38,7 +38,9 @@ pub fn of_process(pid: u32) -> (Option<u64>, Environment) {
     let process = match opened {
         // SAFETY: as above.
         Ok(handle) => unsafe { OwnedHandle::from_raw_handle(handle.0) },
-        Err(error) if error.code() == ERROR_ACCESS_DENIED.to_hresult() => return (None, Environment::Forbidden),
+        Err(error) if error.code() == ERROR_ACCESS_DENIED.to_hresult() => {
+            return (None, Environment::Forbidden);
+        }
         Err(_) => return (None, Environment::Gone),
     };
     let handle = HANDLE(process.as_raw_handle());
@@ -110,7 +112,8 @@ mod tests {
         let Environment::Read(bytes) = environment else { panic!("{environment:?}") };
         let units: Vec<u16> = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
         let text = String::from_utf16_lossy(&units);
-        let (name, value) = std::env::vars().find(|(name, _)| name.eq_ignore_ascii_case("SystemRoot")).unwrap();
+        let (name, value) =
+            std::env::vars().find(|(name, _)| name.eq_ignore_ascii_case("SystemRoot")).unwrap();
         assert!(text.split('\0').any(|entry| entry == format!("{name}={value}")), "{text:?}");
     }
 

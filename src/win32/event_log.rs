@@ -4,15 +4,15 @@ use super::text::{from_wide, wide};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use windows::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_CALL_NOT_IMPLEMENTED, ERROR_EVT_CHANNEL_NOT_FOUND, ERROR_EVT_QUERY_RESULT_STALE,
-    ERROR_FILE_NOT_FOUND, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_OPERATION, ERROR_NO_MORE_ITEMS,
-    ERROR_NOT_FOUND, SetLastError, WIN32_ERROR,
+    ERROR_ACCESS_DENIED, ERROR_CALL_NOT_IMPLEMENTED, ERROR_EVT_CHANNEL_NOT_FOUND,
+    ERROR_EVT_QUERY_RESULT_STALE, ERROR_FILE_NOT_FOUND, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_OPERATION,
+    ERROR_NO_MORE_ITEMS, ERROR_NOT_FOUND, SetLastError, WIN32_ERROR,
 };
 use windows::Win32::System::EventLog::{
     EVT_HANDLE, EVT_LOG_PROPERTY_ID, EVT_VARIANT, EvtClose, EvtCreateBookmark, EvtGetLogInfo,
-    EvtLogNumberOfLogRecords, EvtLogOldestRecordNumber, EvtNext, EvtOpenChannelPath, EvtOpenLog,
-    EvtQuery, EvtQueryChannelPath, EvtQueryForwardDirection, EvtRender, EvtRenderBookmark, EvtRenderEventXml,
-    EvtSeek, EvtSeekRelativeToBookmark, EvtSeekStrict, EvtUpdateBookmark, EvtVarTypeUInt64,
+    EvtLogNumberOfLogRecords, EvtLogOldestRecordNumber, EvtNext, EvtOpenChannelPath, EvtOpenLog, EvtQuery,
+    EvtQueryChannelPath, EvtQueryForwardDirection, EvtRender, EvtRenderBookmark, EvtRenderEventXml, EvtSeek,
+    EvtSeekRelativeToBookmark, EvtSeekStrict, EvtUpdateBookmark, EvtVarTypeUInt64,
 };
 use windows::core::{Error, PCWSTR};
 

@@ -31,8 +31,13 @@ impl Names {
 pub fn is_meant(written: &str, account: &Text, names: Names) -> bool {
     match names {
         Names::Exact => *account == *written,
-        // No name of Windows holds a backslash, so one that is doubled is one that was copied from a finding.
-        Names::Windows => written.replace(r"\\", r"\").to_lowercase() == raw(account).to_lowercase(),
+        Names::Windows => {
+            let raw = raw(account);
+            // No name of Windows holds a backslash, so one that is doubled is one that was copied from a finding. Nor does
+            // one hold a control character; what else cannot be shown is written as findings show it.
+            written.replace(r"\\", r"\").to_lowercase() == raw.to_lowercase()
+                || *clean(&raw) != *raw && !raw.contains(char::is_control) && *account == *written
+        }
     }
 }
 
@@ -41,8 +46,10 @@ pub fn is_meant(written: &str, account: &Text, names: Names) -> bool {
 pub fn written(account: &Text, names: Names) -> String {
     match names {
         Names::Exact => account.to_string(),
-        // With its backslash single. What cannot be shown no account of Windows has: it stays escaped.
-        Names::Windows => Some(raw(account)).filter(|raw| *clean(raw) == **raw).unwrap_or(account.to_string()),
+        // With its backslash single, if it can be shown.
+        Names::Windows => {
+            Some(raw(account)).filter(|raw| *clean(raw) == **raw).unwrap_or(account.to_string())
+        }
     }
 }
 
@@ -54,8 +61,15 @@ fn raw(account: &Text) -> String {
 #[must_use]
 pub fn of_windows(domain: &str, name: &str, computer: &str) -> Text {
     let (domain, name) = (domain.trim(), name.trim());
-    let is_own = matches!(domain, "" | "-" | ".") || is_same_host(domain, computer);
-    if is_own { Text::cut(name.as_bytes(), 256) } else { Text::cut(format!("{domain}\\{name}").as_bytes(), 256) }
+    // sshd writes it in small letters, Windows itself in capitals.
+    let small = !domain.contains(char::is_uppercase);
+    let domain = if small { domain.to_uppercase() } else { domain.to_owned() };
+    let is_own = matches!(domain.as_str(), "" | "-" | ".") || is_same_host(&domain, computer);
+    if is_own {
+        Text::cut(name.as_bytes(), 256)
+    } else {
+        Text::cut(format!("{domain}\\{name}").as_bytes(), 256)
+    }
 }
 
 /// The same of a name that may hold its domain.
@@ -108,13 +122,13 @@ mod tests {
         ] {
             assert_eq!(of_windows(domain, name, computer), shown);
         }
-        assert_eq!(of_windows_whole(r"corp\\alice", "WEB1"), r"corp\\alice");
+        assert_eq!(of_windows_whole(r"corp\\alice", "WEB1"), r"CORP\\alice");
         assert_eq!(of_windows_whole(r"web1\alice", "WEB1"), "alice");
     }
 
     proptest! {
         #[test]
-        fn what_is_written_into_a_policy_means_that_account(name in "[^\\\\\\p{C}\\p{Z}]*", domain in "[A-Z]{0,8}") {
+        fn what_is_written_into_a_policy_means_that_account(name in "[^\\\\\\p{Cc}]*", domain in "[A-Z]{0,8}") {
             for names in [Names::Exact, Names::Windows] {
                 let account = of_windows(&domain, &name, "WEB1");
                 prop_assert!(is_meant(&written(&account, names), &account, names));

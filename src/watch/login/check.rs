@@ -1,7 +1,9 @@
 //! Comparing logins with the policy.
 
+use super::{
+    Failures, Hours, Login, LoginFacts, LoginRule, Logins, Method, Names, Rules, Source, Unlogged, Zone,
+};
 use super::{change, is_meant, written};
-use super::{Failures, Hours, Login, LoginFacts, LoginRule, Logins, Method, Names, Rules, Source, Unlogged, Zone};
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::rule::{self, Comparison, Placed, Rule, Span, Verdict};
 use crate::text::Text;

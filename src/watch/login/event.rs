@@ -106,7 +106,8 @@ fn cut(text: &str) -> String {
 /// hide behind that: each becomes U+FFFD.
 fn only_of_xml(bytes: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(bytes);
-    let is_known = |c: char| !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
+    let is_known =
+        |c: char| !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
     let text = if text.chars().all(is_known) {
         text
     } else {

@@ -190,7 +190,14 @@ impl Gather {
         let method = attempt.method.clone().unwrap_or_else(|| Text::from("unfinished"));
         let no_account = attempt.account == Account::Unknown;
         let (user, from) = (attempt.user.clone(), attempt.from.clone());
-        let key = (user.clone(), from.clone(), method.clone(), no_account, reason.clone(), second.div_euclid(QUARTER));
+        let key = (
+            user.clone(),
+            from.clone(),
+            method.clone(),
+            no_account,
+            reason.clone(),
+            second.div_euclid(QUARTER),
+        );
         if self.failures.len() >= MOST_FAILURES && !self.failures.contains_key(&key) {
             self.unlisted += times;
             return;
@@ -320,9 +327,8 @@ impl Gather {
         self.logins.sort_by_key(|login| login.at);
         let mut failures: Vec<Failures> = self.failures.into_values().collect();
         failures.sort_by(|a, b| {
-            (a.first, &a.user, &a.from, &a.method, &a.reason).cmp(&(
-                b.first, &b.user, &b.from, &b.method, &b.reason,
-            ))
+            (a.first, &a.user, &a.from, &a.method, &a.reason)
+                .cmp(&(b.first, &b.user, &b.from, &b.method, &b.reason))
         });
         let minute = |(second, count)| Some(Minute { at: Timestamp::from_second(second).ok()?, count });
         let facts = LoginFacts {

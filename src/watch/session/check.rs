@@ -53,12 +53,11 @@ pub fn check(facts: &SessionFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
             }
         }
     }
-    let missing = missing
-        .into_values()
-        .map(|(sessions, nearest)| missing_keyholder(&sessions, nearest, facts));
-    let wrong = wrong.into_iter().map(|((value, _, _), (sessions, nearest))| {
-        wrong_keyholder(value, &sessions, nearest, facts, rules)
-    });
+    let missing =
+        missing.into_values().map(|(sessions, nearest)| missing_keyholder(&sessions, nearest, facts));
+    let wrong = wrong
+        .into_iter()
+        .map(|((value, _, _), (sessions, nearest))| wrong_keyholder(value, &sessions, nearest, facts, rules));
     missing.flatten().chain(wrong.flatten()).collect()
 }
 
@@ -110,7 +109,11 @@ fn from(session: &Session) -> &str {
     session.from.as_deref().unwrap_or("an unknown address")
 }
 
-fn missing_keyholder(sessions: &[&Session], nearest: Option<Nearest>, facts: &SessionFacts) -> Option<Finding> {
+fn missing_keyholder(
+    sessions: &[&Session],
+    nearest: Option<Nearest>,
+    facts: &SessionFacts,
+) -> Option<Finding> {
     let variable = &facts.variable;
     let first = sessions.first()?;
     let (account, from) = (&first.account, from(first));

@@ -36,10 +36,12 @@ pub fn parse_environment(bytes: &[u8], variable: &str) -> Variables {
 /// variables are the same in both cases there.
 #[must_use]
 pub fn parse_environment_block(bytes: &[u8], variable: &str) -> Variables {
-    let units: Vec<u16> =
-        bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
-    let entries: Vec<String> =
-        units.split(|unit| *unit == 0).take_while(|entry| !entry.is_empty()).map(String::from_utf16_lossy).collect();
+    let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
+    let entries: Vec<String> = units
+        .split(|unit| *unit == 0)
+        .take_while(|entry| !entry.is_empty())
+        .map(String::from_utf16_lossy)
+        .collect();
     let get = |name: &str| {
         let value = |entry: &'_ String| -> Option<String> {
             let (found, value) = entry.split_once('=')?;

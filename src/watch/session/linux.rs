@@ -24,7 +24,9 @@ pub(super) fn read_environment(host: &Host, process: &Process, variable: &str) -
     let folder = living_folder(host, process.pid);
     let bytes = match host.read(format!("{folder}/environ")) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Environment::Hidden(Because::Unreadable),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return Environment::Hidden(Because::Unreadable);
+        }
         // The process has ended: ESRCH or ENOENT.
         Err(_) => return Environment::Gone,
     };

@@ -181,7 +181,10 @@ fn gaps(facts: &SessionFacts, rules: &Rules, gaps: &mut Vec<Gap>) {
     gap("session-not-observable", sftp + empty, all, why);
     let (unreadable, of_32_bits) = (count(Because::Unreadable), count(Because::Of32Bits));
     let of_32_bits_too = if of_32_bits > 0 { "; of 32-bit programs it is not read on Windows" } else { "" };
-    let why = format!("the environment of other users' processes may not be read: {}{of_32_bits_too}", system::CURE);
+    let why = format!(
+        "the environment of other users' processes may not be read: {}{of_32_bits_too}",
+        system::CURE
+    );
     gap("session-environment", unreadable + of_32_bits, all, why);
     let holds_keys = |session: &&Session| {
         let of =

@@ -25,7 +25,9 @@ pub fn connections<'a>(listing: &'a Listing, computer: &str) -> Vec<Connection<'
     // A number that is given anew may make a stranger of a parent: who came later started nobody who came before.
     let parent = |process: &Process| sshds.get(&process.parent).copied().filter(|p| p.since <= process.since);
     let children = |of: &Process| -> Vec<&Process> {
-        let is_child = |process: &&Process| process.parent == of.pid && process.since >= of.since && process.pid != of.pid;
+        let is_child = |process: &&Process| {
+            process.parent == of.pid && process.since >= of.since && process.pid != of.pid
+        };
         listing.processes.iter().map(AsRef::as_ref).filter(is_child).collect()
     };
     let mut found: Vec<Connection<'_>> = sshds
@@ -112,7 +114,13 @@ mod tests {
         let listing = Listing::new("2026-11-22T12:00:00Z".parse().unwrap(), processes);
         let pids = |list: &[&Process]| list.iter().map(|p| p.pid).collect::<Vec<u32>>();
         let show = |c: &Connection| {
-            format!("{} monitor {} carrier {} leaders {:?}", c.account, c.monitor.pid, c.carrier.pid, pids(&c.leaders))
+            format!(
+                "{} monitor {} carrier {} leaders {:?}",
+                c.account,
+                c.monitor.pid,
+                c.carrier.pid,
+                pids(&c.leaders)
+            )
         };
         connections(&listing, "WEB1").iter().map(show).collect()
     }

@@ -75,7 +75,7 @@ fn within<L: Log>(
     let since = remembered.until.unwrap_or(now - BACK);
     let mut taken = Taken::new(remembered, now);
     let (mut tried, mut trouble, mut missing) = (0, Vec::new(), Vec::new());
-    let (mut behind, mut kind) = (false, ErrorKind::Other);
+    let (mut behind, mut kind, mut read_to) = (false, ErrorKind::Other, now);
     for (channel, ids) in CHANNELS {
         let before = remembered.places.get(channel);
         let read = open(channel).and_then(|mut log| {
@@ -100,8 +100,11 @@ fn within<L: Log>(
         tried += 1;
         told_of(channel, &read, gaps);
         trouble.extend(read.broke.iter().map(|why| format!("{channel} could be read only in part: {why}")));
-        behind |= read.behind > 0;
         let last = read.place.last;
+        if read.behind > 0 {
+            behind = true;
+            read_to = read_to.min(last.unwrap_or(since));
+        }
         taken.facts.sources.push(Reading { name: Text::from(channel), read: read.events, last });
         remembered.places.insert(channel.to_owned(), read.place);
     }
@@ -124,7 +127,7 @@ fn within<L: Log>(
         let why = "the Security log tells of no logon at all, not even of services: is logon auditing on (auditpol /get /category:Logon/Logoff)?";
         gaps.push(gap("login-audit", 0, 1, why.to_owned()));
     }
-    let facts = taken.finish(ssh_speaks, gaps, name_of);
+    let facts = taken.finish(ssh_speaks, read_to, gaps, name_of);
     let (facts, open, unite) = facts;
     (remembered.gather, remembered.unite, remembered.until) = (open, unite, Some(now));
     Outcome::Facts(Box::new(facts))
@@ -137,7 +140,8 @@ fn gap(gap: &str, seen: u64, of: u64, why: String) -> Gap {
 fn cure(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => {
-            "it may not be: run as SYSTEM or as an administrator, or in the group Event Log Readers".to_owned()
+            "it may not be: run as SYSTEM or as an administrator, or in the group Event Log Readers"
+                .to_owned()
         }
         _ => error.to_string(),
     }
@@ -206,7 +210,9 @@ impl Taken {
                 self.ended.insert(id, at);
             }
             Told::Asked(by, user, at) => self.asked.push((by, user, at)),
-            Told::Change(change) if self.facts.changes.len() < MOST_CHANGES => self.facts.changes.push(*change),
+            Told::Change(change) if self.facts.changes.len() < MOST_CHANGES => {
+                self.facts.changes.push(*change)
+            }
             Told::Change(_) => self.changes_over += 1,
             Told::Ssh(message) => {
                 if let Message::Accepted(accepted) = &message {
@@ -222,6 +228,7 @@ impl Taken {
     fn finish(
         mut self,
         ssh_speaks: bool,
+        read_to: Timestamp,
         gaps: &mut Vec<Gap>,
         name_of: impl Fn(&str) -> Option<String>,
     ) -> (LoginFacts, Open, Unite) {
@@ -233,7 +240,7 @@ impl Taken {
         for (by, user, at) in &self.asked {
             self.unite.asked(by, user, *at);
         }
-        let (logins, connections) = self.unite.settle(self.now);
+        let (logins, connections) = self.unite.settle(read_to, self.now);
         logins.into_iter().for_each(|login| self.gather.login(login));
         if connections > 0 {
             *self.facts.left_out.entry("rdp-connection".to_owned()).or_default() += connections;

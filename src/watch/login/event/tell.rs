@@ -55,7 +55,12 @@ pub fn tell(event: &Event) -> Told {
         ("Microsoft-Windows-Eventlog", 1102 | 104) => {
             let log = event.get("Channel");
             let log = if log.is_empty() { event.channel.as_str() } else { log };
-            Told::Change(Box::new(change(event, ChangeKind::AuditLogCleared, Text::cut(log.as_bytes(), 256), None)))
+            Told::Change(Box::new(change(
+                event,
+                ChangeKind::AuditLogCleared,
+                Text::cut(log.as_bytes(), 256),
+                None,
+            )))
         }
         ("Microsoft-Windows-TerminalServices-RemoteConnectionManager", 1149) => connection(event),
         ("Microsoft-Windows-TerminalServices-LocalSessionManager", 21 | 25) => session(event),
@@ -228,7 +233,12 @@ fn change(event: &Event, kind: ChangeKind, what: Text, sid: Option<&str>) -> Cha
 fn connection(event: &Event) -> Told {
     let (name, from) = (event.get("Param1"), event.get("Param3"));
     let Some(from) = address(from).filter(|_| !name.is_empty()) else { return Told::Nothing };
-    desktop(event, of_windows(event.get("Param2"), name, &event.computer), Some(from.to_string()), Kind::Connection)
+    desktop(
+        event,
+        of_windows(event.get("Param2"), name, &event.computer),
+        Some(from.to_string()),
+        Kind::Connection,
+    )
 }
 
 /// That a desktop was opened, or taken up again.
@@ -279,7 +289,9 @@ fn ssh(event: &Event) -> Told {
     };
     match &mut message {
         Message::Accepted(accepted) => named(&mut accepted.user),
-        Message::Failed(attempt) | Message::PamFailed(attempt) | Message::Ended(attempt) => named(&mut attempt.user),
+        Message::Failed(attempt) | Message::PamFailed(attempt) | Message::Ended(attempt) => {
+            named(&mut attempt.user)
+        }
         Message::Console(_) | Message::Partial(_) | Message::TimedOut => {}
     }
     Told::Ssh(message)

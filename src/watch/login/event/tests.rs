@@ -71,7 +71,9 @@ fn what_is_no_event_or_would_grow_is_none() {
         assert_eq!(parse_event(xml.as_bytes()), None, "{}", &xml[..xml.len().min(60)]);
     }
     let whole = logon(1, AT, "3", &[]);
-    for (from, to) in [("<EventID>4624", "<EventID>x"), (AT, "yesterday"), ("<EventRecordID>1<", "<EventRecordID>-1<")] {
+    for (from, to) in
+        [("<EventID>4624", "<EventID>x"), (AT, "yesterday"), ("<EventRecordID>1<", "<EventRecordID>-1<")]
+    {
         assert_eq!(parse_event(whole.replace(from, to).as_bytes()), None, "{from}");
     }
 }
@@ -88,7 +90,8 @@ fn a_character_that_xml_does_not_know_hides_no_event() {
             assert_eq!(event.unwrap().get("TargetUserName"), "a\u{fffd}b", "{name:?}");
         }
     }
-    let event = parse_event(logon(1, AT, "3", &[("TargetUserName", "a&amp;&#65;&#x42;")]).as_bytes()).unwrap();
+    let event =
+        parse_event(logon(1, AT, "3", &[("TargetUserName", "a&amp;&#65;&#x42;")]).as_bytes()).unwrap();
     assert_eq!(event.get("TargetUserName"), "a&AB");
 }
 
@@ -117,7 +120,15 @@ fn each_type_of_logon_has_its_word_and_only_people_are_told_of() {
     logons(
         &[
             ("2", &[("IpAddress", "127.0.0.1")]),
-            ("2", &[("LogonProcessName", "seclogo"), ("IpAddress", "::1"), ("SubjectUserSid", "S-1-5-21-1-2-3-1001"), ("SubjectUserName", "bob")]),
+            (
+                "2",
+                &[
+                    ("LogonProcessName", "seclogo"),
+                    ("IpAddress", "::1"),
+                    ("SubjectUserSid", "S-1-5-21-1-2-3-1001"),
+                    ("SubjectUserName", "bob"),
+                ],
+            ),
             ("11", &[("IpAddress", "-")]),
             ("3", &[("WorkstationName", "LAPTOP7")]),
             ("3", &[("IpAddress", "-"), ("WorkstationName", "console")]),
@@ -147,7 +158,68 @@ fn each_type_of_logon_has_its_word_and_only_people_are_told_of() {
             ("3", &[("TargetUserSid", "S-1-5-111-1-2-3")]),
             ("3", &[("TargetUserSid", "S-1-12-1-1-2-3-4"), ("TargetDomainName", "AzureAD")]),
         ],
-        &expect![[r#""#]],
+        &expect![[r#"
+            type 2 [("IpAddress", "127.0.0.1")]
+                Desktop: CORP\\alice by console from console
+            type 2 [("LogonProcessName", "seclogo"), ("IpAddress", "::1"), ("SubjectUserSid", "S-1-5-21-1-2-3-1001"), ("SubjectUserName", "bob")]
+                Other: CORP\\alice by runas from console, asked by CORP\\bob
+            type 11 [("IpAddress", "-")]
+                Desktop: CORP\\alice by console from console
+            type 3 [("WorkstationName", "LAPTOP7")]
+                Network: CORP\\alice by network from 10.8.0.2, client LAPTOP7
+            type 3 [("IpAddress", "-"), ("WorkstationName", "console")]
+                Network: CORP\\alice by network from unclear, client console
+            type 3 [("IpAddress", "::ffff:10.8.0.9"), ("WorkstationName", "-")]
+                Network: CORP\\alice by network from 10.8.0.9
+            type 3 [("ProcessName", "C:\\Windows\\System32\\OpenSSH\\sshd.exe"), ("IpAddress", "-")]
+                Ssh: CORP\\alice by network from unclear
+            type 7 [("IpAddress", "127.0.0.1")]
+                Desktop: CORP\\alice by unlock from console
+            type 7 []
+                Desktop: CORP\\alice by rdp from 10.8.0.2
+            type 8 []
+                Network: CORP\\alice by network-cleartext from 10.8.0.2
+            type 9 [("IpAddress", "::1")]
+                Other: CORP\\alice by runas from console
+            type 10 []
+                Desktop: CORP\\alice by rdp from 10.8.0.2
+            type 10 [("IpAddress", "-")]
+                Desktop: CORP\\alice by rdp from unclear
+            type 12 []
+                Desktop: CORP\\alice by rdp from 10.8.0.2
+            type 13 [("IpAddress", "-")]
+                Desktop: CORP\\alice by unlock from console
+            type 77 []
+                Network: CORP\\alice by unknown from 10.8.0.2
+            type 3 [("TargetUserName", "WEB2$")]
+                LeftOut("computer")
+            type 3 [("TargetUserName", "evil$"), ("TargetDomainName", "WEB1")]
+                Network: evil$ by network from 10.8.0.2
+            type 10 [("TargetUserName", "evil$")]
+                Desktop: CORP\\evil$ by rdp from 10.8.0.2
+            type 3 [("TargetUserSid", "S-1-5-7"), ("TargetUserName", "ANONYME ANMELDUNG")]
+                LeftOut("anonymous")
+            type 2 [("TargetUserSid", "S-1-5-90-0-1"), ("TargetUserName", "DWM-1")]
+                LeftOut("window-manager")
+            type 2 [("TargetUserSid", "S-1-5-96-0-0"), ("TargetUserName", "UMFD-0")]
+                LeftOut("window-manager")
+            type 2 [("TargetUserName", "DWM-1")]
+                Desktop: CORP\\DWM-1 by rdp from 10.8.0.2
+            type 5 [("TargetUserSid", "S-1-5-18")]
+                LeftOut("service")
+            type 5 []
+                LeftOut("service")
+            type 4 []
+                LeftOut("batch")
+            type 0 []
+                LeftOut("system")
+            type 3 [("TargetUserSid", "S-1-5-82-1-2-3")]
+                LeftOut("service")
+            type 3 [("TargetUserSid", "S-1-5-111-1-2-3")]
+                LeftOut("service")
+            type 3 [("TargetUserSid", "S-1-12-1-1-2-3-4"), ("TargetDomainName", "AzureAD")]
+                Network: AzureAD\\alice by network from 10.8.0.2
+        "#]],
     );
 }
 
@@ -175,7 +247,8 @@ fn why_a_logon_failed_is_said_in_words() {
             ("LogonType", kind),
             ("IpAddress", "192.0.2.7"),
         ];
-        let Told::Failed(attempt, reason, by) = told(&security(4625, 1, AT, &[others, &usual].concat())) else {
+        let Told::Failed(attempt, reason, by) = told(&security(4625, 1, AT, &[others, &usual].concat()))
+        else {
             panic!("{status} {sub}");
         };
         let method = attempt.method.as_deref().unwrap();
@@ -187,15 +260,38 @@ fn why_a_logon_failed_is_said_in_words() {
             attempt.account
         ));
     }
-    expect![[r#""#]].assert_eq(&out);
+    expect![[r#"
+        0xc000006d 0xc0000064: root by network from 192.0.2.7: no-such-account (Unknown, by sshd: No)
+        0xc000006d 0xc000006a: CORP\\root by network from 192.0.2.7: wrong-password (Known, by sshd: No)
+        0xc000006d 0x0: CORP\\root by rdp from 192.0.2.7: wrong-password (Known, by sshd: No)
+        0xc0000234 0x0: CORP\\root by console from console: locked-out (Known, by sshd: No)
+        0xc000006e 0xc0000072: CORP\\root by network from 192.0.2.7: account-disabled (Unknown, by sshd: No)
+        0xc000006e 0xc000006f: CORP\\root by network from 192.0.2.7: outside-account-hours (Known, by sshd: No)
+        0xc000006e 0xc0000193: CORP\\root by network from 192.0.2.7: account-expired (Unknown, by sshd: No)
+        0xc000015b 0x0: CORP\\root by rdp from 192.0.2.7: logon-type-not-granted (Unknown, by sshd: No)
+        0xc0000224 0x0: CORP\\root by network-cleartext from unclear: password-must-change (Known, by sshd: No)
+        0xdeadbeef 0x0: CORP\\root by network from 192.0.2.7: other (Known, by sshd: Yes)
+        %%2307 -: CORP\\root by service from console: - (Known, by sshd: No)
+    "#]].assert_eq(&out);
 }
 
 #[test]
 fn changes_of_accounts_groups_and_logs_are_told_with_who_did_it() {
-    let by = [("SubjectUserSid", "S-1-5-21-1-2-3-500"), ("SubjectUserName", "Administrator"), ("SubjectDomainName", "WEB1")];
-    let account = [("TargetUserName", "eve"), ("TargetDomainName", "WEB1"), ("TargetSid", "S-1-5-21-9-9-9-1005")];
+    let by = [
+        ("SubjectUserSid", "S-1-5-21-1-2-3-500"),
+        ("SubjectUserName", "Administrator"),
+        ("SubjectDomainName", "WEB1"),
+    ];
+    let account =
+        [("TargetUserName", "eve"), ("TargetDomainName", "WEB1"), ("TargetSid", "S-1-5-21-9-9-9-1005")];
     let group = |name: &'static str, sid: &'static str| {
-        [("MemberName", "-"), ("MemberSid", "S-1-5-21-9-9-9-1005"), ("TargetUserName", name), ("TargetDomainName", "VORDEFINIERT"), ("TargetSid", sid)]
+        [
+            ("MemberName", "-"),
+            ("MemberSid", "S-1-5-21-9-9-9-1005"),
+            ("TargetUserName", name),
+            ("TargetDomainName", "VORDEFINIERT"),
+            ("TargetSid", sid),
+        ]
     };
     let cleared = |channel: &str| {
         format!(
@@ -207,19 +303,60 @@ fn changes_of_accounts_groups_and_logs_are_told_with_who_did_it() {
     for xml in [
         security(4720, 1, AT, &[&account[..], &by].concat()),
         security(4726, 2, AT, &[&account[..], &by].concat()),
-        security(4740, 3, AT, &[("TargetUserName", "alice"), ("TargetDomainName", "KALI"), ("TargetSid", "S-1-5-21-9-9-9-1001"), ("SubjectUserName", "WEB1$")]),
+        security(
+            4740,
+            3,
+            AT,
+            &[
+                ("TargetUserName", "alice"),
+                ("TargetDomainName", "KALI"),
+                ("TargetSid", "S-1-5-21-9-9-9-1001"),
+                ("SubjectUserName", "WEB1$"),
+            ],
+        ),
         security(4732, 4, AT, &[&group("Administratoren", "S-1-5-32-544")[..], &by].concat()),
         security(4732, 5, AT, &[&group("Benutzer", "S-1-5-32-545")[..], &by].concat()),
-        security(4728, 6, AT, &[&[("MemberName", "CN=Eve,OU=People,DC=corp,DC=example"), ("MemberSid", "S-1-5-21-1-2-3-1200"), ("TargetUserName", "Domain Admins"), ("TargetDomainName", "CORP"), ("TargetSid", "S-1-5-21-1-2-3-512")][..], &by].concat()),
+        security(
+            4728,
+            6,
+            AT,
+            &[
+                &[
+                    ("MemberName", "CN=Eve,OU=People,DC=corp,DC=example"),
+                    ("MemberSid", "S-1-5-21-1-2-3-1200"),
+                    ("TargetUserName", "Domain Admins"),
+                    ("TargetDomainName", "CORP"),
+                    ("TargetSid", "S-1-5-21-1-2-3-512"),
+                ][..],
+                &by,
+            ]
+            .concat(),
+        ),
         xml("Security", "Microsoft-Windows-Eventlog", 1102, 7, AT, &cleared("")),
-        xml("System", "Microsoft-Windows-Eventlog", 104, 8, AT, &cleared("<Channel>Windows PowerShell</Channel>")),
+        xml(
+            "System",
+            "Microsoft-Windows-Eventlog",
+            104,
+            8,
+            AT,
+            &cleared("<Channel>Windows PowerShell</Channel>"),
+        ),
     ] {
         out.push_str(&match told(&xml) {
             Told::Change(change) => format!("{}\n", serde_json::to_string(&change).unwrap()),
             other => format!("{other:?}\n"),
         });
     }
-    expect![[r#""#]].assert_eq(&out);
+    expect![[r#"
+        {"kind":"account-created","at":"2026-11-22T03:00:00.1234567Z","what":"eve","sid":"S-1-5-21-9-9-9-1005","actor":"Administrator","told-by":"Security"}
+        {"kind":"account-deleted","at":"2026-11-22T03:00:00.1234567Z","what":"eve","sid":"S-1-5-21-9-9-9-1005","actor":"Administrator","told-by":"Security"}
+        {"kind":"account-locked","at":"2026-11-22T03:00:00.1234567Z","what":"alice","sid":"S-1-5-21-9-9-9-1001","client":"KALI","told-by":"Security"}
+        {"kind":"group-changed","at":"2026-11-22T03:00:00.1234567Z","what":"S-1-5-21-9-9-9-1005","sid":"S-1-5-21-9-9-9-1005","group":"Administratoren","group-sid":"S-1-5-32-544","actor":"Administrator","told-by":"Security"}
+        LeftOut("added-to-users")
+        {"kind":"group-changed","at":"2026-11-22T03:00:00.1234567Z","what":"CN=Eve,OU=People,DC=corp,DC=example","sid":"S-1-5-21-1-2-3-1200","group":"CORP\\\\Domain Admins","group-sid":"S-1-5-21-1-2-3-512","actor":"Administrator","told-by":"Security"}
+        {"kind":"audit-log-cleared","at":"2026-11-22T03:00:00.1234567Z","what":"Security","actor":"CORP\\\\bob","told-by":"Security"}
+        {"kind":"audit-log-cleared","at":"2026-11-22T03:00:00.1234567Z","what":"Windows PowerShell","actor":"CORP\\\\bob","told-by":"System"}
+    "#]].assert_eq(&out);
 }
 
 #[test]

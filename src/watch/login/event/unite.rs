@@ -118,14 +118,14 @@ impl Unite {
         }
     }
 
-    /// The logins that nothing more is waited for, and how many connections of RDP led to none.
-    pub fn settle(&mut self, now: Timestamp) -> (Vec<Login>, u64) {
+    /// The logins that nothing more is waited for, and how many connections of RDP led to none. Every channel was read up
+    /// to `read_to`, which is `now` unless one of them is behind.
+    pub fn settle(&mut self, read_to: Timestamp, now: Timestamp) -> (Vec<Login>, u64) {
         self.waiting.sort_by_key(|sighting| sighting.login.at);
         let over = self.waiting.len().saturating_sub(MOST_WAITING);
         let is_ripe = |at: Timestamp| {
-            let age = now.duration_since(at);
             // What is of the future is so because the clock was set back.
-            age >= WAIT || age < -SignedDuration::from_secs(60)
+            read_to.duration_since(at) >= WAIT || at.duration_since(now) > SignedDuration::from_secs(60)
         };
         let mut gone = vec![false; self.waiting.len()];
         let (mut logins, mut connections) = (Vec::new(), 0);
@@ -139,15 +139,17 @@ impl Unite {
             logins.extend(self.one(at, sighting, &mut gone));
         }
         // A connection that nobody needed may still be the proof of a logon that is written after it.
-        for (sighting, gone) in self.waiting.iter().zip(&mut gone).filter(|(s, _)| s.kind == Kind::Connection) {
-            if !*gone && now.duration_since(sighting.login.at).abs() > WAIT + APART {
+        for (sighting, gone) in self.waiting.iter().zip(&mut gone).filter(|(s, _)| s.kind == Kind::Connection)
+        {
+            let age = read_to.duration_since(sighting.login.at);
+            if !*gone && (age > WAIT + APART || is_ripe(sighting.login.at) && age.is_negative()) {
                 connections += 1;
                 *gone = true;
             }
         }
         let mut gone = gone.into_iter();
         self.waiting.retain(|_| !gone.next().unwrap_or(false));
-        self.known.retain(|known| now.duration_since(known.at).abs() <= READING);
+        self.known.retain(|known| read_to.duration_since(known.at) <= READING);
         let over = self.known.len().saturating_sub(MOST_KNOWN);
         self.known.drain(..over);
         (logins, connections)
@@ -156,23 +158,36 @@ impl Unite {
     /// The login that a sighting is of, unless it was or will be told.
     fn one(&mut self, at: usize, sighting: Sighting, gone: &mut [bool]) -> Option<Login> {
         let Sighting { mut login, kind, id, linked } = sighting;
-        let halves = |other_id: u64, other_linked: u64| {
-            id != 0 && other_id != 0 && (other_id == id || other_id == linked || other_linked == id)
+        let user = login.user.clone();
+        let halves = |other_id: u64, other_linked: u64, other: &Text| {
+            let one = other_id == id || other_id == linked || other_linked == id;
+            id != 0 && other_id != 0 && one && same(&user, other)
         };
-        if self.lately(login.at).any(|known| halves(known.id, known.linked)) {
+        if self.lately(login.at).any(|known| halves(known.id, known.linked, &known.user)) {
             return None;
         }
         let mut how = How::Other;
         let mut session = false;
         match kind {
             Kind::Ssh => {
-                let is_it = |k: &Known| k.how == How::Ssh && same(&k.user, &login.user) && near(k.at, login.at);
+                let is_it =
+                    |k: &Known| k.how == How::Ssh && same(&k.user, &login.user) && near(k.at, login.at);
                 if self.lately(login.at).any(|known| is_it(known)) {
                     return None;
                 }
             }
             Kind::Network => {
-                let desktop = |s: &Sighting| matches!(s.kind, Kind::Desktop | Kind::Session) && s.login.at >= login.at;
+                let told = |k: &Known| {
+                    matches!(k.how, How::Desktop)
+                        && k.at == login.at
+                        && same(&k.user, &user)
+                        && k.from == login.from
+                };
+                if self.lately(login.at).any(told) {
+                    return None;
+                }
+                let desktop =
+                    |s: &Sighting| matches!(s.kind, Kind::Desktop | Kind::Session) && s.login.at >= login.at;
                 let desktop = self.partner(&login, gone, desktop).filter(|_| login.from != UNCLEAR);
                 if let Some(desktop) = desktop.and_then(|at| self.waiting.get_mut(at)) {
                     if desktop.login.from == UNCLEAR {
@@ -241,7 +256,7 @@ impl Unite {
         }
         // The half of which Windows says that it has the rights may be the other one.
         let others = self.waiting.iter().enumerate().filter(|(other, _)| *other != at);
-        let mut halves_of_it = others.filter(|(_, other)| halves(other.id, other.linked));
+        let mut halves_of_it = others.filter(|(_, other)| halves(other.id, other.linked, &other.login.user));
         login.administrator |= halves_of_it.any(|(_, other)| other.login.administrator);
         self.remember(Known {
             user: login.user.clone(),
@@ -274,7 +289,8 @@ impl Unite {
     /// Another sighting of the same login that `is_wanted`.
     fn partner(&self, login: &Login, gone: &[bool], is_wanted: impl Fn(&Sighting) -> bool) -> Option<usize> {
         let begin = self.waiting.partition_point(|s| s.login.at < login.at - APART);
-        let within = self.waiting.iter().enumerate().skip(begin).take_while(|(_, s)| s.login.at <= login.at + APART);
+        let within =
+            self.waiting.iter().enumerate().skip(begin).take_while(|(_, s)| s.login.at <= login.at + APART);
         let mut open = within.filter(|(at, _)| gone.get(*at) == Some(&false));
         let found = open.find(|(_, s)| {
             is_wanted(s) && same(&s.login.user, &login.user) && fits(&s.login.from, &login.from)

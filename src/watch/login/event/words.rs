@@ -36,7 +36,10 @@ pub fn logon(number: &str) -> Logon {
 pub fn left_out(sid: &str) -> Option<&'static str> {
     let service = |rest: &str| {
         // The range that Windows keeps for virtual accounts: services, application pools, virtual machines, sshd.
-        rest.split('-').next().and_then(|first| first.parse().ok()).is_some_and(|n: u32| (80..=111).contains(&n))
+        rest.split('-')
+            .next()
+            .and_then(|first| first.parse().ok())
+            .is_some_and(|n: u32| (80..=111).contains(&n))
     };
     match sid.trim() {
         "S-1-5-18" | "S-1-5-19" | "S-1-5-20" => Some("system"),

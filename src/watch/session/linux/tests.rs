@@ -1,6 +1,6 @@
+use super::super::ToldBy;
 use super::super::environment::{Variables, parse_environment};
 use super::super::look::look_at;
-use super::super::ToldBy;
 use super::*;
 use crate::watch::Look;
 use crate::watch::login::ssh::process;

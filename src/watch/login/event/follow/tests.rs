@@ -52,7 +52,9 @@ impl Log for OfShelf {
             let ids = query.split("EventID=").skip(1);
             let is_id = ids.filter_map(|rest| number_in(&format!("={rest}"), "=")).any(|wanted| wanted == id);
             let at = xml.split_once("SystemTime='").unwrap().1.split('\'').next().unwrap();
-            is_id && record_of(xml) > after && since.is_none_or(|since| at.parse::<Timestamp>().unwrap() >= since)
+            is_id
+                && record_of(xml) > after
+                && since.is_none_or(|since| at.parse::<Timestamp>().unwrap() >= since)
         };
         self.selected = self.shelf.events.iter().filter(is_asked).cloned().collect();
         Ok(())
@@ -90,7 +92,8 @@ fn look(shelf: &Shelf, place: &mut Option<Place>, most: u64) -> (Vec<u64>, Read)
     let since = "2026-11-22T03:00:05Z".parse().unwrap();
     let mut seen = Vec::new();
     let bounds = Bounds { events: most, ..BOUNDS };
-    let read = follow(&mut shelf.open(), &[4624], place.as_ref(), since, bounds, |event| seen.push(event.record));
+    let read =
+        follow(&mut shelf.open(), &[4624], place.as_ref(), since, bounds, |event| seen.push(event.record));
     let read = read.unwrap();
     // What is remembered goes through the store.
     *place = Some(serde_json::from_str(&serde_json::to_string(&read.place).unwrap()).unwrap());
@@ -138,7 +141,8 @@ fn a_log_with_new_numbers_is_read_from_the_last_moment_on() {
     let mut place = None;
     look(&shelf(100..=120), &mut place, 99);
     let mut anew = shelf([]);
-    anew.events = (1..=3).map(|n| event(118 + n).replace(&format!("ID>{}<", 118 + n), &format!("ID>{n}<"))).collect();
+    anew.events =
+        (1..=3).map(|n| event(118 + n).replace(&format!("ID>{}<", 118 + n), &format!("ID>{n}<"))).collect();
     let (seen, read) = look(&anew, &mut place, 99);
     assert_eq!(seen, [2, 3], "the one of 119 seconds is older than the last that was read");
     assert!(read.lost.is_some_and(|(count, why)| count.is_none() && why.contains("began anew")));

@@ -18,14 +18,19 @@ fn sighting(kind: Kind, second: i64, user: &str, from: &str, method: &str, id: u
     Sighting { login, kind, id, linked: 0 }
 }
 
+/// A number that no other logon of a test has.
+fn id(second: i64, kind: u64) -> u64 {
+    second.unsigned_abs() * 10 + kind
+}
+
 fn network(second: i64) -> Sighting {
-    sighting(Kind::Network, second, r"CORP\alice", "10.8.0.2", "network", 1)
+    sighting(Kind::Network, second, r"CORP\alice", "10.8.0.2", "network", id(second, 1))
 }
 fn connection(second: i64) -> Sighting {
     sighting(Kind::Connection, second, "alice@corp.example", "10.8.0.2", "rdp", 0)
 }
 fn desktop(second: i64) -> Sighting {
-    sighting(Kind::Desktop, second, r"CORP\alice", "10.8.0.2", "rdp", 2)
+    sighting(Kind::Desktop, second, r"CORP\alice", "10.8.0.2", "rdp", id(second, 2))
 }
 fn session(second: i64) -> Sighting {
     let mut session = sighting(Kind::Session, second, r"CORP\alice", "10.8.0.2", "rdp", 0);
@@ -36,9 +41,14 @@ fn session(second: i64) -> Sighting {
 fn told(sightings: &[Sighting]) -> String {
     let mut unite = Unite::default();
     sightings.iter().cloned().for_each(|sighting| unite.saw(sighting));
-    let (logins, connections) = unite.settle(at(100_000));
+    let (logins, connections) = unite.settle(at(100_000), at(100_000));
     assert_eq!(unite, Unite { waiting: Vec::new(), known: unite.known.clone() });
-    shown(&logins) + &if connections > 0 { format!("{connections} connections without a login\n") } else { String::new() }
+    shown(&logins)
+        + &if connections > 0 {
+            format!("{connections} connections without a login\n")
+        } else {
+            String::new()
+        }
 }
 
 fn shown(logins: &[Login]) -> String {
@@ -46,7 +56,10 @@ fn shown(logins: &[Login]) -> String {
         let terminal = login.terminal.as_deref().unwrap_or("-");
         let rights = if login.administrator { ", administrator" } else { "" };
         let second = login.at.duration_since(at(0)).as_secs();
-        format!("{second}: {} from {} by {}, {terminal}, {}{rights}\n", login.user, login.from, login.method, login.told_by)
+        format!(
+            "{second}: {} from {} by {}, {terminal}, {}{rights}\n",
+            login.user, login.from, login.method, login.told_by
+        )
     };
     logins.iter().map(line).collect()
 }
@@ -58,25 +71,51 @@ fn says(sightings: &[Sighting], expected: &Expect) {
 #[test]
 fn all_that_is_told_of_one_rdp_login_is_one_login() {
     let whole = [network(0), connection(1), desktop(2), session(4)];
-    says(&whole, &expect![[r#""#]]);
+    says(
+        &whole,
+        &expect![[r#"
+        2: CORP\\alice from 10.8.0.2 by rdp, session 3, Desktop
+    "#]],
+    );
     for one_is_missing in 0..4 {
         let mut some = whole.to_vec();
         some.remove(one_is_missing);
         assert_eq!(told(&some).lines().count(), 1, "{one_is_missing}: {}", told(&some));
     }
     // The other order of what is written in the same second.
-    says(&[session(0), desktop(0), connection(0), network(0)], &expect![[r#""#]]);
+    says(
+        &[session(0), desktop(0), connection(0), network(0)],
+        &expect![[r#"
+        0: CORP\\alice from 10.8.0.2 by rdp, session 3, Desktop
+    "#]],
+    );
 }
 
 #[test]
 fn a_person_may_read_what_stands_before_the_desktop() {
-    says(&[network(0), connection(1), desktop(90), session(92)], &expect![[r#""#]]);
+    says(
+        &[network(0), connection(1), desktop(90), session(92)],
+        &expect![[r#"
+        0: CORP\\alice from 10.8.0.2 by rdp, -, Network
+    "#]],
+    );
 }
 
 #[test]
 fn a_connection_alone_is_no_login_and_a_network_logon_alone_is_one() {
-    says(&[connection(0)], &expect![[r#""#]]);
-    says(&[network(0), network(5)], &expect![[r#""#]]);
+    says(
+        &[connection(0)],
+        &expect![[r#"
+        1 connections without a login
+    "#]],
+    );
+    says(
+        &[network(0), network(5)],
+        &expect![[r#"
+        0: CORP\\alice from 10.8.0.2 by network, -, Network
+        5: CORP\\alice from 10.8.0.2 by network, -, Network
+    "#]],
+    );
 }
 
 #[test]
@@ -85,7 +124,16 @@ fn others_are_not_taken_for_the_same() {
     bob.login.user = "bob".into();
     let mut elsewhere = network(2);
     elsewhere.login.from = "10.9.9.9".into();
-    says(&[network(0), bob, elsewhere, desktop(200), desktop(300)], &expect![[r#""#]]);
+    says(
+        &[network(0), bob, elsewhere, desktop(200), desktop(300)],
+        &expect![[r#"
+        0: CORP\\alice from 10.8.0.2 by network, -, Network
+        2: CORP\\alice from 10.9.9.9 by network, -, Network
+        3: bob from 10.8.0.2 by rdp, -, Desktop
+        200: CORP\\alice from 10.8.0.2 by rdp, -, Desktop
+        300: CORP\\alice from 10.8.0.2 by rdp, -, Desktop
+    "#]],
+    );
 }
 
 #[test]
@@ -96,7 +144,7 @@ fn both_halves_of_an_administrator_are_one_login_with_the_rights_of_both() {
     unite.saw(limited);
     unite.saw(full);
     unite.mark(&HashSet::from([10]), &HashMap::from([(11, at(60))]));
-    let (logins, _) = unite.settle(at(100));
+    let (logins, _) = unite.settle(at(100), at(100));
     assert_eq!(shown(&logins), "0: CORP\\\\alice from 10.8.0.2 by rdp, -, Desktop, administrator\n");
     assert_eq!(logins[0].until, Some(at(60)));
 }
@@ -108,7 +156,7 @@ fn what_sshd_tells_stands_above_the_logons_it_asks_for() {
     for second in [0, 1, 60] {
         unite.saw(sighting(Kind::Ssh, second, r"CORP\alice", "unclear", "network", 0));
     }
-    let (logins, _) = unite.settle(at(500));
+    let (logins, _) = unite.settle(at(500), at(500));
     assert_eq!(shown(&logins), "60: CORP\\\\alice from unclear by network, -, Ssh\n");
 }
 
@@ -118,8 +166,8 @@ fn a_flood_does_not_wait() {
     for id in 0..MOST_WAITING as u64 + 7 {
         unite.saw(Sighting { id: id + 1, ..network(0) });
     }
-    assert_eq!(unite.settle(at(1)).0.len(), 7);
-    assert_eq!(unite.settle(at(30)).0.len(), MOST_WAITING);
+    assert_eq!(unite.settle(at(1), at(1)).0.len(), 7);
+    assert_eq!(unite.settle(at(30), at(30)).0.len(), MOST_WAITING);
 }
 
 proptest! {
@@ -145,10 +193,10 @@ proptest! {
             }
             // What waits goes through the store.
             cut = serde_json::from_str(&serde_json::to_string(&cut).unwrap()).unwrap();
-            logins.extend(cut.settle(at(now)).0);
+            logins.extend(cut.settle(at(now), at(now)).0);
         }
         let mut whole = Unite::default();
         all.into_iter().for_each(|sighting| whole.saw(sighting));
-        prop_assert_eq!(shown(&logins), shown(&whole.settle(at(100_000)).0));
+        prop_assert_eq!(shown(&logins), shown(&whole.settle(at(100_000), at(100_000)).0));
     }
 }
