@@ -48,14 +48,14 @@ pub fn of_process(pid: u32) -> (Option<u64>, Environment) {
     let [created, ended, kernel, user] = &mut times;
     let mut is_32_bit = windows::core::BOOL::default();
     // SAFETY: the handle is open, and all that is written to outlives the calls.
-    let (timed, asked) = unsafe {
+    let (dated, asked) = unsafe {
         (
             GetProcessTimes(handle, created, ended, kernel, user).is_ok(),
             IsWow64Process(handle, &raw mut is_32_bit).is_ok(),
         )
     };
     let created = u64::from(times[0].dwHighDateTime) << 32 | u64::from(times[0].dwLowDateTime);
-    let created = timed.then_some(created);
+    let created = dated.then_some(created);
     if !asked || is_32_bit.as_bool() || size_of::<usize>() != 8 {
         return (created, Environment::Of32Bits);
     }

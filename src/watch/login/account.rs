@@ -20,7 +20,6 @@ pub enum Names {
 impl Names {
     /// True if letter by letter.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
     pub fn is_exact(&self) -> bool {
         *self == Self::Exact
     }

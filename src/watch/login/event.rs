@@ -127,18 +127,15 @@ fn only_of_xml(bytes: &[u8]) -> Cow<'_, str> {
             };
             Some((parsed.ok()?, number, left))
         });
-        match number {
-            Some((value, number, left)) => {
-                match char::from_u32(value).filter(|c| is_known(*c)) {
-                    Some(_) => out.extend(["&#", number, ";"]),
-                    None => out.push('\u{fffd}'),
-                }
-                rest = left;
+        if let Some((value, number, left)) = number {
+            match char::from_u32(value).filter(|c| is_known(*c)) {
+                Some(_) => out.extend(["&#", number, ";"]),
+                None => out.push('\u{fffd}'),
             }
-            None => {
-                out.push_str("&#");
-                rest = after;
-            }
+            rest = left;
+        } else {
+            out.push_str("&#");
+            rest = after;
         }
     }
     out.push_str(rest);

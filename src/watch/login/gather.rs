@@ -70,6 +70,7 @@ pub struct Gather {
 
 impl Gather {
     /// Begins a pass with what the last one left open.
+    #[must_use]
     pub fn new(open: Open, now: Timestamp) -> Self {
         Self {
             open,
@@ -300,6 +301,7 @@ impl Gather {
     }
 
     /// Before this moment logins that the log told of may have been forgotten, for their number.
+    #[must_use]
     pub fn forgotten(&self) -> Option<Timestamp> {
         let full = self.open.known.len() >= MOST_KNOWN;
         self.open.known.first().filter(|_| full).map(|known| known.at)
@@ -315,6 +317,7 @@ impl Gather {
     }
 
     /// Ends the pass. The log is held to be silent until it tells of a later login, or for a day.
+    #[must_use]
     pub fn finish(mut self) -> (LoginFacts, Open) {
         let spoke = self.open.known.iter().map(|known| known.at).max();
         let day = SignedDuration::from_hours(24);

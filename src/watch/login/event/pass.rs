@@ -6,8 +6,8 @@ use super::unite::Unite;
 use crate::coverage::Gap;
 use crate::text::Text;
 use crate::watch::login::gather::{Gather, Open};
-use crate::watch::login::sshd::Message;
-use crate::watch::login::{ChangeKind, LoginFacts, Names, Reading};
+use crate::watch::login::sshd::{Message, Try};
+use crate::watch::login::{Change, ChangeKind, LoginFacts, Names, Reading};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -127,8 +127,7 @@ fn within<L: Log>(
         let why = "the Security log tells of no logon at all, not even of services: is logon auditing on (auditpol /get /category:Logon/Logoff)?";
         gaps.push(gap("login-audit", 0, 1, why.to_owned()));
     }
-    let facts = taken.finish(ssh_speaks, read_to, gaps, name_of);
-    let (facts, open, unite) = facts;
+    let (facts, open, unite) = taken.finish(ssh_speaks, read_to, gaps, name_of);
     (remembered.gather, remembered.unite, remembered.until) = (open, unite, Some(now));
     Outcome::Facts(Box::new(facts))
 }
@@ -172,7 +171,7 @@ struct Taken {
     rights: HashSet<u64>,
     ended: HashMap<u64, Timestamp>,
     asked: Vec<(Text, Text, Timestamp)>,
-    by_sshd: Vec<(crate::watch::login::sshd::Try, Option<Text>, Timestamp)>,
+    by_sshd: Vec<(Try, Option<Text>, Timestamp)>,
     heard: Option<Timestamp>,
     changes_over: u64,
 }
@@ -211,7 +210,7 @@ impl Taken {
             }
             Told::Asked(by, user, at) => self.asked.push((by, user, at)),
             Told::Change(change) if self.facts.changes.len() < MOST_CHANGES => {
-                self.facts.changes.push(*change)
+                self.facts.changes.push(*change);
             }
             Told::Change(_) => self.changes_over += 1,
             Told::Ssh(message) => {
@@ -241,7 +240,9 @@ impl Taken {
             self.unite.asked(by, user, *at);
         }
         let (logins, connections) = self.unite.settle(read_to, self.now);
-        logins.into_iter().for_each(|login| self.gather.login(login));
+        for login in logins {
+            self.gather.login(login);
+        }
         if connections > 0 {
             *self.facts.left_out.entry("rdp-connection".to_owned()).or_default() += connections;
         }
@@ -267,10 +268,10 @@ impl Taken {
 }
 
 /// Of an account that was added to a group of the host, Windows writes no name.
-fn name_members(changes: &mut [super::super::Change], name_of: impl Fn(&str) -> Option<String>) {
-    let named = |change: &super::super::Change| Some((change.sid.clone()?, change.what.clone()));
+fn name_members(changes: &mut [Change], name_of: impl Fn(&str) -> Option<String>) {
+    let with_name = |change: &Change| Some((change.sid.clone()?, change.what.clone()));
     let mut names: HashMap<Text, Text> =
-        changes.iter().filter(|c| c.kind == ChangeKind::AccountCreated).filter_map(named).collect();
+        changes.iter().filter(|c| c.kind == ChangeKind::AccountCreated).filter_map(with_name).collect();
     for change in changes.iter_mut().filter(|c| c.kind == ChangeKind::GroupChanged) {
         let Some(sid) = change.sid.clone().filter(|sid| *sid == change.what) else { continue };
         let name = names.get(&sid).cloned().or_else(|| Some(Text::new(name_of(&sid)?)));

@@ -87,8 +87,8 @@ fn security(event: &Event, id: u32) -> Told {
 
 fn came_in(event: &Event) -> Told {
     let (name, domain) = (event.get("TargetUserName"), event.get("TargetDomainName"));
-    let logon = logon(event.get("LogonType"));
-    if let Logon::LeftOut(why) = logon {
+    let kind_of_logon = logon(event.get("LogonType"));
+    if let Logon::LeftOut(why) = kind_of_logon {
         return Told::LeftOut(why);
     }
     if let Some(why) = left_out(event.get("TargetUserSid")) {
@@ -97,14 +97,14 @@ fn came_in(event: &Event) -> Told {
     // A computer of the domain logs in over the network, and its account is the domain's. An account of the host
     // itself with such a name was made to be overlooked, and so was one that sits at a desktop.
     if name.ends_with('$')
-        && matches!(logon, Logon::Network("network"))
+        && matches!(kind_of_logon, Logon::Network("network"))
         && !is_same_host(domain, &event.computer)
         && !matches!(domain, "" | "-")
     {
         return Told::LeftOut("computer");
     }
     let remote = remote(event);
-    let (kind, method, from) = match logon {
+    let (kind, method, from) = match kind_of_logon {
         Logon::Desktop("rdp") => (Kind::Desktop, "rdp", remote.unwrap_or(Text::from(UNCLEAR))),
         // Whoever comes back to a desktop over the network unlocks it.
         Logon::Desktop(_) if remote.is_some() => (Kind::Desktop, "rdp", remote.unwrap_or_default()),
@@ -135,14 +135,13 @@ fn came_in(event: &Event) -> Told {
 }
 
 fn failed(event: &Event) -> Told {
-    let logon = logon(event.get("LogonType"));
-    let method = match logon {
-        Logon::Desktop(word) | Logon::Network(word) => word,
-        Logon::RunAs => "runas",
+    let kind_of_logon = logon(event.get("LogonType"));
+    let method = match kind_of_logon {
         // A service or a task with an old password is no attack, and it still is a failure.
-        Logon::LeftOut(word) => word,
+        Logon::Desktop(word) | Logon::Network(word) | Logon::LeftOut(word) => word,
+        Logon::RunAs => "runas",
     };
-    let (method, from) = match (logon, remote(event)) {
+    let (method, from) = match (kind_of_logon, remote(event)) {
         (Logon::Desktop(_), Some(from)) => ("rdp", from),
         (Logon::Network(_), _) => (method, seen_address(event).unwrap_or(Text::from(UNCLEAR))),
         (Logon::Desktop("rdp"), None) => (method, Text::from(UNCLEAR)),
@@ -290,7 +289,7 @@ fn ssh(event: &Event) -> Told {
     match &mut message {
         Message::Accepted(accepted) => named(&mut accepted.user),
         Message::Failed(attempt) | Message::PamFailed(attempt) | Message::Ended(attempt) => {
-            named(&mut attempt.user)
+            named(&mut attempt.user);
         }
         Message::Console(_) | Message::Partial(_) | Message::TimedOut => {}
     }

@@ -172,7 +172,7 @@ impl Unite {
             Kind::Ssh => {
                 let is_it =
                     |k: &Known| k.how == How::Ssh && same(&k.user, &login.user) && near(k.at, login.at);
-                if self.lately(login.at).any(|known| is_it(known)) {
+                if self.lately(login.at).any(is_it) {
                     return None;
                 }
             }

@@ -30,7 +30,7 @@ impl Host {
         let mut gaps = Vec::new();
         let open = |name: &str| match (self.broken.get(name), self.channels.get(name)) {
             (Some(kind), _) => Err(io::Error::from(*kind)),
-            (None, Some(shelf)) => Ok(shelf.open()),
+            (None, Some(channel)) => Ok(channel.open()),
             (None, None) => Err(io::Error::from(ErrorKind::NotFound)),
         };
         let name_of = |sid: &str| (sid == "S-1-5-21-1-2-3-1105").then(|| r"CORP\alice".to_owned());
