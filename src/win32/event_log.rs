@@ -66,11 +66,11 @@ impl Channel {
         let size = u32::try_from(size_of::<EVT_VARIANT>()).unwrap_or(0);
         let mut used = 0;
         // SAFETY: what is written to is as large as it is said to be and outlives the call. A number stands in the
-        // value itself; that it is one is asked before it is read.
+        // value itself, and any bits are one; it is used only if it was meant to be one.
         unsafe {
             EvtGetLogInfo(log.0, which, size, Some(&raw mut value), &raw mut used).map_err(|e| named(&e))?;
             let is_number = i64::from(value.Type & TYPE) == i64::from(EvtVarTypeUInt64.0);
-            Ok(is_number.then(|| value.Anonymous.UInt64Val))
+            Ok(is_number.then_some(value.Anonymous.UInt64Val))
         }
     }
 

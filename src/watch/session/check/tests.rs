@@ -287,6 +287,35 @@ fn the_learned_policy_requires_the_variable_and_excepts_what_lacks_it_now() {
 }
 
 #[test]
+fn on_windows_an_account_of_a_domain_is_held_against_its_own_rules_in_any_case() {
+    let policy = r#"schema = 1
+[sessions]
+require-env = "KEYHOLDER"
+[[session]]
+accounts = ['corp\BACKUP']
+[[keyholder]]
+name = "alice"
+keys = ["SHA256:XkuzLk2SKxA0IqvzOIgz5qZsqtrw2M5Pl0HEQD4JdYs"]
+accounts = ["Administrator"]
+"#;
+    let key = "SHA256:XkuzLk2SKxA0IqvzOIgz5qZsqtrw2M5Pl0HEQD4JdYs";
+    let sessions = vec![
+        session(r"CORP\backup", Some("10.8.0.9"), None),
+        session("backup", Some("10.8.0.9"), None),
+        by_key(session("administrator", Some("10.8.0.2"), Some("alice")), key),
+        by_key(session(r"CORP\Administrator", Some("10.8.0.2"), Some("alice")), key),
+        by_key(session("administrator", Some("10.8.0.3"), Some("alice")), "SHA256:other"),
+    ];
+    let facts = SessionFacts { names: crate::watch::login::Names::Windows, ..facts(sessions) };
+    let shown: Vec<String> =
+        findings(&facts, policy).iter().map(|f| format!("{}: {}", f.code, f.title)).collect();
+    expect![[r#"
+        missing-keyholder: SSH session of backup from 10.8.0.9 (pts/0) has no KEYHOLDER
+        wrong-keyholder: SSH session of CORP\\Administrator from 10.8.0.2: KEYHOLDER is alice, who may not enter CORP\\Administrator
+        wrong-keyholder: SSH session of administrator from 10.8.0.3: KEYHOLDER is alice, but the key was SHA256:other"#]].assert_eq(&shown.join("\n"));
+}
+
+#[test]
 fn a_typo_in_a_rule_of_sessions_is_an_error_with_a_caret() {
     for (policy, says) in [
         ("[sessions]\nrequire_env = \"X\"", "unknown field `require_env`"),

@@ -196,7 +196,9 @@ proptest! {
             logins.extend(cut.settle(at(now), at(now)).0);
         }
         let mut whole = Unite::default();
-        all.into_iter().for_each(|sighting| whole.saw(sighting));
+        for sighting in all {
+            whole.saw(sighting);
+        }
         prop_assert_eq!(shown(&logins), shown(&whole.settle(at(100_000), at(100_000)).0));
     }
 }
