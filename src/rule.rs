@@ -2,11 +2,13 @@
 
 mod day;
 mod glob;
+mod name;
 mod value;
 mod windows_path;
 
 pub use day::Day;
 pub use glob::Pattern;
+pub use name::Name;
 pub use value::{Amount, Percent, Span};
 pub use windows_path::is_windows_path;
 
@@ -15,6 +17,9 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
+
+/// A list that would make a longer line than this is broken.
+const LONG: usize = 120;
 
 /// Where a rule stands: file and line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -120,7 +125,7 @@ pub fn today(now: Timestamp) -> Day {
 }
 
 /// One rule as a TOML table: `header` is `[[process]]` or `[logins]`, keys keep the order of the struct.
-/// Nested tables are written inline, so that one rule is one block.
+/// Nested tables are written inline, so that one rule is one block; a long list gets a line for each item.
 #[must_use]
 pub fn to_toml(header: &str, rule: &impl Serialize) -> String {
     let mut out = format!("{header}\n");
@@ -128,7 +133,14 @@ pub fn to_toml(header: &str, rule: &impl Serialize) -> String {
     let table = toml::Table::try_from(rule).unwrap_or_default();
     let width = table.keys().map(String::len).max().unwrap_or(0);
     for (key, value) in &table {
-        out.push_str(&format!("{key:width$} = {value}\n"));
+        let line = format!("{key:width$} = {value}\n");
+        match value.as_array() {
+            Some(list) if list.len() > 1 && line.chars().count() > LONG => {
+                let items = list.iter().map(|item| format!("    {item},\n")).collect::<String>();
+                out.push_str(&format!("{key:width$} = [\n{items}]\n"));
+            }
+            _ => out.push_str(&line),
+        }
     }
     out
 }

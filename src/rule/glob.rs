@@ -76,6 +76,12 @@ impl Pattern {
         !self.is_plain() && matches(&self.0, text)
     }
 
+    /// True if `text` fits letter by letter, even if it looks like a path of Windows: for arguments, and what is no file.
+    #[must_use]
+    pub fn matches_text(&self, text: &str) -> bool {
+        if self.is_plain() { self.0 == text } else { matches(&self.0, text) }
+    }
+
     /// Most patterns are just a name, and are compared in every pass with everything there is.
     fn is_plain(&self) -> bool {
         memchr::memchr2(b'*', b'\\', self.0.as_bytes()).is_none()
