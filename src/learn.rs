@@ -7,6 +7,8 @@ use crate::pass::Watching;
 use crate::policy::{Policy, PolicyError, shipped};
 use crate::schedule;
 use crate::snapshot::Snapshot;
+use crate::watch::account::{self, AccountWatch};
+use crate::watch::autorun::{self, AutorunWatch};
 use crate::watch::listener::{self, ListenerWatch};
 use crate::watch::process::{self, ProcessWatch};
 use crate::watch::{Seen, Watch};
@@ -65,7 +67,8 @@ pub fn policy(watches: &[Box<dyn Watching>], snapshot: &Snapshot, how: &How) -> 
     let own = without_known(snapshot, &included)?;
     let gaps: Vec<_> = watches.iter().flat_map(|watch| watch.gaps(snapshot)).collect();
     let sections = watches.iter().map(|watch| {
-        let is_left = [ProcessWatch::NAME, ListenerWatch::NAME].contains(&watch.name());
+        let known = [ProcessWatch::NAME, ListenerWatch::NAME, AccountWatch::NAME, AutorunWatch::NAME];
+        let is_left = known.contains(&watch.name());
         watch.learn(if is_left { &own } else { snapshot }, &by)
     });
     for section in sections.chain([coverage::learn(&gaps, &by)]).filter(|section| !section.is_empty()) {
@@ -115,7 +118,7 @@ fn includes(included: &[&str], named: &[&str], how: &How) -> String {
     out
 }
 
-/// The processes and sockets of a snapshot that the included policies do not allow.
+/// What of a snapshot the included policies do not allow: processes, sockets, accounts, what starts by itself.
 fn without_known(snapshot: &Snapshot, included: &[&str]) -> Result<Snapshot, PolicyError> {
     let mut left = Snapshot::empty(snapshot.host.clone(), snapshot.boot_id.clone(), snapshot.taken);
     let names: Vec<String> = included.iter().map(|name| (*name).to_owned()).collect();
@@ -127,6 +130,14 @@ fn without_known(snapshot: &Snapshot, included: &[&str]) -> Result<Snapshot, Pol
     });
     left.listeners = snapshot.listeners.as_ref().map(|seen| match seen {
         Seen::Facts(facts) => Seen::Facts(listener::without_allowed(facts, &known.listener, snapshot.taken)),
+        other => other.clone(),
+    });
+    left.accounts = snapshot.accounts.as_ref().map(|seen| match seen {
+        Seen::Facts(facts) => Seen::Facts(account::without_allowed(facts, &known.account, snapshot.taken)),
+        other => other.clone(),
+    });
+    left.autoruns = snapshot.autoruns.as_ref().map(|seen| match seen {
+        Seen::Facts(facts) => Seen::Facts(autorun::without_allowed(facts, &known.autorun, snapshot.taken)),
         other => other.clone(),
     });
     Ok(left)

@@ -15,9 +15,12 @@ use std::panic::{self, AssertUnwindSafe};
 use std::time::Instant;
 
 /// The table. To add a watch: its file and folder, a field in `Snapshot` and `Policy`, and a line here.
+///
+/// It is the same on every system, so that a snapshot of any host can be checked anywhere. A watch that has nothing to
+/// look at on this one [says so](Watching::looks_here).
 #[must_use]
 pub fn watches() -> Vec<Box<dyn Watching>> {
-    use watch::{listener, login, process, request, resource, session, update};
+    use watch::{account, autorun, listener, login, process, protection, request, resource, session, update};
     vec![
         entry(process::ProcessWatch::default(), |p| &p.process, |s| &mut s.processes, |s| &s.processes),
         entry(listener::ListenerWatch::default(), |p| &p.listener, |s| &mut s.listeners, |s| &s.listeners),
@@ -26,6 +29,14 @@ pub fn watches() -> Vec<Box<dyn Watching>> {
         entry(update::UpdateWatch::default(), |p| &p.update, |s| &mut s.updates, |s| &s.updates),
         entry(resource::ResourceWatch::default(), |p| &p.resource, |s| &mut s.resources, |s| &s.resources),
         entry(request::RequestWatch::default(), |p| &p.request, |s| &mut s.requests, |s| &s.requests),
+        entry(account::AccountWatch::default(), |p| &p.account, |s| &mut s.accounts, |s| &s.accounts),
+        entry(autorun::AutorunWatch::default(), |p| &p.autorun, |s| &mut s.autoruns, |s| &s.autoruns),
+        entry(
+            protection::ProtectionWatch::default(),
+            |p| &p.protection,
+            |s| &mut s.protection,
+            |s| &s.protection,
+        ),
     ]
 }
 
@@ -35,6 +46,8 @@ pub trait Watching: Send {
     fn name(&self) -> &'static str;
     /// When it looks, unless the settings say otherwise.
     fn default_schedule(&self) -> Cron;
+    /// True if it looks on this system.
+    fn looks_here(&self) -> bool;
     /// Looks, and writes its field, gaps and time into `snapshot`.
     fn look(&mut self, at: &At, policy: &Policy, memory: &mut Memories, snapshot: &mut Snapshot);
     /// Checks its field of `snapshot`, if it was looked at.
@@ -117,6 +130,10 @@ impl<W: Watch> Watching for Entry<W> {
     fn default_schedule(&self) -> Cron {
         // A test parses every watch's own schedule; the loop must have one in any case.
         schedule::parse_cron(W::SCHEDULE).unwrap_or_else(|_| Cron::every_minute())
+    }
+
+    fn looks_here(&self) -> bool {
+        W::LOOKS_HERE
     }
 
     fn look(&mut self, at: &At, policy: &Policy, memory: &mut Memories, snapshot: &mut Snapshot) {
@@ -204,7 +221,7 @@ fn plural(name: &str) -> String {
     if name.ends_with("ss") { format!("{name}es") } else { format!("{name}s") }
 }
 
-/// One whole pass: every watch looks.
+/// One whole pass: every watch looks that can on this system.
 pub fn look_all(
     watches: &mut [Box<dyn Watching>],
     at: &At,
@@ -212,7 +229,7 @@ pub fn look_all(
     memory: &mut Memories,
 ) -> Snapshot {
     let mut snapshot = Snapshot::empty(at.host.name(), at.host.boot_id(), at.now);
-    for watch in watches {
+    for watch in watches.iter_mut().filter(|watch| watch.looks_here()) {
         watch.look(at, policy, memory, &mut snapshot);
     }
     snapshot

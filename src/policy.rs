@@ -11,7 +11,9 @@ pub use written::{Written, parse_policy};
 
 use crate::coverage::CoverageRule;
 use crate::rule::Placed;
-use crate::watch::{listener, login, process, request, resource, session, update};
+use crate::watch::{
+    account, autorun, listener, login, process, protection, request, resource, session, update,
+};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,12 @@ pub struct Policy {
     pub resource: resource::Rules,
     /// Web requests.
     pub request: request::Rules,
+    /// Accounts.
+    pub account: account::Rules,
+    /// What starts by itself.
+    pub autorun: autorun::Rules,
+    /// What protects the host.
+    pub protection: protection::Rules,
     /// Gaps that are accepted.
     pub coverage: Vec<Placed<CoverageRule>>,
     /// The files it was read from, in the order they were read.
@@ -85,6 +93,7 @@ impl Policy {
             self.session.sessions.is_some(),
             self.update.updates.is_some(),
             self.resource.resources.is_some(),
+            self.protection.protection.is_some(),
         ];
         let lists = [
             self.process.process.len(),
@@ -95,6 +104,8 @@ impl Policy {
             self.session.keyholder.len(),
             self.resource.disk.len(),
             self.request.requests.len(),
+            self.account.account.len(),
+            self.autorun.autorun.len(),
             self.coverage.len(),
         ];
         tables.into_iter().filter(|is_there| *is_there).count() + lists.iter().sum::<usize>()

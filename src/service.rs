@@ -238,7 +238,8 @@ impl Service {
         let observing = Observing::starting(&setup, policy.as_ref().unwrap_or(&none), record, first, now);
         let outbox = Arc::new(outbox);
         let processes = Arc::new(Processes::default());
-        let lookers = pass::watches().into_iter().map(|watch| {
+        let watches = pass::watches().into_iter().filter(|watch| watch.looks_here());
+        let lookers = watches.map(|watch| {
             let schedule = setup.settings.schedule_of(watch.as_ref());
             Looker::start(watch, schedule, Arc::clone(&host), Arc::clone(&processes), sender.clone())
         });

@@ -2,7 +2,8 @@
 
 use crate::coverage::Gap;
 use crate::text::Text;
-use crate::watch::{Seen, Watch, listener, login, process, request, resource, session, update};
+use crate::watch::{Seen, Watch, account, autorun, listener, login, process, protection};
+use crate::watch::{request, resource, session, update};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,6 +47,15 @@ pub struct Snapshot {
     /// Web requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Section<request::RequestWatch>,
+    /// Local accounts and the members of powerful groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Section<account::AccountWatch>,
+    /// What starts by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoruns: Section<autorun::AutorunWatch>,
+    /// What protects the host: firewall, antivirus and the like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Section<protection::ProtectionWatch>,
     /// What could not be seen, by watch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub gaps: BTreeMap<String, Vec<Gap>>,
@@ -70,6 +80,9 @@ impl Snapshot {
             updates: None,
             resources: None,
             requests: None,
+            accounts: None,
+            autoruns: None,
+            protection: None,
             gaps: BTreeMap::new(),
             took_ms: BTreeMap::new(),
         }

@@ -4,9 +4,12 @@
 //! sessions ask the logins who came in.
 //! The table of watches is in `pass.rs`.
 
+pub mod account;
+pub mod autorun;
 pub mod listener;
 pub mod login;
 pub mod process;
+pub mod protection;
 pub mod request;
 pub mod resource;
 pub mod session;
@@ -99,6 +102,9 @@ pub trait Watch: Send + 'static {
     const NAME: &'static str;
     /// When it looks, as a cron expression of five fields, unless the settings say otherwise.
     const SCHEDULE: &'static str = "* * * * *";
+    /// False on a system that has nothing of the kind: there it never looks, and still checks and learns from what a
+    /// snapshot of another host holds.
+    const LOOKS_HERE: bool = true;
     /// What it sees.
     type Facts: Serialize + DeserializeOwned + Send + 'static;
     /// What a policy may say of it.

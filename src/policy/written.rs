@@ -4,7 +4,9 @@ use super::source::Source;
 use super::{Policy, PolicyError};
 use crate::coverage::CoverageRule;
 use crate::rule::Placed;
-use crate::watch::{listener, login, process, request, resource, session, update};
+use crate::watch::{
+    account, autorun, listener, login, process, protection, request, resource, session, update,
+};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -53,6 +55,11 @@ pub struct Written {
     #[serde(default)]
     requests: Vec<Spanned<request::RequestRule>>,
     #[serde(default)]
+    account: Vec<Spanned<account::AccountRule>>,
+    #[serde(default)]
+    autorun: Vec<Spanned<autorun::AutorunRule>>,
+    protection: Option<Spanned<protection::Protection>>,
+    #[serde(default)]
     coverage: Vec<Spanned<CoverageRule>>,
 }
 
@@ -100,6 +107,9 @@ impl Written {
         once(&mut policy.resource.resources, self.resources, source)?;
         all(&mut policy.resource.disk, self.disk, source);
         all(&mut policy.request.requests, self.requests, source);
+        all(&mut policy.account.account, self.account, source);
+        all(&mut policy.autorun.autorun, self.autorun, source);
+        once(&mut policy.protection.protection, self.protection, source)?;
         all(&mut policy.coverage, self.coverage, source);
         Ok(())
     }
