@@ -69,7 +69,7 @@ fn one_case(c: char) -> char {
         _ => None,
     };
     only(&mut c.to_uppercase())
-        .filter(|upper| !upper.is_ascii() && only(&mut upper.to_lowercase()) == Some(c))
+        .filter(|upper| only(&mut upper.to_lowercase()) == Some(c))
         .unwrap_or(c)
 }
 

@@ -343,6 +343,8 @@ mod tests {
         for (exe, rest) in [
             ("powershell", r"-PSConsoleFile C:\evil.psc1 -File C:\ok.ps1"),
             ("powershell", r"-enc ZABpAHIA -File C:\ok.ps1"),
+            ("powershell", r"-enc ZABpAHIA C:\ok.ps1"),
+            ("powershell", "-enc ZABpAHIA -enc aQBkAA=="),
             ("powershell", "-enc ZABpAHI"),
             ("pwsh", r"-SettingsFile C:\evil.json -File C:\ok.ps1"),
             ("cmd", "/z /c dir"),
