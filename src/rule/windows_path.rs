@@ -68,9 +68,7 @@ fn one_case(c: char) -> char {
         (Some(letter), None) => Some(letter),
         _ => None,
     };
-    only(&mut c.to_uppercase())
-        .filter(|upper| only(&mut upper.to_lowercase()) == Some(c))
-        .unwrap_or(c)
+    only(&mut c.to_uppercase()).filter(|upper| only(&mut upper.to_lowercase()) == Some(c)).unwrap_or(c)
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use std::io;
 use std::sync::Arc;
 
-/// The ports that Windows hands out if nobody has told it otherwise (RFC 6335).
+/// The ports that Windows hands out if nobody has told it otherwise (RFC 6335). What somebody has told it cannot be read
+/// from the registry; a wider range then only means that ports outside of this one are told of singly.
 const EPHEMERAL: (u16, u16) = (49_152, 65_535);
 
 /// Nothing is remembered: a table of sockets with their owners is one call.
@@ -73,7 +74,7 @@ impl Eyes {
         let is_hidden = |owner: &Arc<Process>| matches!(owner.exe, Executable::Unreadable(_));
         let hides = listeners.iter().flat_map(|listener| &listener.owners).any(is_hidden);
         let sees_all = hidden == 0 && (host.privilege().sees_all_processes || !hides);
-        Ok(ListenerFacts { listeners, ephemeral: ephemeral(), sees_all })
+        Ok(ListenerFacts { listeners, ephemeral: EPHEMERAL, sees_all })
     }
 }
 
@@ -81,18 +82,6 @@ impl Eyes {
 fn find(listing: &Listing, pid: u32) -> Option<Arc<Process>> {
     let at = listing.processes.binary_search_by_key(&pid, |process| process.pid).ok()?;
     listing.processes.get(at).filter(|_| pid != 0).map(Arc::clone)
-}
-
-/// The ports that the system hands out: the registry says so only if somebody has set the end of an old Windows' range.
-fn ephemeral() -> (u16, u16) {
-    const KEY: &str = r"SYSTEM\CurrentControlSet\Services\Tcpip\Parameters";
-    const OLD_FIRST: u16 = 1025;
-    let last = windows_registry::LOCAL_MACHINE.open(KEY).and_then(|key| key.get_u32("MaxUserPort"));
-    match last.ok().and_then(|last| u16::try_from(last).ok()) {
-        // Since Windows Vista the value only counts where it widens the range downwards.
-        Some(last) if last >= 5000 => (OLD_FIRST, last.max(EPHEMERAL.1)),
-        _ => EPHEMERAL,
-    }
 }
 
 #[cfg(test)]
