@@ -29,7 +29,9 @@ pub fn offer(
         }
         Some(sendmail) => {
             let program = shown(sendmail.program.as_ref());
-            format!("there is no {program}: install a mail server, or name one in [mail.smtp] of the settings")
+            format!(
+                "there is no {program}: install a mail server, or name one in [mail.smtp] of the settings"
+            )
         }
         None => "this system has no other way: name a mail server in [mail.smtp] of the settings".to_owned(),
     };

@@ -48,7 +48,8 @@ pub const RELOAD: &str = RESTART;
 pub const LOG: &str = "see why: Get-WinEvent -ProviderName 'Host Watchdog' -MaxEvents 20";
 
 /// What the program that mails says of itself.
-pub const MAILER_LOG: &str = "see what the service does: Get-WinEvent -ProviderName 'Host Watchdog' -MaxEvents 20";
+pub const MAILER_LOG: &str =
+    "see what the service does: Get-WinEvent -ProviderName 'Host Watchdog' -MaxEvents 20";
 
 /// To start that anew.
 pub const MAILER_RESTART: &str = RESTART;
