@@ -24,30 +24,32 @@ fn main() {
     let log = std::env::temp_dir().join(format!("watchdog-bench-{}.log", std::process::id()));
     println!("processor time for {LINES} lines of an access log (read, parse, count, compare), medians");
     println!(
-        "{:>9}  {:>14}  {:>10}  {:>10}  {:>10}",
-        "clients", "lines a second", "/ grep -c", "/ awk", "/ wc -l"
+        "{:>6}  {:>9}  {:>14}  {:>10}  {:>10}  {:>10}",
+        "form", "clients", "lines a second", "/ grep -c", "/ awk", "/ wc -l"
     );
-    for clients in [100, 10_000] {
-        std::fs::write(&log, lines(clients)).unwrap();
+    for (form, clients) in [(Form::Nginx, 100), (Form::Nginx, 10_000), (Form::Iis, 100), (Form::Iis, 10_000)]
+    {
+        std::fs::write(&log, lines(form, clients)).unwrap();
         let name = log.to_str().unwrap();
         let policy = policy(name);
         let mut rows: [Vec<f64>; 4] = Default::default();
         for _ in 0..5 {
             let grep = of_program_read("grep", &["-c", "\" 200 ", name]);
             let (ours, ()) = of_work(|| look(&policy, &log));
-            let awk = of_program(
-                "awk",
-                &["{ count[$1]++ } END { for (who in count) print who, count[who] }", name],
-            );
+            let column = if form == Form::Nginx { 1 } else { 9 };
+            let script =
+                format!("{{ count[${column}]++ }} END {{ for (who in count) print who, count[who] }}");
+            let awk = of_program("awk", &[&script, name]);
             let wc = of_program("wc", &["-l", name]);
             let speed = LINES as f64 / ours.as_secs_f64();
             let figures = [speed, ratio(ours, grep), ratio(ours, awk), ratio(ours, wc)];
             rows.iter_mut().zip(figures).for_each(|(row, figure)| row.push(figure));
         }
         let [speed, grep, awk, wc] = rows.map(median);
-        println!("{clients:>9}  {speed:>14.0}  {grep:>10.2}  {awk:>10.2}  {wc:>10.2}");
+        let form = if form == Form::Nginx { "nginx" } else { "IIS" };
+        println!("{form:>6}  {clients:>9}  {speed:>14.0}  {grep:>10.2}  {awk:>10.2}  {wc:>10.2}");
     }
-    println!("{:>9}  {BUDGET:>14.0}", "budget");
+    println!("{:>6}  {:>9}  {BUDGET:>14.0}", "", "budget");
     let _ = std::fs::remove_file(&log);
 }
 
@@ -72,8 +74,19 @@ fn policy(log: &str) -> Policy {
     Policy::from_text("bench", &text).unwrap()
 }
 
-/// A log of the last fifty minutes, in nginx's combined form.
-fn lines(clients: usize) -> String {
+/// Whose log it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Nginx's combined form.
+    Nginx,
+    /// The columns that IIS logs unless told otherwise.
+    Iis,
+}
+
+const IIS: &str = "#Software: Microsoft Internet Information Services 10.0\r\n#Version: 1.0\r\n#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken\r\n";
+
+/// A log of the last fifty minutes.
+fn lines(form: Form, clients: usize) -> String {
     const PATHS: [&str; 5] =
         ["/", "/index.html", "/assets/app.1f3c.js?v=12", "/api/v1/items/4711/comments", "/login"];
     const AGENTS: [&str; 3] = [
@@ -83,6 +96,9 @@ fn lines(clients: usize) -> String {
     ];
     let begin = Host::this().now() - SignedDuration::from_mins(50);
     let mut log = String::with_capacity(LINES * 220);
+    if form == Form::Iis {
+        log.push_str(IIS);
+    }
     let mut random: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut next = |below: usize| {
         // xorshift: the same log each time, but for its times.
@@ -96,6 +112,20 @@ fn lines(clients: usize) -> String {
         let at = begin + SignedDuration::from_secs(i64::try_from(line * 3000 / LINES).unwrap());
         let at = at.to_zoned(TimeZone::UTC);
         let client = next(clients);
+        if form == Form::Iis {
+            let _ = write!(
+                log,
+                "{} 10.0.0.5 GET {} - 443 - 10.{}.{}.{} {} https://www.example.org/ 200 0 0 {}\r\n",
+                at.strftime("%Y-%m-%d %H:%M:%S"),
+                pick(&PATHS, next(PATHS.len())),
+                client / 65_536,
+                client / 256 % 256,
+                client % 256,
+                pick(&AGENTS, next(AGENTS.len())).replace(' ', "+"),
+                next(1000),
+            );
+            continue;
+        }
         let _ = writeln!(
             log,
             "10.{}.{}.{} - - [{}] \"GET {} HTTP/1.1\" 200 {} \"https://www.example.org/\" \"{}\"",

@@ -6,6 +6,8 @@
 //! (`copytruncate`) keeps its inode while its lines move elsewhere. A rotated file is followed for an hour more,
 //! because servers go on writing to it until they are told to open the new one.
 //!
+//! Some logs never rename a file but begin a new one for each day or hour: of such the caller says which files there are.
+//!
 //! This module knows nothing of what the lines say; where a time is needed, the caller brings the parser.
 
 mod back;
@@ -23,10 +25,48 @@ pub use siblings::{Packed, is_rotation_of};
 use serde::{Deserialize, Serialize};
 use siblings::Siblings;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A rotated file that has not grown for so many seconds is not followed any longer.
 const QUIET: i64 = 3600;
+
+/// Where the lines of a log lie.
+#[derive(Debug, Clone, Copy)]
+pub enum Files<'a> {
+    /// In a file that is renamed or copied when it is rotated; its rotated forms lie beside it.
+    Rotated(&'a Path),
+    /// In these, the oldest first: a new one is begun each time, and the last is the present one.
+    Begun(&'a [PathBuf]),
+}
+
+impl Files<'_> {
+    /// The present file, if there is one.
+    fn current(self) -> io::Result<Option<Open>> {
+        let path = match self {
+            Self::Rotated(path) => Some(path),
+            Self::Begun(files) => files.last().map(PathBuf::as_path),
+        };
+        path.map_or(Ok(None), Open::regular)
+    }
+
+    /// The others. One that vanishes or cannot be opened meanwhile is left out.
+    fn others(self) -> io::Result<Siblings> {
+        match self {
+            Self::Rotated(path) => siblings::list(path),
+            Self::Begun(files) => {
+                let others = files.split_last().map_or(&[][..], |(_, others)| others);
+                let plain = others.iter().filter_map(|file| Open::regular(file).ok().flatten()).collect();
+                Ok(Siblings { plain, packed: Vec::new() })
+            }
+        }
+    }
+}
+
+impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for Files<'a> {
+    fn from(path: &'a P) -> Self {
+        Self::Rotated(path.as_ref())
+    }
+}
 
 /// How far one file has been read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,8 +172,9 @@ pub struct Resumed {
 /// # Errors
 /// If the present file or its folder cannot be read. That the file is not there is no error: it may be about to
 /// be made anew.
-pub fn resume(path: &Path, before: &Followed, now: i64) -> io::Result<Resumed> {
-    let current = Open::regular(path)?;
+pub fn resume<'a>(files: impl Into<Files<'a>>, before: &Followed, now: i64) -> io::Result<Resumed> {
+    let files = files.into();
+    let current = files.current()?;
     if let ([place], Some(_)) = (before.places.as_slice(), &current)
         && let Some(open) = current.as_ref().filter(|open| place.offset > 0 && place.is_inode_of(open))
         && place.is_in(open)
@@ -142,7 +183,7 @@ pub fn resume(path: &Path, before: &Followed, now: i64) -> io::Result<Resumed> {
         let steps = current.into_iter().map(|open| Step { open, place: place.clone() }).collect();
         return Ok(Resumed { steps, known: before.known.clone(), ..Resumed::default() });
     }
-    let siblings = siblings::list(path)?;
+    let siblings = files.others()?;
     Ok(decide(current, siblings, before, now))
 }
 

@@ -23,7 +23,7 @@ pub fn web_logs(case: &Case) -> Vec<Check> {
     for (folder, why) in &named.unreadable {
         checks.push(Check::unknown(NAME, format!("{folder} cannot be listed: {why}")));
     }
-    let unread = |log: &&Text| std::fs::File::open(request::path_of(case.host, log)).is_err();
+    let unread = |log: &&Text| request::path_of(case.host, log).and_then(std::fs::File::open).is_err();
     for log in named.logs.iter().filter(unread) {
         checks.push(Check::unknown(NAME, format!("{log} cannot be opened by us; the service may")));
     }

@@ -1,9 +1,8 @@
 //! Beginning to follow a log: back in time just as far as is asked, without reading what is older.
 
 use super::siblings::{self, Siblings};
-use super::{Known, LONGEST, Open, Place, Print, Step};
+use super::{Files, Known, LONGEST, Open, Place, Print, Step};
 use std::io;
-use std::path::Path;
 
 /// Lines stand in the order in which requests ended, and may carry the time at which they began: so far back is
 /// looked for late ones.
@@ -43,8 +42,8 @@ struct Search<'a> {
 ///
 /// # Errors
 /// If the present file or its folder cannot be read.
-pub fn begin(
-    path: &Path,
+pub fn begin<'a>(
+    files: impl Into<Files<'a>>,
     since: i64,
     most: u64,
     now: i64,
@@ -52,7 +51,8 @@ pub fn begin(
 ) -> io::Result<Begun> {
     let mut search = Search { since: since.saturating_sub(SLACK), most, stamp, bytes: 0, short: None };
     let mut begun = Begun::default();
-    let current = Open::regular(path)?;
+    let files = files.into();
+    let current = files.current()?;
     let current_at = current.as_ref().map(|open| (open.device, open.inode));
     let mut going_back = true;
     if let Some(open) = current {
@@ -61,7 +61,7 @@ pub fn begin(
         going_back = whole;
         begun.steps.push(Step { open, place });
     }
-    let Siblings { mut plain, packed } = siblings::list(path)?;
+    let Siblings { mut plain, packed } = files.others()?;
     plain.retain(|open| Some((open.device, open.inode)) != current_at);
     plain.sort_by_key(|open| std::cmp::Reverse(open.modified));
     let mut oldest = i64::MAX;

@@ -1,14 +1,19 @@
 //! Web requests: how many came per client, per user and in all, with which methods, from the access logs of
-//! nginx and Apache.
+//! nginx, Apache and IIS.
 //!
 //! Looking reads what a log grew by since the last pass and counts it per minute; checking remembers those minutes
 //! as far as the rules reach. A look without memory reads back just so far.
 
 mod check;
 mod collect;
+mod dated;
+mod form;
+mod iis;
 mod learn;
 mod limit;
 mod line;
+#[cfg(target_os = "linux")]
+mod linux;
 mod logs;
 mod policy;
 mod series;
@@ -16,11 +21,21 @@ mod spike;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod w3c;
+#[cfg(windows)]
+mod windows;
 
+pub use iis::{log_folders, parse_log_folders};
 pub use line::{Minutes, Request, is_known_method, parse_line, parse_minute};
 pub use logs::{Named, discover, named, path_of};
 pub use policy::*;
 pub use series::{Counts, Series, Window, fullest};
+pub use w3c::{Layout, parse_fields, parse_record};
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(windows)]
+use windows as system;
 
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;

@@ -1,18 +1,20 @@
 //! Looking: reads what each log grew by, and says what it could not read.
 
-use super::line::{self, parse_line};
+use super::form::Form;
+use super::line;
 use super::logs::{self, Named, path_of};
 use super::policy::{Per, RequestRule, Rules};
 use super::tally::{self, Tally};
-use super::{LogFacts, Look, RequestFacts, Seen};
+use super::w3c::Layout;
+use super::{LogFacts, Look, RequestFacts, Seen, dated, system};
 use crate::coverage::Gap;
-use crate::tail::{self, Followed, Step};
+use crate::tail::{self, Files, Followed, Open, Step};
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Rules without a time are checked for the last hour at first.
 const HOUR: u32 = 60;
@@ -46,6 +48,12 @@ struct LogMemory {
     /// When the log was last there, and when it was last read.
     there: Timestamp,
     read: Timestamp,
+    /// The columns of W3C files where they were left, by what identifies the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    layouts: Vec<(u64, u64, Layout)>,
+    /// Of a log of many files, the oldest that may still grow: those before it are done with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    oldest: Option<String>,
 }
 
 /// How many minutes back the rules want each kind of count.
@@ -125,9 +133,7 @@ pub fn collect(buffer: &mut Vec<u8>, look: &mut Look<Rules>) -> Seen<RequestFact
     }
     if rules.is_empty() {
         if found.is_empty() {
-            return Seen::NoData(
-                "there is no web log in /var/log/nginx, /var/log/apache2 or /var/log/httpd".to_owned(),
-            );
+            return Seen::NoData(format!("there is no web log in {}", system::PLACES));
         }
         named = found;
     } else {
@@ -150,17 +156,25 @@ pub fn collect(buffer: &mut Vec<u8>, look: &mut Look<Rules>) -> Seen<RequestFact
 
     let mut facts = Vec::new();
     for log in &named {
-        let of = rules.iter().copied().filter(|rule| rule.log.fits(log));
+        let of: Vec<&RequestRule> = rules.iter().copied().filter(|rule| rule.log.fits(log)).collect();
+        let methods = of.iter().any(|rule| !rule.methods.is_empty());
         let reach = if rules.is_empty() {
             Reach { client: LEARNED, user: LEARNED, all: LEARNED, learning: true }
         } else {
-            Reach::of(of)
+            Reach::of(of.into_iter())
         };
+        let mut wanted = Vec::new();
+        wanted.extend(methods.then_some("cs-method"));
+        wanted.extend((reach.user > 0 && !reach.learning).then_some("cs-username"));
         let most = if rules.is_empty() { LEARNED_BYTES } else { u64::MAX };
-        let path = path_of(look.host, log);
         let before = remembered.logs.get(log).cloned();
-        let mut one = One { log, path: &path, now, reach, most, buffer: &mut *buffer, gaps: &mut gaps };
-        match one.read(before) {
+        let buffer = &mut *buffer;
+        let read = |gaps: &mut Gaps| {
+            let (path, all) = (path_of(look.host, log)?, logs::files_of(look.host, log)?);
+            let files = all.as_ref().map_or(Files::Rotated(&path), |all| Files::Begun(all));
+            One { log, files, now, reach, most, wanted, buffer, gaps }.read(before)
+        };
+        match read(&mut gaps) {
             Ok((log_facts, memory)) => {
                 facts.push(log_facts);
                 remembered.logs.insert(log.clone(), memory);
@@ -181,11 +195,9 @@ pub fn collect(buffer: &mut Vec<u8>, look: &mut Look<Rules>) -> Seen<RequestFact
 }
 
 fn cannot_read(log: &Text, why: &str) -> String {
-    let cure = if why.to_lowercase().contains("permission") {
-        "; on Debian, members of the group adm may read it: add the watchdog's user to it, or run as root"
-    } else {
-        ""
-    };
+    let why_in_small = why.to_lowercase();
+    let is_forbidden = ["permission", "denied"].iter().any(|word| why_in_small.contains(word));
+    let cure = if is_forbidden { format!("; {}", system::MAY_READ) } else { String::new() };
     format!("{log} cannot be read: {why}{cure}")
 }
 
@@ -204,10 +216,12 @@ fn unwatched(found: &BTreeSet<Text>, rules: &[&RequestRule], gaps: &mut Gaps) {
 /// One log to read.
 struct One<'a> {
     log: &'a Text,
-    path: &'a Path,
+    files: Files<'a>,
     now: Timestamp,
     reach: Reach,
     most: u64,
+    /// The columns without which a rule is not held against anything.
+    wanted: Vec<&'static str>,
     buffer: &'a mut Vec<u8>,
     gaps: &'a mut Gaps,
 }
@@ -230,10 +244,11 @@ impl One<'_> {
         let reached = last_minute.saturating_sub(self.reach.longest() - 1);
         let before = before.filter(|before| self.reach.is_within(before.reach));
         let mut facts = LogFacts { log: self.log.clone(), fresh: before.is_none(), ..LogFacts::default() };
-        let (steps, known, floor);
+        let (mut steps, known, floor, remembered);
         let mut there = before.as_ref().map_or(now, |before| before.there);
         if let Some(before) = before {
-            let resumed = tail::resume(self.path, &before.followed, seconds)?;
+            let files = from(self.files, before.oldest.as_deref());
+            let resumed = tail::resume(files, &before.followed, seconds)?;
             for lost in &resumed.lost {
                 let bytes = lost.bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string());
                 let why = format!("lines of {} are lost (bytes: {bytes}): {}", self.log, lost.why);
@@ -243,11 +258,17 @@ impl One<'_> {
             (facts.since, facts.last, facts.rotations) = (before.since, before.last, resumed.rotations);
             floor = minute_of(before.read).min(reached).saturating_sub(LATE);
             (steps, known) = resumed.into_steps();
+            remembered = before.layouts;
         } else {
             floor = reached;
             facts.since = moment_of(reached);
             let since = facts.since.as_second();
-            let begun = tail::begin(self.path, since, self.most, seconds, &stamp)?;
+            let files = since_about(self.files, since);
+            let form = present(files).map_or(Ok(Form::Access), |path| match Open::regular(path)? {
+                Some(open) => Form::of(&open, open.len, None),
+                None => Ok(Form::Access),
+            })?;
+            let begun = tail::begin(files, since, self.most, seconds, &|line| stamp(&form, line))?;
             if let Some(short) = begun.short.filter(|_| self.most == u64::MAX) {
                 let why = format!("{} does not reach back to {}: {short}", self.log, facts.since);
                 self.gaps.add("request-log-rotated", 0, 1, &why);
@@ -255,8 +276,9 @@ impl One<'_> {
             facts.bytes = begun.bytes;
             facts.last = begun.last.and_then(|last| Timestamp::from_second(last.min(seconds)).ok());
             (steps, known) = (begun.steps, begun.known);
+            remembered = Vec::new();
         }
-        if steps.last().is_some_and(|step| step.open.path == self.path) {
+        if steps.last().is_some_and(|step| Some(&*step.open.path) == present(self.files)) {
             there = now;
         }
         facts.changed = steps
@@ -264,9 +286,28 @@ impl One<'_> {
             .filter_map(|step| Timestamp::from_second(step.open.modified).ok())
             .max()
             .unwrap_or(now);
-        let (facts, steps) = self.count(facts, steps, floor);
+        let (facts, forms) = self.count(facts, &mut steps, &remembered, floor);
+        let layout =
+            |(step, form): (&Step, &Form)| Some((step.open.device, step.open.inode, form.layout()?.clone()));
+        let mut layouts: Vec<(u64, u64, Layout)> = steps.iter().zip(&forms).filter_map(layout).collect();
+        let names: Vec<(u64, u64, Option<String>)> = steps
+            .iter()
+            .map(|step| (step.open.device, step.open.inode, dated::order_of(&step.open.path)))
+            .collect();
+        let followed = tail::settle(steps, known, seconds);
+        let is_followed =
+            |at: (u64, u64)| followed.places.iter().any(|place| (place.device, place.inode) == at);
+        layouts.retain(|(device, inode, _)| is_followed((*device, *inode)));
+        let oldest = names
+            .into_iter()
+            .filter(|(device, inode, _)| is_followed((*device, *inode)))
+            .filter_map(|(_, _, name)| name)
+            .min()
+            .filter(|_| matches!(self.files, Files::Begun(_)));
         let memory = LogMemory {
-            followed: tail::settle(steps, known, seconds),
+            layouts,
+            oldest,
+            followed,
             reach: self.reach,
             since: facts.since,
             last: facts.last,
@@ -276,9 +317,23 @@ impl One<'_> {
         Ok((facts, memory))
     }
 
-    fn count(&mut self, mut facts: LogFacts, mut steps: Vec<Step>, floor: u32) -> (LogFacts, Vec<Step>) {
+    /// Counts the lines of all files, and says in what form each was left.
+    fn count(
+        &mut self,
+        mut facts: LogFacts,
+        steps: &mut [Step],
+        remembered: &[(u64, u64, Layout)],
+        floor: u32,
+    ) -> (LogFacts, Vec<Form>) {
         let mut tally = Tally::new(minute_of(self.now), floor);
+        let mut forms = Vec::new();
         for (number, step) in steps.iter_mut().enumerate() {
+            let known = remembered.iter().find(|(device, inode, _)| {
+                (*device, *inode) == (step.open.device, step.open.inode) && step.place.offset > 0
+            });
+            let form = Form::of(&step.open, step.place.offset, known.map(|(.., layout)| layout.clone()));
+            // What cannot be read is said when its lines are.
+            tally.begin(form.unwrap_or_default());
             let each = |line: &[u8], offset: u64| tally.line(line, (number, offset));
             match tail::read_lines(step, self.now.as_second(), self.buffer, each) {
                 Ok(amount) => {
@@ -287,17 +342,26 @@ impl One<'_> {
                 }
                 Err(error) => self.gaps.add("request-log", 0, 1, &cannot_read(self.log, &error.to_string())),
             }
+            forms.push(tally.form().clone());
         }
         for (client, (number, offset)) in tally.busiest(EXAMPLES) {
             let line = steps.get(number).and_then(|step| step.open.block(offset, 16 * 1024).ok());
             let line = line.as_deref().and_then(|block| block.split(|b| *b == b'\n').next());
-            if let Some(request) = line.and_then(tally::shown_request) {
+            let form = forms.get(number).cloned().unwrap_or_default();
+            if let Some(request) = line.and_then(|line| tally::shown_request(&form, line)) {
                 facts.requests.insert(client, request);
             }
         }
+        for column in self.wanted.iter().filter(|column| tally.lacking().contains(**column)) {
+            let why = format!(
+                "{} has no {column}, so what a rule says of it is held against nothing: tick it among the fields that IIS logs",
+                self.log
+            );
+            self.gaps.add("request-columns", 0, 1, &why);
+        }
         let facts = tally.into_facts(facts);
         self.say_what_was_not_counted(&facts);
-        (facts, steps)
+        (facts, forms)
     }
 
     fn say_what_was_not_counted(&mut self, facts: &LogFacts) {
@@ -323,6 +387,45 @@ impl One<'_> {
 }
 
 /// The time of a line, in seconds since 1970.
-fn stamp(line: &[u8]) -> Option<i64> {
-    line::parse_minute(parse_line(line)?.stamp).map(|minute| minute * 60)
+fn stamp(form: &Form, line: &[u8]) -> Option<i64> {
+    let minute = match form {
+        Form::Access => line::parse_minute(form.read(line)?.stamp),
+        // IIS writes the time first, whatever else an older file has in other columns.
+        Form::W3c(_) => line.get(..19).and_then(line::parse_minute),
+    };
+    minute.map(|minute| minute * 60)
+}
+
+/// The present file of a log.
+fn present(files: Files<'_>) -> Option<&Path> {
+    match files {
+        Files::Rotated(path) => Some(path),
+        Files::Begun(all) => all.last().map(PathBuf::as_path),
+    }
+}
+
+/// Of a log of many files, those from `oldest` on.
+fn from<'a>(files: Files<'a>, oldest: Option<&str>) -> Files<'a> {
+    match (files, oldest) {
+        (Files::Begun(all), Some(oldest)) => {
+            let done =
+                all.partition_point(|file| dated::order_of(file).is_some_and(|order| *order < *oldest));
+            Files::Begun(all.get(done..).unwrap_or_default())
+        }
+        _ => files,
+    }
+}
+
+/// Of a log of many files, those that were written to since a time (in seconds since 1970), and one more: it tells when
+/// the last request came if there was none since.
+fn since_about(files: Files<'_>, since: i64) -> Files<'_> {
+    const SLACK: i64 = 3600;
+    let Files::Begun(all) = files else { return files };
+    let is_older = |file: &&PathBuf| {
+        let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
+        let modified = modified.and_then(|modified| Timestamp::try_from(modified).ok());
+        modified.is_some_and(|modified| modified.as_second() < since - SLACK)
+    };
+    let wanted = all.iter().rev().take_while(|file| !is_older(file)).count().max(1) + 1;
+    Files::Begun(all.get(all.len().saturating_sub(wanted)..).unwrap_or_default())
 }

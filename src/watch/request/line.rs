@@ -14,7 +14,7 @@ pub struct Request<'a> {
     pub client: &'a [u8],
     /// The user who was named to the server; that the password was right is not said.
     pub user: Option<&'a [u8]>,
-    /// The time, in the form `22/Nov/2026:04:29:54 +0000`.
+    /// The time, in the form `22/Nov/2026:04:29:54 +0000`; of W3C logs `2026-11-22 04:29:54`, which is UTC.
     pub stamp: &'a [u8],
     /// The first word of the request; none if nothing was sent.
     pub method: Option<&'a [u8]>,
@@ -25,6 +25,10 @@ pub struct Request<'a> {
 }
 
 const STAMP: usize = 26;
+
+/// The length of a W3C stamp, and of what of it is the minute.
+const W3C: usize = 19;
+const W3C_MINUTE: usize = 16;
 
 /// Takes a line apart, without its end; `None` if it is not of an access log. The time is only known to look
 /// like one: [`Minutes`] reads it.
@@ -134,20 +138,32 @@ pub struct Minutes {
 impl Minutes {
     /// The minutes since 1970 of a stamp, and its second within the minute; `None` if there is no such moment.
     pub fn read(&mut self, stamp: &[u8]) -> Option<(i64, i64)> {
-        let second = i64::from(number(stamp.get(18..20)?)?);
-        let same = stamp.get(..17) == self.last.get(..17) && stamp.get(20..) == self.last.get(20..);
-        if !same {
+        // All but the seconds.
+        let mut minute = [0; STAMP];
+        let second = if stamp.len() == W3C {
+            minute.get_mut(..W3C_MINUTE)?.copy_from_slice(stamp.get(..W3C_MINUTE)?);
+            stamp.get(17..)?
+        } else {
+            minute.copy_from_slice(stamp.get(..STAMP)?);
+            minute.get_mut(18..20)?.fill(0);
+            stamp.get(18..20)?
+        };
+        let second = i64::from(number(second)?);
+        if minute != self.last {
             self.minute = parse_minute(stamp);
-            self.last = stamp.try_into().ok()?;
+            self.last = minute;
         }
         // 60 is a leap second.
         self.minute.filter(|_| second <= 60).map(|minute| (minute, second))
     }
 }
 
-/// The minutes since 1970 of `22/Nov/2026:04:29:54 +0000`.
+/// The minutes since 1970 of `22/Nov/2026:04:29:54 +0000` or `2026-11-22 04:29:54`.
 #[must_use]
 pub fn parse_minute(stamp: &[u8]) -> Option<i64> {
+    if stamp.len() == W3C {
+        return w3c_minute(stamp);
+    }
     if stamp.len() != STAMP || !is_stamp(stamp) {
         return None;
     }
@@ -168,6 +184,14 @@ pub fn parse_minute(stamp: &[u8]) -> Option<i64> {
     let offset = (hours * 60 + minutes) * 60 * if stamp.get(21) == Some(&b'-') { -1 } else { 1 };
     let zone = TimeZone::fixed(Offset::from_seconds(offset).ok()?);
     Some(civil.ok()?.to_zoned(zone).ok()?.timestamp().as_second().div_euclid(60))
+}
+
+fn w3c_minute(stamp: &[u8]) -> Option<i64> {
+    let [_, _, _, _, b'-', _, _, b'-', _, _, b' ', _, _, b':', _, _, b':', _, _] = stamp else { return None };
+    let small = |from: usize| i8::try_from(number(stamp.get(from..from + 2)?)?).ok();
+    let year = i16::try_from(number(stamp.get(..4)?)?).ok()?;
+    let civil = DateTime::new(year, small(5)?, small(8)?, small(11)?, small(14)?, 0, 0).ok()?;
+    Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second().div_euclid(60))
 }
 
 fn number(digits: &[u8]) -> Option<u32> {
@@ -326,6 +350,11 @@ mod tests {
         assert_eq!(at("22/Nov/2026:24:30:00 +0100"), None);
         assert_eq!(at("22/Nov/2026:24:30:01 +0100"), None);
         assert_eq!(at("22/Nov/2026:04:30:xx +0000"), None);
+        assert_eq!(at("2026-11-22 04:29:07"), Some((base, 7)));
+        assert_eq!(at("2026-11-22 04:30:08"), Some((base + 1, 8)));
+        assert_eq!(at("2026-11-22T04:30:08"), None);
+        assert_eq!(at("2026-11-31 04:30:08"), None);
+        assert_eq!(at("2026-11-22 04:29:0"), None);
     }
 
     proptest! {

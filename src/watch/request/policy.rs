@@ -8,6 +8,7 @@
 mod value;
 
 pub use value::{Factor, LogPath, Method, Name, Within};
+pub(super) use value::{separator, split};
 
 use crate::rule::{Day, Placed, Rule, Span};
 use jiff::Timestamp;

@@ -1,10 +1,12 @@
 //! Counting the lines of a log: one look at each line, and nothing allocated for a client that is known.
 
+use super::form::Form;
 use super::line::{self, Minutes, Request};
 use super::series::{self, Counts, Series};
+use super::w3c;
 use super::{LogFacts, MethodFacts};
 use crate::text::Text;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// So many clients (and so many users) are told apart in one pass over a log.
 pub const MOST_NAMES: usize = 200_000;
@@ -32,6 +34,8 @@ pub type Spot = (usize, u64);
 pub struct Tally {
     now: u32,
     floor: u32,
+    form: Form,
+    lacking: BTreeSet<&'static str>,
     minutes: Minutes,
     lines: u64,
     older: u64,
@@ -73,16 +77,38 @@ impl Tally {
         Self { now, floor, ..Self::default() }
     }
 
+    /// Goes over to another file.
+    pub fn begin(&mut self, form: Form) {
+        self.form = form;
+        self.lacking.extend(self.form.layout().into_iter().flat_map(w3c::Layout::lacks));
+    }
+
+    /// The form of the file where it was left.
+    #[must_use]
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// Columns of a W3C log that were not there.
+    #[must_use]
+    pub fn lacking(&self) -> &BTreeSet<&'static str> {
+        &self.lacking
+    }
+
     /// Counts one line, without its end.
     pub fn line(&mut self, line: &[u8], spot: Spot) {
         // A server that does not append writes a hole of NULs after its log was cut short.
         let nuls = line.iter().take_while(|b| **b == 0).count();
-        let request = line::parse_line(line.get(nuls..).unwrap_or_default());
+        let whole = line.get(nuls..).unwrap_or_default();
+        if matches!(self.form, Form::W3c(_)) && matches!(whole.first(), None | Some(b'#' | b'\r')) {
+            self.directive(whole);
+            return;
+        }
+        let request = self.form.read(whole);
         let Some((request, (minute, second))) =
             request.and_then(|request| Some((request, self.minutes.read(request.stamp)?)))
         else {
-            self.unread += 1;
-            self.unread_example.get_or_insert_with(|| Text::cut(&without_query(line), SHOWN));
+            self.unread(line);
             return;
         };
         self.lines += 1;
@@ -97,10 +123,34 @@ impl Tally {
         }
         series::add(&mut self.all, minute, 1);
         self.clients.add(request.client, minute, spot);
-        if let Some(user) = request.user {
-            self.users.add(user, minute, spot);
+        match request.user {
+            // Windows takes a name however it is written: one who tries many spellings is one.
+            Some(user) if self.form.layout().is_some() => {
+                self.users.add(&user.to_ascii_lowercase(), minute, spot);
+            }
+            Some(user) => self.users.add(user, minute, spot),
+            None => {}
         }
         self.method(&request);
+    }
+
+    /// A line of a W3C log that is no request. One that says what the columns are holds for all that follow; if it cannot
+    /// be used, none of them can be read.
+    fn directive(&mut self, line: &[u8]) {
+        if !line.starts_with(w3c::FIELDS) {
+            return;
+        }
+        let layout = w3c::parse_fields(line);
+        if layout.is_none() {
+            self.unread(line);
+        }
+        self.begin(Form::W3c(layout));
+    }
+
+    fn unread(&mut self, line: &[u8]) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.unread += 1;
+        self.unread_example.get_or_insert_with(|| Text::cut(&without_query(line), SHOWN));
     }
 
     fn method(&mut self, request: &Request) {
@@ -212,8 +262,8 @@ impl Method {
 
 /// The request of a line that was found again, as it may be shown.
 #[must_use]
-pub fn shown_request(line: &[u8]) -> Option<Text> {
-    Some(Text::cut(&without_query(line::parse_line(line)?.request), SHOWN))
+pub fn shown_request(form: &Form, line: &[u8]) -> Option<Text> {
+    Some(Text::cut(&without_query(form.read(line)?.request), SHOWN))
 }
 
 /// What stands behind a `?` may be a password or a token; it does not go into mails.

@@ -1,7 +1,8 @@
 //! The values of `[[requests]]`, each with what is wrong about a wrong one.
 
 use super::{Against, Limit, Per, Spike};
-use crate::rule::{Pattern, Span};
+use crate::rule::{Pattern, Span, is_windows_path};
+use crate::watch::request::dated;
 use crate::watch::request::line::is_known_method;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ impl LogPath {
     /// The log with just this shown path.
     #[must_use]
     pub fn literal(path: &str) -> Self {
-        Self(Pattern::literal(path))
+        if dated::is_log(split(path).1) { Self(Pattern::from(path)) } else { Self(Pattern::literal(path)) }
     }
 
     /// As written.
@@ -31,30 +32,51 @@ impl LogPath {
         self.0.matches_path(path)
     }
 
-    /// The folder it lies in, without a `*`, in its shown form.
+    /// The folder it lies in, without a `*`, in its shown form; that of a whole drive or system ends in its separator.
     #[must_use]
     pub fn folder(&self) -> &str {
-        match self.as_str().rsplit_once('/') {
-            Some((folder, _)) if !folder.is_empty() => folder,
-            _ => "/",
-        }
+        split(self.as_str()).0
     }
+}
+
+/// What separates the parts of a path; on Windows a slash does too.
+pub fn separator(path: &str) -> char {
+    if is_windows_path(path) { '\\' } else { '/' }
+}
+
+fn separators(path: &str) -> &'static [char] {
+    if is_windows_path(path) { &['\\', '/'] } else { &['/'] }
+}
+
+/// The folder of a path, and the name in it.
+pub fn split(path: &str) -> (&str, &str) {
+    let Some(at) = path.rfind(separators(path)) else { return ("/", path) };
+    let is_whole = at == 0 || path.get(..at).is_some_and(|folder| folder.ends_with(':'));
+    let folder = path.get(..at + usize::from(is_whole)).unwrap_or_default();
+    (folder, path.get(at + 1..).unwrap_or_default())
 }
 
 impl TryFrom<String> for LogPath {
     type Error = String;
     fn try_from(written: String) -> Result<Self, String> {
-        let Some((folder, name)) = written.rsplit_once('/').filter(|_| written.starts_with('/')) else {
-            return Err(format!("{written:?} is not the whole path of a log: it begins with /"));
-        };
+        if !written.starts_with('/') && !is_windows_path(&written) {
+            return Err(format!(
+                "{written:?} is not the whole path of a log: it begins with / or, on Windows, like 'C:\\'"
+            ));
+        }
+        let separator = separator(&written);
+        let (folder, name) = split(&written);
         if name.is_empty() {
             return Err(format!("{written:?} names a folder, not a log"));
         }
         if folder.contains('*') {
-            return Err(format!("{written:?}: * may only stand behind the last /"));
+            return Err(format!("{written:?}: * may only stand behind the last {separator}"));
         }
-        if written.split('/').any(|part| part == ".." || part == ".") {
+        if written.split(separators(&written)).any(|part| part == ".." || part == ".") {
             return Err(format!("{written:?}: write the path without . and .."));
+        }
+        if let Some(whole) = dated::cut_short(name) {
+            return Err(format!("{written:?} names some files of one log: write {whole:?} for all of them"));
         }
         Ok(Self(Pattern::from(written.as_str())))
     }
