@@ -1,16 +1,22 @@
 //! Running another program: the one place where that is done. No shell, a clean environment, a deadline, and no
 //! more output than asked for.
 
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(windows)]
+use windows as system;
+
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Where programs are looked for that are named without a folder.
-const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A program that has ended may leave another behind that holds its pipes: so long we still listen to them.
 const GRACE: Duration = Duration::from_millis(200);
@@ -32,7 +38,7 @@ pub struct Output {
 /// program that writes more is killed and what it wrote up to there is returned.
 ///
 /// # Errors
-/// `TimedOut` if it had not ended by the deadline: it and all it started in its process group are killed. Else
+/// `TimedOut` if it had not ended by the deadline: it and all it started (on Linux in its process group) are killed. Else
 /// whatever prevented starting it, like `NotFound`.
 pub fn run(program: impl AsRef<Path>, args: &[&str], deadline: Duration, most: usize) -> io::Result<Output> {
     start(program.as_ref(), args, None, deadline, most)
@@ -52,7 +58,6 @@ pub fn feed(
     start(program.as_ref(), args, Some(input.to_owned()), deadline, most)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where programs are run")]
 fn start(
     program: &Path,
     args: &[&str],
@@ -62,19 +67,25 @@ fn start(
 ) -> io::Result<Output> {
     let started = Instant::now();
     // What reads for us is of no use without us; what was given something to do, like a mailer, finishes it.
-    let mut command = if input.is_none() { tied(program)? } else { Command::new(program) };
+    let mut command = if input.is_none() { system::tied(program)? } else { system::free(program)? };
     command
         .args(args)
         .env_clear()
-        .envs([("PATH", PATH), ("LANG", "C"), ("LC_ALL", "C")])
-        .current_dir("/")
+        .envs(system::environment())
+        .current_dir(system::folder())
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // A group of its own, so that what it starts can be ended with it.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn()?;
+    let hold = match system::Hold::of(&child) {
+        Ok(hold) => hold,
+        Err(error) => {
+            // What could not be ended at its deadline must not run at all.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error);
+        }
+    };
     let (sender, events) = mpsc::sync_channel(4);
     if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
         thread::spawn(move || pipe.write_all(&input));
@@ -84,36 +95,11 @@ fn start(
     drop(sender);
     let collected = collect(&mut child, &events, started, deadline, most);
     if !matches!(&collected, Ok(output) if !output.cut) {
-        kill(&mut child);
+        hold.end(&mut child);
         let status = child.wait()?;
         return collected.map(|output| Output { status, ..output });
     }
     collected
-}
-
-/// A command that the kernel ends when we end, even if we are killed: else what we left behind would be found as
-/// an unknown process after a restart. `setpriv` of util-linux can ask for that without unsafe code here; where it
-/// is missing or too old, the command runs as it is.
-#[expect(clippy::disallowed_methods, reason = "the one place where programs are run")]
-fn tied(program: &Path) -> io::Result<Command> {
-    const SETPRIV: &str = "/usr/bin/setpriv";
-    static CAN: OnceLock<bool> = OnceLock::new();
-    let can = || {
-        let mut probe = Command::new(SETPRIV);
-        probe.args(["--pdeathsig", "KILL", "true"]).env_clear().env("PATH", PATH);
-        probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        probe.status().is_ok_and(|status| status.success())
-    };
-    let is_there = |program: &Path| PATH.split(':').any(|folder| Path::new(folder).join(program).exists());
-    if !is_there(program) {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    if !*CAN.get_or_init(can) {
-        return Ok(Command::new(program));
-    }
-    let mut command = Command::new(SETPRIV);
-    command.args(["--pdeathsig", "KILL"]).arg(program);
-    Ok(command)
 }
 
 #[derive(Clone, Copy)]
@@ -188,15 +174,6 @@ fn collect(
     }
 }
 
-fn kill(child: &mut Child) {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::kill_process_group(
-        rustix::process::Pid::from_child(child),
-        rustix::process::Signal::KILL,
-    );
-    let _ = child.kill();
-}
-
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
@@ -260,6 +237,69 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_not_found() {
+        assert_eq!(run("no-such-program", &[], SOON, 1).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
+
+#[cfg(all(test, windows))]
+mod tests_on_windows {
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(60);
+
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).replace("\r\n", "\n")
+    }
+
+    #[test]
+    fn a_program_gets_a_clean_environment_and_nothing_to_read() {
+        let output = run("cmd", &["/c", "set& cd& sort& exit 3"], SOON, 1 << 16).unwrap();
+        let stdout = text(&output.stdout);
+        let wanted =
+            ["SystemRoot=C:\\windows", "SystemDrive=C:", "TEMP=C:\\windows\\Temp", "C:\\windows\\system32"];
+        for line in wanted {
+            let is_there = stdout.lines().any(|found| found.eq_ignore_ascii_case(line));
+            assert!(is_there, "{line} is not in\n{stdout}");
+        }
+        let from_outside = ["USERNAME", "WINEPREFIX", "CARGO", "HOME="];
+        assert!(
+            !stdout.lines().any(|line| from_outside.iter().any(|name| line.starts_with(name))),
+            "{stdout}"
+        );
+        assert_eq!((output.status.code(), output.cut), (Some(3), false));
+    }
+
+    #[test]
+    fn a_program_reads_what_it_is_fed() {
+        let output =
+            feed("cmd", &["/c", "set /p line=& call echo got %line%"], b"this\r\n", SOON, 1024).unwrap();
+        assert!(text(&output.stdout).contains("got this"), "{}", text(&output.stdout));
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_killed_with_all_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("grows");
+        let script = format!("cmd /c for /L %i in (1,0,2) do @echo more>>{}", file.display());
+        let started = Instant::now();
+        let error = run("cmd", &["/c", &script], Duration::from_secs(3), 1 << 20).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(started.elapsed() < Duration::from_secs(30));
+        let length = || std::fs::metadata(&file).map_or(0, |metadata| metadata.len());
+        let before = length();
+        assert!(before > 0, "the inner program never ran");
+        thread::sleep(Duration::from_secs(1));
+        assert_eq!(length(), before, "the inner program still runs");
+    }
+
+    #[test]
+    fn output_is_bounded() {
+        let output = run("cmd", &["/c", "for /L %i in (1,0,2) do @echo more"], SOON, 10_000).unwrap();
+        assert_eq!((output.stdout.len(), output.cut), (10_000, true));
+    }
+
+    #[test]
+    fn a_program_that_is_not_windows_own_is_not_found_by_its_name_alone() {
         assert_eq!(run("no-such-program", &[], SOON, 1).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }
