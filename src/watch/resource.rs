@@ -3,12 +3,16 @@
 //! A limit of the whole host is passed only after a time of passes that all saw it passed: see `sustained.rs`. A
 //! full disk is reported at once.
 
+mod asking;
 mod check;
+mod consumer;
 mod learn;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod policy;
 mod sustained;
+#[cfg(any(windows, test))]
+mod times;
 #[cfg(windows)]
 mod windows;
 
@@ -37,7 +41,7 @@ pub struct ResourceFacts {
     /// Memory in bytes; what can be given back counts as available.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Room>,
-    /// Swap in bytes, if there is any.
+    /// Swap in bytes, if there is any; on Windows the page files, as large as they are now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swap: Option<Room>,
     /// Tasks that run or wait, of all processors: over one, five and fifteen minutes.
@@ -145,6 +149,11 @@ impl Disk {
     pub fn is_in_memory(&self) -> bool {
         self.kind == "tmpfs" || self.kind == "ramfs"
     }
+}
+
+/// To one decimal, as nobody reads more.
+fn tenth(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
 }
 
 /// Watches resources.

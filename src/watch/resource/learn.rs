@@ -14,18 +14,21 @@ pub fn learn(facts: &ResourceFacts, by: &str) -> String {
         max: with_headroom(least, used),
         r#for: Span::minutes(minutes),
     };
-    let load = facts.load_per_processor().unwrap_or_default();
+    let load =
+        |load: f64| LoadLimit { max: Load::new((load * 1.5).ceil().max(4.0)), r#for: Span::minutes(15) };
     let resources = Resources {
         cpu: Some(usual(90.0, facts.cpu.map(|cpu| cpu.used), 10)),
         memory: Some(usual(90.0, facts.memory.map(|memory| memory.used()), 5)),
         swap: facts.swap.map(|swap| usual(80.0, Some(swap.used()), 10)),
-        load: Some(LoadLimit { max: Load::new((load * 1.5).ceil().max(4.0)), r#for: Span::minutes(15) }),
+        // Windows does not count it.
+        load: facts.load_per_processor().map(load),
         why: Some("usual limits, above what was in use when this policy was learned".to_owned()),
         by: Some(by.to_owned()),
         expires: None,
     };
+    let of_load = if facts.load.is_some() { "; load is tasks per processor" } else { "" };
     let mut out = format!(
-        "# How much of the host may be in use, and for how long; load is tasks per processor.\n\n{}",
+        "# How much of the host may be in use, and for how long{of_load}.\n\n{}",
         to_toml("[resources]", &resources)
     );
     let lasts = |disk: &&Disk| !disk.is_in_memory() || LASTING.contains(&disk.mount.as_str());

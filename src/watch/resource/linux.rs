@@ -4,7 +4,7 @@ pub mod consumer;
 pub mod disk;
 pub mod parse;
 
-use super::{Cpu, Load, Pressure, ResourceFacts, Rules};
+use super::{Cpu, Pressure, ResourceFacts, Rules};
 use crate::coverage::Gap;
 use crate::text::Text;
 use crate::watch::{Look, Seen};
@@ -65,7 +65,7 @@ pub fn look(look: &mut Look<Rules>, asking: &mut disk::Asking) -> Seen<ResourceF
             why: missing.join("; "),
         });
     }
-    find_consumers(look, &mut facts);
+    super::consumer::find(look, &mut facts);
     Seen::Facts(facts)
 }
 
@@ -92,28 +92,4 @@ fn read_cpu(look: &mut Look<Rules>) -> io::Result<(u32, Option<Cpu>)> {
     };
     look.memory.keep(&Before { boot, ticks: Some(ticks) });
     Ok((processors, cpu))
-}
-
-/// Who it is that uses so much is worth reading only once it is too much.
-fn find_consumers(look: &Look<Rules>, facts: &mut ResourceFacts) {
-    let Some(limits) = &look.rules.resources else { return };
-    let limits = &limits.rule;
-    let is_over = |used: Option<f64>, max: Option<f64>| used.zip(max).is_some_and(|(used, max)| used > max);
-    let busy = is_over(facts.cpu.map(|cpu| cpu.used), limits.cpu.map(|limit| limit.max.value()));
-    let waited = is_over(facts.load_per_processor(), limits.load.map(|limit| Load::value(limit.max)));
-    let big = is_over(facts.memory.map(|room| room.used()), limits.memory.map(|limit| limit.max.value()));
-    let swapped = is_over(facts.swap.map(|room| room.used()), limits.swap.map(|limit| limit.max.value()));
-    if !(busy || waited || big || swapped) {
-        return;
-    }
-    let Ok(listing) = look.processes.now(look.host) else { return };
-    if busy || waited {
-        facts.busiest = consumer::busiest(look.host, &listing, facts.processors);
-    }
-    if let Some(memory) = facts.memory.filter(|_| big) {
-        facts.biggest = consumer::biggest(look.host, &listing, memory.total);
-    }
-    if let Some(swap) = facts.swap.filter(|_| swapped) {
-        facts.most_swapped = consumer::most_swapped(look.host, &listing, swap.total);
-    }
 }

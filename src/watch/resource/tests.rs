@@ -307,6 +307,7 @@ fn what_is_learned_reads_well() {
     memory.kind = "tmpfs".into();
     let mut facts = busy(20.0);
     facts.swap = Some(room(10));
+    facts.load = Some([0.5, 0.4, 0.3]);
     facts.disks = vec![disk("/srv", 88, 20), disk("/", 20, 1), memory];
     expect![[r#"
         # How much of the host may be in use, and for how long; load is tasks per processor.

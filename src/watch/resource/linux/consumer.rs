@@ -1,15 +1,11 @@
-//! The processes that use most: evidence, read only when something is used up.
+//! What each process of a Linux host uses.
 
 use super::{MOMENT, parse};
 use crate::host::Host;
-use crate::processes::{Executable, Listing, Process};
-use crate::text::Text;
+use crate::processes::Listing;
 use crate::watch::resource::Consumer;
-use std::cmp::Reverse;
+use crate::watch::resource::consumer::most;
 use std::collections::HashMap;
-
-/// So many are named.
-const NAMED: usize = 3;
 
 /// Those that used most processor time in a moment, as shares of all processors.
 #[must_use]
@@ -47,25 +43,4 @@ fn read_all(
         // Those that ended meanwhile use nothing any more.
         Some((pid, parse(&host.read(format!("/proc/{pid}/{file}")).ok()?)?))
     })
-}
-
-fn most(listing: &Listing, mut used: Vec<(u32, u64)>, total: f64) -> Vec<Consumer> {
-    used.retain(|(_, used)| *used > 0);
-    used.sort_by_key(|(pid, used)| (Reverse(*used), *pid));
-    let consumer = |(pid, used): (u32, u64)| {
-        let process = listing.get(pid)?;
-        let share = parse::tenth((used as f64 / total.max(1.0) * 100.0).min(100.0));
-        Some(Consumer { pid, executable: name(process), user: process.user.clone(), share })
-    };
-    used.into_iter().take(NAMED).filter_map(consumer).collect()
-}
-
-/// Where its code comes from; a kernel thread's own name, which only the kernel gives.
-fn name(process: &Process) -> Text {
-    match &process.exe {
-        Executable::Path(path) | Executable::Deleted(path) => path.clone(),
-        Executable::Memory(name) => Text::new([b"memfd:", &name.to_bytes()[..]].concat()),
-        Executable::Kernel => Text::new([b"[", &process.name.to_bytes()[..], b"]"].concat()),
-        Executable::Unreadable(_) => Text::new([b"(", &process.name.to_bytes()[..], b")"].concat()),
-    }
 }

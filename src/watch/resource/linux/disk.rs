@@ -4,18 +4,13 @@ use crate::coverage::Gap;
 use crate::host::Host;
 use crate::rule::Placed;
 use crate::text::Text;
-use crate::watch::resource::{Disk, DiskRule, Room};
+use crate::watch::resource::{Disk, DiskRule, Room, asking};
 use rustix::fs::{StatVfs, statvfs};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
-use std::time::{Duration, Instant};
-
-/// So long may a file system that hangs when its server does take to answer. All are asked at the same time.
-const PATIENCE: Duration = Duration::from_secs(2);
+use std::path::Path;
 
 /// Kinds that hold no files of anybody: views of the kernel, and images that are always full.
 const NO_DISKS: &[&str] = &[
@@ -172,53 +167,11 @@ fn is_slow(mount: &Mount) -> bool {
     mount.kind.starts_with(b"fuse.") || SLOW.iter().any(|kind| kind.as_bytes() == mount.kind)
 }
 
-/// Questions that have not been answered yet: as long as one hangs, it is not asked again.
-#[derive(Default)]
-pub struct Asking(HashMap<PathBuf, Question>);
+/// Questions to file systems that hang when whoever serves them does.
+pub type Asking = asking::Asking<StatVfs>;
 
-struct Question {
-    asked: Instant,
-    answer: Receiver<io::Result<StatVfs>>,
-}
-
-impl Asking {
-    /// Asks in a thread of its own, unless that still hangs from an earlier pass.
-    fn ask(&mut self, path: PathBuf) {
-        // A late answer to an earlier question is old news.
-        if self
-            .0
-            .get(&path)
-            .is_some_and(|question| matches!(question.answer.try_recv(), Err(TryRecvError::Empty)))
-        {
-            return;
-        }
-        let (tell, answer) = sync_channel(1);
-        let question = path.clone();
-        let asked =
-            std::thread::Builder::new().name("statvfs".to_owned()).stack_size(64 * 1024).spawn(move || {
-                // Nobody waits for it any more if that fails.
-                let _ = tell.send(statvfs(&question).map_err(io::Error::from));
-            });
-        if asked.is_ok() {
-            self.0.insert(path, Question { asked: Instant::now(), answer });
-        }
-    }
-
-    /// The answer, if it comes in time. A question that hangs from an earlier pass is not waited for again.
-    fn answer(&mut self, path: &PathBuf) -> io::Result<StatVfs> {
-        let Some(question) = self.0.get(path) else { return Err(io::ErrorKind::WouldBlock.into()) };
-        match question.answer.recv_timeout(PATIENCE.saturating_sub(question.asked.elapsed())) {
-            Err(RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
-            Err(RecvTimeoutError::Disconnected) => {
-                self.0.remove(path);
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            Ok(answer) => {
-                self.0.remove(path);
-                answer
-            }
-        }
-    }
+fn answer(path: &Path) -> io::Result<StatVfs> {
+    Ok(statvfs(path)?)
 }
 
 /// The file systems of the host.
@@ -246,7 +199,7 @@ pub fn read_disks(
         }
     };
     for mount in mounts.iter().filter(|mount| is_slow(mount)) {
-        asking.ask(path(mount));
+        asking.ask(path(mount), answer);
     }
     let mut silent = Vec::new();
     let mut disks = Vec::new();
@@ -370,23 +323,6 @@ mod tests {
             ..answer
         });
         assert_eq!(space, Some(Room { total: 9500, available: 1500 }));
-    }
-
-    #[test]
-    fn a_question_that_hangs_is_not_asked_again_and_holds_nobody_up() {
-        let mut asking = Asking::default();
-        let path = PathBuf::from("/");
-        let (tell, answer) = sync_channel(1);
-        let asked = Instant::now().checked_sub(PATIENCE).unwrap();
-        asking.0.insert(path.clone(), Question { asked, answer });
-        asking.ask(path.clone());
-        let before = Instant::now();
-        assert_eq!(asking.answer(&path).err().map(|error| error.kind()), Some(io::ErrorKind::TimedOut));
-        assert!(before.elapsed() < PATIENCE / 2);
-        tell.send(Err(io::ErrorKind::NotFound.into())).unwrap();
-        asking.ask(path.clone());
-        assert!(asking.answer(&path).is_ok());
-        assert!(asking.0.is_empty());
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! The files of `/proc` that tell how much is used. What is not as it should be is not guessed at.
 
-use crate::watch::resource::{Cpu, Room};
+use crate::watch::resource::{Cpu, Room, tenth};
 use serde::{Deserialize, Serialize};
 
 /// Processor time since the boot, of all processors, in clock ticks.
@@ -57,12 +57,6 @@ pub fn cpu_between(from: Ticks, to: Ticks, processors: u32, ticks_per_second: u6
         stolen: tenth(share(from.stolen, to.stolen)),
         seconds: tenth(total as f64 / per_second as f64),
     })
-}
-
-/// To one decimal, as nobody reads more.
-#[must_use]
-pub fn tenth(number: f64) -> f64 {
-    (number * 10.0).round() / 10.0
 }
 
 /// Parses `/proc/meminfo`: memory and swap in bytes, the latter if there is any.
