@@ -89,6 +89,14 @@ pub enum Command {
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    #[cfg(windows)]
+    /// Ask the update agent and print its answer as JSON; the service does so with a deadline
+    #[command(hide = true)]
+    LookForUpdates {
+        /// Not if its state is still this
+        #[arg(long, value_name = "STATE")]
+        unless: Option<String>,
+    },
     /// List open alerts
     Alerts {
         /// Print one alert per line as JSON

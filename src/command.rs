@@ -4,6 +4,8 @@ mod alerts;
 mod check;
 mod deliver;
 mod doctor;
+#[cfg(windows)]
+mod look_for_updates;
 mod mail_test;
 mod metrics;
 #[cfg(target_os = "linux")]
@@ -80,6 +82,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             deliver::run(&files, what)
         }
         Command::Validate { files } => validate::run(setup, &files),
+        #[cfg(windows)]
+        Command::LookForUpdates { unless } => look_for_updates::print(unless.as_deref()),
         Command::Alerts { json } => alerts::list(&setup()?, json),
         Command::Show { id, json } => alerts::show(&setup()?, &id, json),
         Command::Status { json } => status::run(&setup()?, json),

@@ -4,22 +4,25 @@
 #![allow(unsafe_code, reason = "the one place where Windows itself is called; each block says why it may")]
 
 pub mod account;
+pub mod accounts;
 pub mod alive;
+pub mod audit;
 pub mod drive;
 pub mod environment;
 pub mod event_log;
-pub mod accounts;
-pub mod audit;
 pub mod file;
 pub mod folder;
 mod handle;
 pub mod host;
+pub mod job;
 pub mod listener;
 pub mod log_size;
 pub mod memory;
 pub mod process;
 pub mod process_list;
+pub mod ram;
 pub mod registry;
+pub mod registry_key;
 pub mod security;
 pub mod service;
 pub mod service_state;
@@ -27,3 +30,6 @@ pub mod session;
 pub mod sid;
 mod text;
 pub mod trust;
+pub mod update_agent;
+pub mod usage;
+pub mod volume;

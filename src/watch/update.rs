@@ -1,20 +1,41 @@
 //! Package updates: which wait and for how long, how old the package lists are that say so, and whether a reboot is
-//! needed. Debian and its kin, through dpkg's files and a simulated upgrade by apt; never over the network.
+//! needed. Debian and its kin, through dpkg's files and a simulated upgrade by apt; Windows, through its update agent. Never
+//! over the network.
 
+mod agent;
+#[cfg(target_os = "linux")]
 mod apt;
 mod check;
-mod collect;
 mod learn;
+#[cfg(target_os = "linux")]
+mod linux;
+mod pending_reboot;
 mod policy;
+#[cfg(target_os = "linux")]
 mod reboot;
+#[cfg(target_os = "linux")]
 mod release;
+#[cfg(target_os = "linux")]
 mod sources;
+#[cfg(windows)]
+mod windows;
 
+pub use agent::{Answer, Known, Offered, Remembered, moment_of_ole, parse_answer};
+#[cfg(target_os = "linux")]
 pub use apt::{Simulation, Update, parse_simulation, parse_version_tables};
+pub use pending_reboot::{Signs, reboot_of};
 pub use policy::*;
+#[cfg(target_os = "linux")]
 pub use reboot::{Running, kernel_newer_than, parse_reboot_packages, parse_running};
+#[cfg(target_os = "linux")]
 pub use release::{Release, lists, parse_release, read_releases};
+#[cfg(target_os = "linux")]
 pub use sources::{Source, never_fetched, parse_sources, parse_sources_list, read_sources};
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(windows)]
+use windows as system;
 
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;
@@ -26,7 +47,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct UpdateFacts {
-    /// How many packages are installed.
+    /// Who knows of updates here.
+    #[serde(default, skip_serializing_if = "Manager::is_apt")]
+    pub manager: Manager,
+    /// How many packages are installed; on Windows, how many updates.
     pub installed: u64,
     /// When the waiting updates were worked out; none: they could not be, and the lists below mean nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,6 +73,25 @@ pub struct UpdateFacts {
     /// The reboot that is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reboot: Option<Reboot>,
+}
+
+/// Who knows of updates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manager {
+    /// Debian's apt and dpkg.
+    #[default]
+    Apt,
+    /// The update agent of Windows. Its lists are its searches, and its packages are updates, by the number of their
+    /// article; what version they replace is not said.
+    WindowsUpdate,
+}
+
+impl Manager {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_apt(&self) -> bool {
+        *self == Self::Apt
+    }
 }
 
 /// An update that waits.
@@ -123,7 +166,7 @@ impl Watch for UpdateWatch {
     type Rules = Rules;
 
     fn collect(&mut self, look: &mut Look<Rules>) -> Seen<UpdateFacts> {
-        collect::collect(look)
+        system::collect(look)
     }
 
     fn check(seen: &Facts<Self>, _memory: &mut Memory) -> Vec<Finding> {
@@ -135,7 +178,11 @@ impl Watch for UpdateWatch {
     }
 
     fn summary(facts: &UpdateFacts) -> String {
-        let mut parts = vec![format!("{} packages", facts.installed)];
+        let (what, lists) = match facts.manager {
+            Manager::Apt => ("packages", "lists"),
+            Manager::WindowsUpdate => ("installed updates", "searched"),
+        };
+        let mut parts = vec![format!("{} {what}", facts.installed)];
         let security = facts.pending.iter().filter(|update| update.security).count();
         parts.push(match (facts.computed, facts.pending.len()) {
             (None, _) => "updates unknown".to_owned(),
@@ -144,8 +191,10 @@ impl Watch for UpdateWatch {
             (_, count) => format!("{count} updates wait, {security} for security"),
         });
         parts.push(match facts.lists_good() {
-            Some(good) => format!("lists of {}", good.strftime("%Y-%m-%d")),
-            None => "no package lists".to_owned(),
+            Some(good) if facts.manager == Manager::Apt => format!("{lists} of {}", good.strftime("%Y-%m-%d")),
+            Some(good) => format!("{lists} on {}", good.strftime("%Y-%m-%d")),
+            None if facts.manager == Manager::Apt => "no package lists".to_owned(),
+            None => "never searched".to_owned(),
         });
         if facts.reboot.is_some() {
             parts.push("reboot needed".to_owned());
@@ -154,5 +203,7 @@ impl Watch for UpdateWatch {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;
+#[cfg(test)]
+mod tests_of_windows;

@@ -1,6 +1,6 @@
 //! Comparing what waits with how long it may.
 
-use super::{Pending, Reboot, Rules, UpdateFacts, Updates};
+use super::{Manager, Pending, Reboot, Rules, UpdateFacts, Updates};
 use crate::finding::{Code, Finding, Nearest};
 use crate::rule::{self, Comparison, Placed, Span, Verdict};
 use crate::text::Text;
@@ -21,6 +21,44 @@ const SECURITY: Key = ("security-max-age", |rule| match (rule.security_max_age, 
     (Some(security), Some(any)) => Some(security.min(any)),
     (security, any) => security.or(any),
 });
+
+/// How the same thing is called by who knows of updates here.
+struct Words {
+    to_install: &'static str,
+    to_fetch: &'static str,
+    /// There is no list.
+    never: &'static str,
+    never_of_any_age: &'static str,
+}
+
+impl Manager {
+    fn words(self) -> Words {
+        match self {
+            Self::Apt => Words {
+                to_install: "apt-get dist-upgrade",
+                to_fetch: "apt-get update",
+                never: "the package lists were never fetched: nobody knows which updates there are",
+                never_of_any_age: "there is no package list, of whatever age",
+            },
+            Self::WindowsUpdate => Words {
+                to_install: "sconfig, or Windows Update in the settings",
+                to_fetch: "UsoClient StartScan, or Windows Update in the settings",
+                never: "no search for updates has ever succeeded: nobody knows which there are",
+                never_of_any_age: "there was no search, however long ago",
+            },
+        }
+    }
+
+    /// That the lists are so old, and which is the oldest.
+    fn stale(self, age: &str, oldest: &Text) -> String {
+        match self {
+            Self::Apt => format!("the package lists are {age} old ({oldest}): newer updates are not known"),
+            Self::WindowsUpdate => {
+                format!("the last search for updates was {age} ago ({oldest}): newer ones are not known")
+            }
+        }
+    }
+}
 
 /// What no rule allows.
 struct Refused {
@@ -64,13 +102,15 @@ fn security(facts: &UpdateFacts, placed: &Placed<Updates>, now: Timestamp) -> Op
         rule.max_age = rule.max_age.map(|any| any.max(age));
     };
     let finding = overdue(Code::SecurityUpdates, "security update", &waiting, (placed, SECURITY), now, set)?;
+    let finding = finding.with("to-install", facts.manager.words().to_install);
     Some(finding.with("reboot-also-needed", facts.reboot.as_ref().map(|_| "yes")))
 }
 
 fn others(facts: &UpdateFacts, placed: &Placed<Updates>, now: Timestamp) -> Option<Finding> {
     let waiting: Vec<&Pending> = facts.pending.iter().filter(|u| !u.security && !u.held).collect();
     let set = |rule: &mut Updates, age: Span| rule.max_age = Some(age);
-    overdue(Code::PendingUpdates, "update", &waiting, (placed, MAX_AGE), now, set)
+    let finding = overdue(Code::PendingUpdates, "update", &waiting, (placed, MAX_AGE), now, set)?;
+    Some(finding.with("to-install", facts.manager.words().to_install))
 }
 
 /// One finding for all of `waiting` that have waited too long.
@@ -99,18 +139,23 @@ fn overdue(
         .with("updates", lines)
         .with("more", overdue.len().checked_sub(IN_EVIDENCE).filter(|more| *more > 0))
         .with("waiting-less-long", Some(waiting.len() - overdue.len()).filter(|rest| *rest > 0))
-        .with("to-install", "apt-get dist-upgrade")
         .nearest(nearest.clone());
     Some(finding.suggest(suggest(placed, |rule| set(rule, days_above(age)))))
 }
 
-/// `openssl 3.0.15-1 -> 3.0.17-1 since 2026-11-20 (Debian-Security:12/oldstable-security)`.
+/// `openssl 3.0.15-1 -> 3.0.17-1 since 2026-11-20 (Debian-Security:12/oldstable-security)`, or of an update that is a package
+/// of its own `KB5034123 2026-11 Cumulative Update since 2026-11-12 (Security Updates)`.
 fn line(update: &Pending) -> String {
     let Pending { package, installed, candidate, since, origins, held, .. } = update;
     let origins: Vec<&str> = origins.iter().map(|origin| &**origin).collect();
     let held = if *held { ", on hold" } else { "" };
     let since = since.strftime("%Y-%m-%d");
-    format!("{package} {installed} -> {candidate} since {since} ({}{held})", origins.join(", "))
+    let change = match (installed.is_empty(), package == candidate) {
+        (true, true) => String::new(),
+        (true, false) => format!(" {candidate}"),
+        (false, _) => format!(" {installed} -> {candidate}"),
+    };
+    format!("{package}{change} since {since} ({}{held})", origins.join(", "))
 }
 
 fn listed(names: &[&Text], most: usize) -> String {
@@ -123,27 +168,27 @@ fn listed(names: &[&Text], most: usize) -> String {
 
 fn lists(facts: &UpdateFacts, placed: &Placed<Updates>, now: Timestamp) -> Option<Finding> {
     placed.rule.lists_max_age?;
+    let words = facts.manager.words();
+    // An agent that has never answered has not said either when it last searched: that is a gap.
+    if facts.manager == Manager::WindowsUpdate && facts.computed.is_none() {
+        return None;
+    }
     let Some(oldest) = facts.lists.iter().min_by_key(|list| list.good) else {
-        let title = "the package lists were never fetched: nobody knows which updates there are";
         return Some(
-            Finding::new(Code::StalePackageLists, "package lists", title)
-                .with("to-fetch", "apt-get update")
+            Finding::new(Code::StalePackageLists, "package lists", words.never)
+                .with("to-fetch", words.to_fetch)
                 .with("missing", &facts.missing_lists)
                 .nearest(
                     refused(placed, LISTS, Timestamp::UNIX_EPOCH, now)
                         .and_then(|refused| refused.nearest)
-                        .map(|nearest| Nearest {
-                            why_not: "there is no package list, of whatever age".to_owned(),
-                            ..nearest
-                        }),
+                        .map(|nearest| Nearest { why_not: words.never_of_any_age.to_owned(), ..nearest }),
                 )
                 .suggest(suggest(placed, |rule| rule.lists_max_age = None)),
         );
     };
     let Refused { nearest } = refused(placed, LISTS, oldest.good, now)?;
     let age = age(oldest.good, now);
-    let title =
-        format!("the package lists are {} old ({}): newer updates are not known", in_words(age), oldest.name);
+    let title = facts.manager.stale(&in_words(age), &oldest.name);
     let line = |list: &super::List| {
         let until = list.valid_until.map(|until| format!(", valid until {}", until.strftime("%Y-%m-%d")));
         format!("{} of {}{}", list.name, list.made.strftime("%Y-%m-%d"), until.unwrap_or_default())
@@ -152,7 +197,7 @@ fn lists(facts: &UpdateFacts, placed: &Placed<Updates>, now: Timestamp) -> Optio
     let finding = Finding::new(Code::StalePackageLists, "package lists", title)
         .with("lists", lines)
         .with("known-good", oldest.good.strftime("%Y-%m-%d %H:%M UTC").to_string())
-        .with("to-fetch", "apt-get update")
+        .with("to-fetch", words.to_fetch)
         .nearest(nearest);
     Some(finding.suggest(suggest(placed, |rule| rule.lists_max_age = Some(days_above(age)))))
 }

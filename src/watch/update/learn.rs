@@ -1,7 +1,7 @@
 //! The `[updates]` table that a host should keep, loosened where it does not keep it yet.
 
 use super::check::{age, days_above, in_words};
-use super::{UpdateFacts, Updates};
+use super::{Manager, UpdateFacts, Updates};
 use crate::rule::{self, Span};
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,11 +24,24 @@ pub fn learn(facts: &UpdateFacts, by: &str, now: Timestamp) -> String {
     // What holds for any update holds for security updates too.
     let any = oldest(true).max(oldest(false));
     let any = loosened(ANY, any, "max-age", "an update", &mut notes);
-    let lists = if let Some(good) = facts.lists_good() {
-        loosened(LISTS, Some(age(good, now)), "lists-max-age", "a new package list", &mut notes)
-    } else {
-        notes.push("lists-max-age is left out as no package list was ever fetched".to_owned());
-        None
+    let lists = match (facts.lists_good(), facts.manager) {
+        (Some(good), manager) => {
+            let what = match manager {
+                Manager::Apt => "a new package list",
+                Manager::WindowsUpdate => "a new search",
+            };
+            loosened(LISTS, Some(age(good, now)), "lists-max-age", what, &mut notes)
+        }
+        // The agent gave no answer: when it last searched is not known.
+        (None, Manager::WindowsUpdate) if facts.computed.is_none() => Some(LISTS),
+        (None, manager) => {
+            let never = match manager {
+                Manager::Apt => "no package list was ever fetched",
+                Manager::WindowsUpdate => "no search for updates has ever succeeded",
+            };
+            notes.push(format!("lists-max-age is left out as {never}"));
+            None
+        }
     };
     let reboot = facts.reboot.as_ref().map(|reboot| age(reboot.since, now));
     let reboot = loosened(REBOOT, reboot, "reboot-max-age", "a reboot", &mut notes);
@@ -45,7 +58,12 @@ pub fn learn(facts: &UpdateFacts, by: &str, now: Timestamp) -> String {
         by: Some(by.to_owned()),
         expires: None,
     };
-    let comment = "# How long updates and a reboot may wait, and how old the package lists may be.";
+    let comment = match facts.manager {
+        Manager::Apt => "# How long updates and a reboot may wait, and how old the package lists may be.",
+        Manager::WindowsUpdate => {
+            "# How long updates and a reboot may wait, and how long ago the last search for them may be."
+        }
+    };
     format!("{comment}\n\n{}", rule::to_toml("[updates]", &rule))
 }
 

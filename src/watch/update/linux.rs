@@ -1,6 +1,6 @@
 //! Looking: dpkg's and apt's files, and apt's answer if something changed since it was last asked.
 
-use super::{Pending, Release, Rules, UpdateFacts, apt, reboot, release, sources};
+use super::{Manager, Pending, Release, Rules, UpdateFacts, apt, reboot, release, sources};
 use crate::coverage::Gap;
 use crate::dpkg::{self, Installed};
 use crate::host::Host;
@@ -68,6 +68,7 @@ pub fn collect(look: &mut Look<Rules>) -> Seen<UpdateFacts> {
         remembered.reboot = None;
     }
     let facts = UpdateFacts {
+        manager: Manager::Apt,
         installed: installed.len() as u64,
         computed: remembered.computed,
         pending: pending(&mut remembered, &installed, &releases, now),
