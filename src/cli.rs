@@ -72,6 +72,14 @@ pub enum Command {
         #[arg(long)]
         no_deliver: bool,
     },
+    #[cfg(windows)]
+    /// Be the service that the service control manager has started
+    #[command(hide = true)]
+    Service {
+        /// Remove settings, policy and state instead, as the installer asks for when it is to leave nothing
+        #[arg(long)]
+        purge: bool,
+    },
     /// Deliver the mails that wait in the outbox
     ///
     /// Tries each of them now, whenever it is due. Run as root, it becomes the user that delivers mail here.

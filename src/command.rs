@@ -5,6 +5,8 @@ mod check;
 mod deliver;
 mod doctor;
 #[cfg(windows)]
+mod event_lines;
+#[cfg(windows)]
 mod look_for_updates;
 mod mail_test;
 mod metrics;
@@ -12,6 +14,8 @@ mod metrics;
 mod metrics_http;
 mod print;
 mod run;
+#[cfg(windows)]
+mod service;
 mod snapshot;
 mod status;
 mod step_down;
@@ -52,6 +56,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     let copes = match cli.command {
         Command::Run { .. } | Command::Deliver { .. } => true,
         Command::Doctor { .. } => true,
+        #[cfg(windows)]
+        Command::Service { .. } => true,
         #[cfg(target_os = "linux")]
         Command::Metrics { http: true } => true,
         _ => false,
@@ -73,6 +79,10 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             let delivery = if no_deliver { Delivery::Elsewhere } else { Delivery::Here };
             run::run(&files, until, delivery)
         }
+        #[cfg(windows)]
+        Command::Service { purge: true } => service::purge(),
+        #[cfg(windows)]
+        Command::Service { .. } => service::run(files),
         Command::Deliver { stay, handed_over } => {
             let what = match (stay, handed_over) {
                 (true, _) => deliver::What::AllThatComes,
@@ -113,8 +123,15 @@ impl Files {
     }
 }
 
-/// What the program says of itself goes to standard error, one line each; under systemd the journal adds the time.
-pub fn start_log() {
+/// What the program says of itself goes to standard error, one line each; under systemd the journal adds the time. The
+/// service of Windows has no standard error, and says it to the event log.
+pub fn start_log(cli: &Cli) {
+    #[cfg(windows)]
+    if matches!(cli.command, Command::Service { purge: false }) {
+        return event_lines::start();
+    }
+    #[cfg(not(windows))]
+    let _ = cli;
     let log = tracing_subscriber::fmt().with_max_level(LevelFilter::INFO).with_writer(std::io::stderr);
     let log = log.with_target(false).with_ansi(false).log_internal_errors(false);
     // The only other logger there can be is one a test has set.
@@ -176,10 +193,10 @@ fn load_policy(file: &Path) -> Result<Policy> {
 }
 
 /// Writes a policy from what runs now, and says so.
-fn learn_policy(setup: &Setup) -> Result<()> {
+fn learn_policy(setup: &Setup, ready_made: ReadyMade) -> Result<()> {
     let file = &setup.policy;
     let (watches, snapshot) = look_once(&Policy::default());
-    let (text, policy) = learned(&watches, &snapshot, &how(ReadyMade::Named, Some(setup)))?;
+    let (text, policy) = learned(&watches, &snapshot, &how(ready_made, Some(setup)))?;
     file::write(file, text.as_bytes(), Existing::Keep)
         .with_context(|| format!("cannot write the learned policy to {}", file.display()))?;
     let seen: Vec<String> = watches.iter().filter_map(|watch| watch.summary(&snapshot)).collect();

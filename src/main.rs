@@ -5,8 +5,9 @@ use host_watchdog::{cli, command, complain};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    command::start_log();
-    match command::run(cli::Cli::parse()) {
+    let cli = cli::Cli::parse();
+    command::start_log(&cli);
+    match command::run(cli) {
         Ok(code) => code,
         Err(error) => {
             complain!("watchdog: {error:#}");

@@ -9,6 +9,8 @@ mod begin;
 pub mod kept;
 mod looker;
 mod mailer;
+#[cfg(windows)]
+pub mod manager;
 mod notify;
 mod observing;
 mod own;

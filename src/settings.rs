@@ -1,5 +1,7 @@
 //! The settings: how the watchdog runs. What is allowed is not here but in the policy.
 
+pub mod first;
+
 use crate::alert;
 use crate::file;
 use crate::mail;

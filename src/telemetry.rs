@@ -19,7 +19,7 @@ pub use log::Log;
 #[cfg(target_os = "linux")]
 pub use log::{DEV_LOG, JOURNAL};
 pub use metrics::{Metrics, write};
-pub use record::{Change, Record, records};
+pub use record::{Change, Event, EventKind, Record, event_string, records};
 pub use settings::{DEFAULT_FILE, LogTo, PrometheusFile, Settings, Surroundings};
 pub use view::{VIEW, View};
 

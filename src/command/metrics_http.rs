@@ -34,7 +34,7 @@ pub fn serve(setup: Result<Setup>) -> ExitCode {
 fn published(setup: &Setup) -> Result<String, String> {
     let installed = Surroundings {
         runtime_dir: PathBuf::from(DEFAULT_FILE).parent().map(Into::into),
-        has_journal: false,
+        log: None,
     };
     let Some(file) = setup.settings.telemetry.file(&installed) else {
         return Err("the settings say that no file of counts is written".to_owned());

@@ -2,6 +2,7 @@
 //! it can.
 
 use crate::command::{Files, learn_policy, load_policy};
+use crate::learn::ReadyMade;
 use crate::observe::Rules;
 use crate::policy::Policy;
 use crate::service::kept::{self, Kept};
@@ -67,9 +68,7 @@ fn stand_in(files: &Files) -> Result<Setup> {
 
 /// The policy on disk; the very first time it is learned.
 fn policy_of(setup: &Setup) -> Result<Policy> {
-    // One that was there and is gone is not learned anew: nobody would notice what it allows then.
-    let is_new =
-        matches!(file::is_there(&setup.policy), Ok(false)) && kept::recall(&setup.state_dir).is_none();
+    let is_new = is_new(setup);
     let observes = setup.settings.observe.span().is_some();
     if is_new || observes {
         file::make_private_folder(&setup.state_dir)
@@ -78,12 +77,18 @@ fn policy_of(setup: &Setup) -> Result<Policy> {
             .with_context(|| format!("cannot keep anything in {}", setup.state_dir.display()))?;
     }
     if is_new {
-        learn_policy(setup)?;
+        learn_policy(setup, ReadyMade::Named)?;
     }
     if observes {
         Rules::at(&setup.state_dir).make()?;
     }
     load_policy(&setup.policy)
+}
+
+/// True if there never was a policy. One that was there and is gone is not learned anew: nobody would notice what it allows
+/// then.
+pub fn is_new(setup: &Setup) -> bool {
+    matches!(file::is_there(&setup.policy), Ok(false)) && kept::recall(&setup.state_dir).is_none()
 }
 
 fn say_what_comes(plan: &Plan) {

@@ -1,7 +1,8 @@
-//! A record: one change of an alert, as the journal and the syslog take it.
+//! A record: one change of an alert, as the journal, the syslog and the event log take it.
 //!
 //! Whatever a fact holds, a record stays one record with the fields it has: the journal gets every value with its
-//! length before it, the syslog gets quotes, backslashes and brackets escaped, and both get no control characters.
+//! length before it, the syslog gets quotes, backslashes and brackets escaped, the event log gets nothing that it would
+//! put other words in the place of, and none gets control characters.
 
 use crate::alert::{Alert, Book, Step};
 use crate::finding::{Code, Severity};
@@ -51,6 +52,16 @@ impl Change {
             Self::Ended => "474a67389e1d496eaf01d99d809c05ac",
         }
     }
+
+    /// The number of the event in the event log of Windows: fixed for ever as well, and in `packaging/windows/events.mc`.
+    #[must_use]
+    pub fn event_id(self) -> u16 {
+        match self {
+            Self::Opened => 10,
+            Self::Worsened => 11,
+            Self::Ended => 12,
+        }
+    }
 }
 
 /// One change of an alert.
@@ -70,6 +81,28 @@ pub struct Record {
     pub subject: String,
     /// One line a person understands.
     pub title: String,
+}
+
+/// How an event is marked in the event log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// As an error: it is urgent.
+    Error,
+    /// As a warning.
+    Warning,
+    /// As information: a notice, or an end.
+    Information,
+}
+
+/// A record as the event log of Windows takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Which of our events it is.
+    pub id: u16,
+    /// How it is marked.
+    pub kind: EventKind,
+    /// The line for people, then each field, always in this order.
+    pub strings: Vec<String>,
 }
 
 /// The changes that a step makes of the alerts in `book`.
@@ -152,6 +185,19 @@ impl Record {
         datagram
     }
 
+    /// As an event of Windows.
+    #[must_use]
+    pub fn to_event(&self) -> Event {
+        let kind = match (self.change, self.severity) {
+            (Change::Ended, _) | (_, Severity::Notice) => EventKind::Information,
+            (_, Severity::Urgent) => EventKind::Error,
+            (_, Severity::Warning) => EventKind::Warning,
+        };
+        let fields = self.fields().into_iter().map(|(_, value)| event_string(&value));
+        let strings = std::iter::once(event_string(&self.message())).chain(fields).collect();
+        Event { id: self.change.event_id(), kind, strings }
+    }
+
     /// As a line of RFC 5424, on the host of this name.
     #[must_use]
     pub fn to_syslog(&self, now: Timestamp, host: &str, pid: u32) -> String {
@@ -181,6 +227,21 @@ fn value(text: &str) -> String {
         clean.push('…');
     }
     clean
+}
+
+/// A string of an event: whoever shows it puts other strings in the place of `%1`, and words of Windows in that of `%%1`.
+#[must_use]
+pub fn event_string(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut after_percent = false;
+    for c in text.chars() {
+        if after_percent && (c == '%' || c.is_ascii_digit()) {
+            out.push(' ');
+        }
+        out.push(c);
+        after_percent = c == '%';
+    }
+    out
 }
 
 /// A part of the header: printable ASCII without blanks, or a hyphen for none.

@@ -42,12 +42,14 @@ impl TryFrom<String> for PrometheusFile {
 
 /// A log that takes records with fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum LogTo {
     /// systemd's journal, by its own protocol.
     Journal,
     /// A syslog at `/dev/log`, as RFC 5424.
     Syslog,
+    /// The event log of Windows.
+    EventLog,
     /// None.
     None,
 }
@@ -57,8 +59,8 @@ pub enum LogTo {
 pub struct Surroundings {
     /// The folder that systemd made for us below `/run`.
     pub runtime_dir: Option<PathBuf>,
-    /// True if systemd started us with the journal behind our output.
-    pub has_journal: bool,
+    /// The log of whatever started us: systemd with the journal behind our output, or the service manager of Windows.
+    pub log: Option<LogTo>,
 }
 
 impl Surroundings {
@@ -66,17 +68,23 @@ impl Surroundings {
     #[must_use]
     pub fn of_this_process() -> Self {
         let runtime = std::env::var("RUNTIME_DIRECTORY").unwrap_or_default();
-        #[cfg(target_os = "linux")]
-        let journal_is_there = Path::new(super::JOURNAL).exists();
-        #[cfg(windows)]
-        let journal_is_there = false;
         // Several folders of a unit are given with colons between them.
         let runtime_dir = runtime.split(':').next().map(PathBuf::from).filter(|path| path.is_absolute());
-        let started_by_systemd = std::env::var_os("INVOCATION_ID").is_some();
-        let has_journal =
-            std::env::var_os("JOURNAL_STREAM").is_some() || started_by_systemd && journal_is_there;
-        Self { runtime_dir, has_journal }
+        Self { runtime_dir, log: own_log() }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn own_log() -> Option<LogTo> {
+    let started_by_systemd = std::env::var_os("INVOCATION_ID").is_some();
+    let has_journal = std::env::var_os("JOURNAL_STREAM").is_some()
+        || started_by_systemd && Path::new(super::JOURNAL).exists();
+    has_journal.then_some(LogTo::Journal)
+}
+
+#[cfg(windows)]
+fn own_log() -> Option<LogTo> {
+    crate::win32::service_main::is_one().then_some(LogTo::EventLog)
 }
 
 impl Settings {
@@ -93,7 +101,7 @@ impl Settings {
     /// Where records go.
     #[must_use]
     pub fn log(&self, around: &Surroundings) -> LogTo {
-        self.log.unwrap_or(if around.has_journal { LogTo::Journal } else { LogTo::None })
+        self.log.or(around.log).unwrap_or(LogTo::None)
     }
 }
 
@@ -114,7 +122,8 @@ mod tests {
 
     #[test]
     fn under_systemd_counts_go_to_the_runtime_folder_and_records_to_the_journal_unless_told_otherwise() {
-        let service = Surroundings { runtime_dir: Some("/run/host-watchdog".into()), has_journal: true };
+        let service =
+            Surroundings { runtime_dir: Some("/run/host-watchdog".into()), log: Some(LogTo::Journal) };
         assert_eq!(read("").file(&service), Some(DEFAULT_FILE.into()));
         assert_eq!(read("").log(&service), LogTo::Journal);
         assert_eq!(read("prometheus-file = \"none\"").file(&service), None);
@@ -122,6 +131,7 @@ mod tests {
         assert_eq!(read(&format!("prometheus-file = {own:?}")).file(&service), Some(own.into()));
         assert_eq!(read("log = \"none\"").log(&service), LogTo::None);
         assert_eq!(read("log = \"syslog\"").log(&service), LogTo::Syslog);
+        assert_eq!(read("log = \"event-log\"").log(&service), LogTo::EventLog);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Files and volumes.
 
+use super::error::plain;
 use super::text::wide;
 use std::fs::File;
 use std::io;
@@ -28,9 +29,9 @@ pub fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
             PCWSTR(from.as_ptr()),
             PCWSTR(to.as_ptr()),
             MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH,
-        )?;
+        )
+        .map_err(|error| plain(&error))
     }
-    Ok(())
 }
 
 /// The bytes that may still be written on the volume of a folder, and whether nothing may be.
@@ -43,11 +44,14 @@ pub fn room(folder: &Path) -> io::Result<(u64, bool)> {
     let mut flags = 0;
     let mut volume = [0; 1024];
     // SAFETY: the path ends in a zero, and all that is written to lives longer than the calls.
-    unsafe {
-        GetDiskFreeSpaceExW(PCWSTR(path.as_ptr()), Some(&raw mut free), None, None)?;
-        GetVolumePathNameW(PCWSTR(path.as_ptr()), &mut volume)?;
-        GetVolumeInformationW(PCWSTR(volume.as_ptr()), None, None, None, Some(&raw mut flags), None)?;
-    }
+    let asked = unsafe {
+        GetDiskFreeSpaceExW(PCWSTR(path.as_ptr()), Some(&raw mut free), None, None)
+            .and_then(|()| GetVolumePathNameW(PCWSTR(path.as_ptr()), &mut volume))
+            .and_then(|()| {
+                GetVolumeInformationW(PCWSTR(volume.as_ptr()), None, None, None, Some(&raw mut flags), None)
+            })
+    };
+    asked.map_err(|error| plain(&error))?;
     Ok((free, flags & READ_ONLY_VOLUME != 0))
 }
 
@@ -58,7 +62,8 @@ pub fn room(folder: &Path) -> io::Result<(u64, bool)> {
 pub fn id(file: &File) -> io::Result<(u64, u64)> {
     let mut found = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: the handle is that of an open file, and what is written to lives longer than the call.
-    unsafe { GetFileInformationByHandle(HANDLE(file.as_raw_handle()), &raw mut found)? };
+    unsafe { GetFileInformationByHandle(HANDLE(file.as_raw_handle()), &raw mut found) }
+        .map_err(|error| plain(&error))?;
     let number = u64::from(found.nFileIndexHigh) << 32 | u64::from(found.nFileIndexLow);
     Ok((u64::from(found.dwVolumeSerialNumber), number))
 }

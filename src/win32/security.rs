@@ -1,5 +1,6 @@
 //! Who we are, and who may write where.
 
+use super::owner::must_be_owned;
 use std::fs::File;
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
@@ -70,11 +71,12 @@ pub fn is_elevated() -> bool {
     }
 }
 
-/// Makes sure that ordinary users cannot lay anything into a folder.
+/// Makes sure that ordinary users cannot lay anything into a folder, nor give themselves the right to.
 ///
 /// # Errors
 /// If they can, or it cannot be told.
 pub fn must_be_ours(folder: &Path) -> io::Result<()> {
+    must_be_owned(folder)?;
     if others_may(folder, Way::Write)? {
         let fault = "ordinary users may write in it: take that right away (icacls FOLDER /inheritance:r /grant Administrators:(OI)(CI)F SYSTEM:(OI)(CI)F) or choose another folder";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, fault));

@@ -33,7 +33,7 @@ impl Log {
     pub fn describe(&self) -> String {
         match self.path() {
             Some(path) => format!("a record was not taken by {}", path.display()),
-            None => "there is no log".to_owned(),
+            None => "this system has no such log".to_owned(),
         }
     }
 
@@ -41,7 +41,7 @@ impl Log {
         match self.to {
             LogTo::Journal => Some(self.host.path(JOURNAL)),
             LogTo::Syslog => Some(self.host.path(DEV_LOG)),
-            LogTo::None => None,
+            LogTo::EventLog | LogTo::None => None,
         }
     }
 
@@ -50,10 +50,12 @@ impl Log {
     /// # Errors
     /// The system's.
     pub fn send(&mut self, record: &Record) -> io::Result<()> {
-        let Some(path) = self.path() else { return Ok(()) };
+        let Some(path) = self.path() else {
+            return if self.to == LogTo::None { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) };
+        };
         let datagram = match self.to {
             LogTo::Journal => record.to_journal(),
-            LogTo::Syslog | LogTo::None => {
+            LogTo::Syslog | LogTo::EventLog | LogTo::None => {
                 record.to_syslog(self.host.now(), &self.host.name(), std::process::id()).into_bytes()
             }
         };

@@ -171,3 +171,41 @@ fn the_ids_by_which_people_filter_never_change() {
         ]
     );
 }
+
+#[test]
+fn an_event_of_windows_holds_the_line_and_then_each_field() {
+    let event = record("/tmp/x", "unknown process /tmp/x").to_event();
+    assert_eq!((event.id, event.kind), (10, EventKind::Error));
+    expect![[r#"
+        urgent: unknown process /tmp/x (alert k3v7q)
+        unknown-process
+        urgent
+        /tmp/x
+        k3v7q
+        opened
+        process"#]]
+    .assert_eq(&event.strings.join("\n"));
+    let mut ended = record("/tmp/x", "x");
+    ended.change = Change::Ended;
+    assert_eq!((ended.to_event().id, ended.to_event().kind), (12, EventKind::Information));
+}
+
+#[test]
+fn no_subject_makes_the_event_log_put_other_words_in_its_place() {
+    let event = record("C:\\%1\\%%1833 100%", "%2").to_event();
+    assert_eq!(event.strings[3], "C:\\\\% 1\\\\% % 1833 100%");
+    assert!(event.strings[0].contains("% 2"), "{}", event.strings[0]);
+}
+
+proptest! {
+    #[test]
+    fn an_event_has_its_seven_strings_whatever_happened(subject in ".*", title in ".*") {
+        let event = record(&subject, &title).to_event();
+        prop_assert_eq!(event.strings.len(), 7);
+        for string in &event.strings {
+            let is_marked = |pair: &[u8]| matches!(pair, [b'%', b'%' | b'0'..=b'9']);
+            prop_assert!(!string.as_bytes().windows(2).any(is_marked), "{:?}", string);
+            prop_assert!(!string.chars().any(char::is_control), "{:?}", string);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Errors of Windows as the standard library knows them.
+
+use std::io;
+
+/// The same error with its own number, by which its kind is known: `?` alone would leave it wrapped in an HRESULT, of which the
+/// standard library knows none.
+pub(super) fn plain(error: &windows::core::Error) -> io::Error {
+    const WIN32: u32 = 0x8007_0000;
+    let code = error.code().0.cast_unsigned();
+    let number = if code & 0xffff_0000 == WIN32 { code & 0xffff } else { code };
+    io::Error::from_raw_os_error(number.cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use windows::Win32::Foundation::{E_OUTOFMEMORY, ERROR_ALREADY_EXISTS};
+
+    #[test]
+    fn an_error_keeps_its_number_and_its_kind() {
+        let error = plain(&ERROR_ALREADY_EXISTS.to_hresult().into());
+        assert_eq!((error.raw_os_error(), error.kind()), (Some(183), io::ErrorKind::AlreadyExists));
+        assert_eq!(plain(&E_OUTOFMEMORY.into()).raw_os_error(), Some(E_OUTOFMEMORY.0));
+    }
+}
