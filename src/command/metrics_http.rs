@@ -32,10 +32,8 @@ pub fn serve(setup: Result<Setup>) -> ExitCode {
 
 /// What the service wrote after its last pass.
 fn published(setup: &Setup) -> Result<String, String> {
-    let installed = Surroundings {
-        runtime_dir: PathBuf::from(DEFAULT_FILE).parent().map(Into::into),
-        log: None,
-    };
+    let installed =
+        Surroundings { runtime_dir: PathBuf::from(DEFAULT_FILE).parent().map(Into::into), log: None };
     let Some(file) = setup.settings.telemetry.file(&installed) else {
         return Err("the settings say that no file of counts is written".to_owned());
     };

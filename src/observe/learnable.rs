@@ -159,7 +159,8 @@ fn is_open_to_all(host: &Host, path: &str) -> Result<bool, String> {
         || file::others_may_replace(&others).map_err(unseen)?)
 }
 
-#[cfg(all(test, windows))]
+#[cfg(test)]
+#[cfg(windows)]
 mod tests {
     use super::*;
 

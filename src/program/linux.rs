@@ -21,6 +21,7 @@ pub fn folder() -> PathBuf {
 
 /// A command to run alongside us.
 #[expect(clippy::disallowed_methods, reason = "the one place where programs are run")]
+#[expect(clippy::unnecessary_wraps, reason = "as on the other systems")]
 pub fn free(program: &Path) -> io::Result<Command> {
     Ok(in_group(Command::new(program)))
 }
@@ -67,6 +68,7 @@ impl Hold {
     }
 
     /// Ends it with all that it has started.
+    #[expect(clippy::unused_self, reason = "as on the other systems")]
     pub fn end(&self, child: &mut Child) {
         let group = rustix::process::Pid::from_child(child);
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);

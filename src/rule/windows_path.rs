@@ -161,7 +161,7 @@ mod tests {
         fn a_star_never_crosses_a_folder(a in "[a-z]{1,5}", b in "[a-z]{1,5}") {
             let below = format!("C:\\{a}");
             prop_assert!(fits(r"C:\*", &below));
-            let crossing = format!("C:\\{}\\{}", a, b);
+            let crossing = format!("C:\\{a}\\{b}");
             prop_assert!(!fits(r"C:\*", &crossing));
         }
 

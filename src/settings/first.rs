@@ -33,7 +33,10 @@ pub struct Answers {
 pub fn settings(answers: &Answers, folder: &Path) -> String {
     let observe = line("observe", &text(answers.observe.as_deref().unwrap_or("7d")));
     // Git may give the template the line ends of its system.
-    TEMPLATE.replace("\r\n", "\n").replace("{observe}\n", &observe).replace("{mail}\n", &mail(answers, folder))
+    TEMPLATE
+        .replace("\r\n", "\n")
+        .replace("{observe}\n", &observe)
+        .replace("{mail}\n", &mail(answers, folder))
 }
 
 fn mail(answers: &Answers, folder: &Path) -> String {
@@ -56,11 +59,8 @@ fn mail(answers: &Answers, folder: &Path) -> String {
     if let Some(port) = &answers.port {
         out += &line("port", &port.parse().map_or_else(|_| text(port), Value::Integer));
     }
-    let rest = [
-        ("security", &answers.security),
-        ("user", &answers.user),
-        ("password-file", &answers.password_file),
-    ];
+    let rest =
+        [("security", &answers.security), ("user", &answers.user), ("password-file", &answers.password_file)];
     for (key, answer) in rest {
         if let Some(answer) = answer {
             out += &line(key, &text(answer));
@@ -129,20 +129,25 @@ mod tests {
 
     #[test]
     fn every_answer_that_is_right_is_accepted() {
-        let answers = Answers { to: Some("root".into()), server: Some("127.0.0.1".into()), ..Answers::default() };
+        let answers =
+            Answers { to: Some("root".into()), server: Some("127.0.0.1".into()), ..Answers::default() };
         parse_settings("watchdog.toml", &settings(&answers, Path::new("/mails"))).unwrap();
         parse_settings("watchdog.toml", &settings(&Answers::default(), Path::new("/mails"))).unwrap();
     }
 
     #[test]
     fn an_answer_that_is_wrong_is_an_error_in_its_place_and_nothing_else() {
-        let answers = Answers { server: Some("mail\"\n[alerts]\nremind = \"1h".into()), ..Answers::default() };
-        let error =
-            parse_settings("watchdog.toml", &settings(&answers, Path::new("/mails"))).unwrap_err().to_string();
+        let answers =
+            Answers { server: Some("mail\"\n[alerts]\nremind = \"1h".into()), ..Answers::default() };
+        let error = parse_settings("watchdog.toml", &settings(&answers, Path::new("/mails")))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("host = "), "{error}");
-        let answers = Answers { server: Some("mail".into()), port: Some("often".into()), ..Answers::default() };
-        let error =
-            parse_settings("watchdog.toml", &settings(&answers, Path::new("/mails"))).unwrap_err().to_string();
+        let answers =
+            Answers { server: Some("mail".into()), port: Some("often".into()), ..Answers::default() };
+        let error = parse_settings("watchdog.toml", &settings(&answers, Path::new("/mails")))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("port = \"often\""), "{error}");
     }
 

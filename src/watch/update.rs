@@ -191,7 +191,9 @@ impl Watch for UpdateWatch {
             (_, count) => format!("{count} updates wait, {security} for security"),
         });
         parts.push(match facts.lists_good() {
-            Some(good) if facts.manager == Manager::Apt => format!("{lists} of {}", good.strftime("%Y-%m-%d")),
+            Some(good) if facts.manager == Manager::Apt => {
+                format!("{lists} of {}", good.strftime("%Y-%m-%d"))
+            }
             Some(good) => format!("{lists} on {}", good.strftime("%Y-%m-%d")),
             None if facts.manager == Manager::Apt => "no package lists".to_owned(),
             None => "never searched".to_owned(),
@@ -203,7 +205,8 @@ impl Watch for UpdateWatch {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 #[cfg(test)]
 mod tests_of_windows;

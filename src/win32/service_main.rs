@@ -99,7 +99,12 @@ unsafe extern "system" fn entry(_count: u32, _arguments: *mut PWSTR) {
 }
 
 /// Called by the manager on the thread that waits in [`run`].
-unsafe extern "system" fn handler(control: u32, _kind: u32, _data: *mut c_void, _context: *mut c_void) -> u32 {
+unsafe extern "system" fn handler(
+    control: u32,
+    _kind: u32,
+    _data: *mut c_void,
+    _context: *mut c_void,
+) -> u32 {
     let Some(service) = SERVICE.get() else { return ERROR_CALL_NOT_IMPLEMENTED.0 };
     match control {
         SERVICE_CONTROL_STOP | SERVICE_CONTROL_SHUTDOWN | SERVICE_CONTROL_PRESHUTDOWN => {

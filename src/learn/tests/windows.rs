@@ -12,6 +12,7 @@ const SVCHOST: &str = r"C:\Windows\System32\svchost.exe";
 const POWERSHELL: &str = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
 const TOOL: &str = r"C:\Program Files\new tools\x64\agent.exe";
 
+#[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
 fn process(pid: u32, parent: u32, exe: Value, user: &str) -> Value {
     json!({ "pid": pid, "start": 134_000_000_000_000_000_u64 + u64::from(pid), "since": "2026-03-01T10:00:00Z",
         "parent": parent, "exe": exe, "name": "x", "args": ["x"], "uid": 18, "user": user })

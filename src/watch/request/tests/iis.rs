@@ -219,7 +219,9 @@ limit = { per = "user", max = 1, in = "1h" }
     bed.usual("u_ex261122.log", 1, "203.0.113.9", "GET");
     let line = "2026-11-22 12:00:30 10.0.0.5 GET / - 443 corp\\ALICE 203.0.113.9 - 200 15\r\n";
     bed.append("/logs/W3SVC1/u_ex261122.log", line.as_bytes());
-    expect![[r#"request-limit user corp\alice sent 2 requests within 1h, 1 are allowed (/logs/W3SVC1/u_ex*.log)"#]]
+    expect![[
+        r#"request-limit user corp\alice sent 2 requests within 1h, 1 are allowed (/logs/W3SVC1/u_ex*.log)"#
+    ]]
     .assert_eq(&titles(&bed.pass(rule)));
 }
 
