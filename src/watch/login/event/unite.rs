@@ -163,7 +163,7 @@ impl Unite {
             let one = other_id == id || other_id == linked || other_linked == id;
             id != 0 && other_id != 0 && one && same(&user, other)
         };
-        if self.lately(login.at).any(|known| halves(known.id, known.linked, &known.user)) {
+        if linked != 0 && self.lately(login.at).any(|known| halves(known.id, known.linked, &known.user)) {
             return None;
         }
         let mut how = How::Other;
@@ -257,7 +257,11 @@ impl Unite {
         // The half of which Windows says that it has the rights may be the other one.
         let others = self.waiting.iter().enumerate().filter(|(other, _)| *other != at);
         let mut halves_of_it = others.filter(|(_, other)| halves(other.id, other.linked, &other.login.user));
-        login.administrator |= halves_of_it.any(|(_, other)| other.login.administrator);
+        login.administrator |= linked != 0 && halves_of_it.any(|(_, other)| other.login.administrator);
+        if how == How::Other && linked == 0 {
+            // Nothing that comes later can be of it.
+            return Some(login);
+        }
         self.remember(Known {
             user: login.user.clone(),
             from: login.from.clone(),
