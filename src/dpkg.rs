@@ -81,7 +81,6 @@ impl Stamp {
 }
 
 /// A path as the system takes it.
-#[cfg_attr(windows, expect(clippy::needless_pass_by_value, reason = "elsewhere it is taken"))]
 pub(crate) fn system_path(bytes: Vec<u8>) -> PathBuf {
     #[cfg(unix)]
     {

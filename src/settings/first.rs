@@ -131,21 +131,21 @@ mod tests {
     fn every_answer_that_is_right_is_accepted() {
         let answers =
             Answers { to: Some("root".into()), server: Some("127.0.0.1".into()), ..Answers::default() };
-        parse_settings("watchdog.toml", &settings(&answers, Path::new("/mails"))).unwrap();
-        parse_settings("watchdog.toml", &settings(&Answers::default(), Path::new("/mails"))).unwrap();
+        parse_settings("watchdog.toml", &settings(&answers, &std::env::temp_dir())).unwrap();
+        parse_settings("watchdog.toml", &settings(&Answers::default(), &std::env::temp_dir())).unwrap();
     }
 
     #[test]
     fn an_answer_that_is_wrong_is_an_error_in_its_place_and_nothing_else() {
         let answers =
             Answers { server: Some("mail\"\n[alerts]\nremind = \"1h".into()), ..Answers::default() };
-        let error = parse_settings("watchdog.toml", &settings(&answers, Path::new("/mails")))
+        let error = parse_settings("watchdog.toml", &settings(&answers, &std::env::temp_dir()))
             .unwrap_err()
             .to_string();
         assert!(error.contains("host = "), "{error}");
         let answers =
             Answers { server: Some("mail".into()), port: Some("often".into()), ..Answers::default() };
-        let error = parse_settings("watchdog.toml", &settings(&answers, Path::new("/mails")))
+        let error = parse_settings("watchdog.toml", &settings(&answers, &std::env::temp_dir()))
             .unwrap_err()
             .to_string();
         assert!(error.contains("port = \"often\""), "{error}");
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_the_comments_say_of_defaults_holds() {
-        let text = settings(&Answers::default(), Path::new("/mails"));
+        let text = settings(&Answers::default(), &std::env::temp_dir());
         let uncommented: String = text
             .lines()
             .skip_while(|line| !line.contains("these are the defaults"))

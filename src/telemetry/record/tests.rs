@@ -193,7 +193,7 @@ fn an_event_of_windows_holds_the_line_and_then_each_field() {
 #[test]
 fn no_subject_makes_the_event_log_put_other_words_in_its_place() {
     let event = record("C:\\%1\\%%1833 100%", "%2").to_event();
-    assert_eq!(event.strings[3], "C:\\\\% 1\\\\% % 1833 100%");
+    assert_eq!(event.strings[3], "C:\\% 1\\% % 1833 100%");
     assert!(event.strings[0].contains("% 2"), "{}", event.strings[0]);
 }
 
