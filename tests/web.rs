@@ -177,7 +177,7 @@ limit = { per = "user", max = 10, in = "5m" }
     assert_eq!(
         titles(&Watching::new(&server, rules).pass().1, Code::RequestLimit),
         [
-            "user bob \\\\x22[x]  sent 12 requests within 5m, 10 are allowed (/var/log/nginx/access.log)",
+            "user bob \\x22[x]  sent 12 requests within 5m, 10 are allowed (/var/log/nginx/access.log)",
             "user alice sent 11 requests within 5m, 10 are allowed (/var/log/nginx/access.log)"
         ]
     );

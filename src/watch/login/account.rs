@@ -115,13 +115,13 @@ mod tests {
             ("WEB1", "alice", "WEB1", "alice"),
             ("web1", "alice", "web1.corp.example", "alice"),
             ("A-VERY-LONG-NAM", "alice", "a-very-long-name-of-a-host", "alice"),
-            ("CORP", "alice", "WEB1", r"CORP\\alice"),
+            ("CORP", "alice", "WEB1", r"CORP\alice"),
             ("-", "alice@corp.example", "WEB1", "alice@corp.example"),
             ("", "x", "", "x"),
         ] {
             assert_eq!(of_windows(domain, name, computer), shown);
         }
-        assert_eq!(of_windows_whole(r"corp\\alice", "WEB1"), r"CORP\\alice");
+        assert_eq!(of_windows_whole(r"corp\\alice", "WEB1"), r"CORP\alice");
         assert_eq!(of_windows_whole(r"web1\alice", "WEB1"), "alice");
     }
 

@@ -151,9 +151,9 @@ mod tests {
             found,
             [
                 "alice monitor 11 carrier 13 leaders [15]",
-                r"CORP\\bob monitor 20 carrier 22 leaders [23]",
+                r"CORP\bob monitor 20 carrier 22 leaders [23]",
                 "alice monitor 30 carrier 31 leaders [33]",
-                r"CORP\\bob monitor 40 carrier 41 leaders []",
+                r"CORP\bob monitor 40 carrier 41 leaders []",
             ]
         );
     }

@@ -58,41 +58,41 @@ fn without_a_rule_every_change_is_told_and_power_is_urgent_in_any_language() {
     says(
         "",
         &expect![[r#"
-        urgent audit-log-cleared [Security] the log Security was cleared by CORP\\bob
-          no rule allows it
-        urgent account-created [eve] account eve was created by CORP\\bob
-        [[account-change]]
-        changes  = ["account-created"]
-        accounts = ["eve"]
-        actors   = ['CORP\bob']
-        why      = "…"
-        notice account-deleted [mallory] account mallory was deleted by CORP\\bob
-        [[account-change]]
-        changes  = ["account-deleted"]
-        accounts = ["mallory"]
-        actors   = ['CORP\bob']
-        why      = "…"
-        warning account-locked [alice] account alice was locked
-        [[account-change]]
-        changes  = ["account-locked"]
-        accounts = ["alice"]
-        actors   = ['CORP\bob']
-        why      = "…"
-        warning group-changed [eve in Benutzer der Kasse] eve was added to Benutzer der Kasse by CORP\\bob
-        [[account-change]]
-        changes  = ["group-changed"]
-        accounts = ["eve"]
-        groups   = ["S-1-5-21-1-2-3-2001"]
-        actors   = ['CORP\bob']
-        why      = "…"
-        urgent group-changed [eve in Administratoren] eve was added to Administratoren by CORP\\bob
-        [[account-change]]
-        changes  = ["group-changed"]
-        accounts = ["eve"]
-        groups   = ["S-1-5-32-544"]
-        actors   = ['CORP\bob']
-        why      = "…"
-    "#]],
+            urgent audit-log-cleared [Security] the log Security was cleared by CORP\bob
+              no rule allows it
+            urgent account-created [eve] account eve was created by CORP\bob
+            [[account-change]]
+            changes  = ["account-created"]
+            accounts = ["eve"]
+            actors   = ['CORP\bob']
+            why      = "…"
+            notice account-deleted [mallory] account mallory was deleted by CORP\bob
+            [[account-change]]
+            changes  = ["account-deleted"]
+            accounts = ["mallory"]
+            actors   = ['CORP\bob']
+            why      = "…"
+            warning account-locked [alice] account alice was locked
+            [[account-change]]
+            changes  = ["account-locked"]
+            accounts = ["alice"]
+            actors   = ['CORP\bob']
+            why      = "…"
+            warning group-changed [eve in Benutzer der Kasse] eve was added to Benutzer der Kasse by CORP\bob
+            [[account-change]]
+            changes  = ["group-changed"]
+            accounts = ["eve"]
+            groups   = ["S-1-5-21-1-2-3-2001"]
+            actors   = ['CORP\bob']
+            why      = "…"
+            urgent group-changed [eve in Administratoren] eve was added to Administratoren by CORP\bob
+            [[account-change]]
+            changes  = ["group-changed"]
+            accounts = ["eve"]
+            groups   = ["S-1-5-32-544"]
+            actors   = ['CORP\bob']
+            why      = "…"
+        "#]],
     );
 }
 
@@ -112,7 +112,7 @@ changes = ["account-locked", "account-deleted", "account-created"]
 [[account-change]]
 "#,
         &expect![[r#"
-            urgent audit-log-cleared [Security] the log Security was cleared by CORP\\bob
+            urgent audit-log-cleared [Security] the log Security was cleared by CORP\bob
               no rule allows it
         "#]],
     );

@@ -160,43 +160,43 @@ fn each_type_of_logon_has_its_word_and_only_people_are_told_of() {
         ],
         &expect![[r#"
             type 2 [("IpAddress", "127.0.0.1")]
-                Desktop: CORP\\alice by console from console
+                Desktop: CORP\alice by console from console
             type 2 [("LogonProcessName", "seclogo"), ("IpAddress", "::1"), ("SubjectUserSid", "S-1-5-21-1-2-3-1001"), ("SubjectUserName", "bob")]
-                Other: CORP\\alice by runas from console, asked by CORP\\bob
+                Other: CORP\alice by runas from console, asked by CORP\bob
             type 11 [("IpAddress", "-")]
-                Desktop: CORP\\alice by console from console
+                Desktop: CORP\alice by console from console
             type 3 [("WorkstationName", "LAPTOP7")]
-                Network: CORP\\alice by network from 10.8.0.2, client LAPTOP7
+                Network: CORP\alice by network from 10.8.0.2, client LAPTOP7
             type 3 [("IpAddress", "-"), ("WorkstationName", "console")]
-                Network: CORP\\alice by network from unclear, client console
+                Network: CORP\alice by network from unclear, client console
             type 3 [("IpAddress", "::ffff:10.8.0.9"), ("WorkstationName", "-")]
-                Network: CORP\\alice by network from 10.8.0.9
+                Network: CORP\alice by network from 10.8.0.9
             type 3 [("ProcessName", "C:\\Windows\\System32\\OpenSSH\\sshd.exe"), ("IpAddress", "-")]
-                Ssh: CORP\\alice by network from unclear
+                Ssh: CORP\alice by network from unclear
             type 7 [("IpAddress", "127.0.0.1")]
-                Desktop: CORP\\alice by unlock from console
+                Desktop: CORP\alice by unlock from console
             type 7 []
-                Desktop: CORP\\alice by rdp from 10.8.0.2
+                Desktop: CORP\alice by rdp from 10.8.0.2
             type 8 []
-                Network: CORP\\alice by network-cleartext from 10.8.0.2
+                Network: CORP\alice by network-cleartext from 10.8.0.2
             type 9 [("IpAddress", "::1")]
-                Other: CORP\\alice by runas from console
+                Other: CORP\alice by runas from console
             type 10 []
-                Desktop: CORP\\alice by rdp from 10.8.0.2
+                Desktop: CORP\alice by rdp from 10.8.0.2
             type 10 [("IpAddress", "-")]
-                Desktop: CORP\\alice by rdp from unclear
+                Desktop: CORP\alice by rdp from unclear
             type 12 []
-                Desktop: CORP\\alice by rdp from 10.8.0.2
+                Desktop: CORP\alice by rdp from 10.8.0.2
             type 13 [("IpAddress", "-")]
-                Desktop: CORP\\alice by unlock from console
+                Desktop: CORP\alice by unlock from console
             type 77 []
-                Network: CORP\\alice by unknown from 10.8.0.2
+                Network: CORP\alice by unknown from 10.8.0.2
             type 3 [("TargetUserName", "WEB2$")]
                 LeftOut("computer")
             type 3 [("TargetUserName", "evil$"), ("TargetDomainName", "WEB1")]
                 Network: evil$ by network from 10.8.0.2
             type 10 [("TargetUserName", "evil$")]
-                Desktop: CORP\\evil$ by rdp from 10.8.0.2
+                Desktop: CORP\evil$ by rdp from 10.8.0.2
             type 3 [("TargetUserSid", "S-1-5-7"), ("TargetUserName", "ANONYME ANMELDUNG")]
                 LeftOut("anonymous")
             type 2 [("TargetUserSid", "S-1-5-90-0-1"), ("TargetUserName", "DWM-1")]
@@ -204,7 +204,7 @@ fn each_type_of_logon_has_its_word_and_only_people_are_told_of() {
             type 2 [("TargetUserSid", "S-1-5-96-0-0"), ("TargetUserName", "UMFD-0")]
                 LeftOut("window-manager")
             type 2 [("TargetUserName", "DWM-1")]
-                Desktop: CORP\\DWM-1 by rdp from 10.8.0.2
+                Desktop: CORP\DWM-1 by rdp from 10.8.0.2
             type 5 [("TargetUserSid", "S-1-5-18")]
                 LeftOut("service")
             type 5 []
@@ -218,7 +218,7 @@ fn each_type_of_logon_has_its_word_and_only_people_are_told_of() {
             type 3 [("TargetUserSid", "S-1-5-111-1-2-3")]
                 LeftOut("service")
             type 3 [("TargetUserSid", "S-1-12-1-1-2-3-4"), ("TargetDomainName", "AzureAD")]
-                Network: AzureAD\\alice by network from 10.8.0.2
+                Network: AzureAD\alice by network from 10.8.0.2
         "#]],
     );
 }
@@ -262,17 +262,18 @@ fn why_a_logon_failed_is_said_in_words() {
     }
     expect![[r#"
         0xc000006d 0xc0000064: root by network from 192.0.2.7: no-such-account (Unknown, by sshd: No)
-        0xc000006d 0xc000006a: CORP\\root by network from 192.0.2.7: wrong-password (Known, by sshd: No)
-        0xc000006d 0x0: CORP\\root by rdp from 192.0.2.7: wrong-password (Known, by sshd: No)
-        0xc0000234 0x0: CORP\\root by console from console: locked-out (Known, by sshd: No)
-        0xc000006e 0xc0000072: CORP\\root by network from 192.0.2.7: account-disabled (Unknown, by sshd: No)
-        0xc000006e 0xc000006f: CORP\\root by network from 192.0.2.7: outside-account-hours (Known, by sshd: No)
-        0xc000006e 0xc0000193: CORP\\root by network from 192.0.2.7: account-expired (Unknown, by sshd: No)
-        0xc000015b 0x0: CORP\\root by rdp from 192.0.2.7: logon-type-not-granted (Unknown, by sshd: No)
-        0xc0000224 0x0: CORP\\root by network-cleartext from unclear: password-must-change (Known, by sshd: No)
-        0xdeadbeef 0x0: CORP\\root by network from 192.0.2.7: other (Known, by sshd: Yes)
-        %%2307 -: CORP\\root by service from console: - (Known, by sshd: No)
-    "#]].assert_eq(&out);
+        0xc000006d 0xc000006a: CORP\root by network from 192.0.2.7: wrong-password (Known, by sshd: No)
+        0xc000006d 0x0: CORP\root by rdp from 192.0.2.7: wrong-password (Known, by sshd: No)
+        0xc0000234 0x0: CORP\root by console from console: locked-out (Known, by sshd: No)
+        0xc000006e 0xc0000072: CORP\root by network from 192.0.2.7: account-disabled (Unknown, by sshd: No)
+        0xc000006e 0xc000006f: CORP\root by network from 192.0.2.7: outside-account-hours (Known, by sshd: No)
+        0xc000006e 0xc0000193: CORP\root by network from 192.0.2.7: account-expired (Unknown, by sshd: No)
+        0xc000015b 0x0: CORP\root by rdp from 192.0.2.7: logon-type-not-granted (Unknown, by sshd: No)
+        0xc0000224 0x0: CORP\root by network-cleartext from unclear: password-must-change (Known, by sshd: No)
+        0xdeadbeef 0x0: CORP\root by network from 192.0.2.7: other (Known, by sshd: Yes)
+        %%2307 -: CORP\root by service from console: - (Known, by sshd: No)
+    "#]]
+    .assert_eq(&out);
 }
 
 #[test]
@@ -353,9 +354,9 @@ fn changes_of_accounts_groups_and_logs_are_told_with_who_did_it() {
         {"kind":"account-locked","at":"2026-11-22T03:00:00.1234567Z","what":"alice","sid":"S-1-5-21-9-9-9-1001","client":"KALI","told-by":"Security"}
         {"kind":"group-changed","at":"2026-11-22T03:00:00.1234567Z","what":"S-1-5-21-9-9-9-1005","sid":"S-1-5-21-9-9-9-1005","group":"Administratoren","group-sid":"S-1-5-32-544","actor":"Administrator","told-by":"Security"}
         LeftOut("added-to-users")
-        {"kind":"group-changed","at":"2026-11-22T03:00:00.1234567Z","what":"CN=Eve,OU=People,DC=corp,DC=example","sid":"S-1-5-21-1-2-3-1200","group":"CORP\\\\Domain Admins","group-sid":"S-1-5-21-1-2-3-512","actor":"Administrator","told-by":"Security"}
-        {"kind":"audit-log-cleared","at":"2026-11-22T03:00:00.1234567Z","what":"Security","actor":"CORP\\\\bob","told-by":"Security"}
-        {"kind":"audit-log-cleared","at":"2026-11-22T03:00:00.1234567Z","what":"Windows PowerShell","actor":"CORP\\\\bob","told-by":"System"}
+        {"kind":"group-changed","at":"2026-11-22T03:00:00.1234567Z","what":"CN=Eve,OU=People,DC=corp,DC=example","sid":"S-1-5-21-1-2-3-1200","group":"CORP\\Domain Admins","group-sid":"S-1-5-21-1-2-3-512","actor":"Administrator","told-by":"Security"}
+        {"kind":"audit-log-cleared","at":"2026-11-22T03:00:00.1234567Z","what":"Security","actor":"CORP\\bob","told-by":"Security"}
+        {"kind":"audit-log-cleared","at":"2026-11-22T03:00:00.1234567Z","what":"Windows PowerShell","actor":"CORP\\bob","told-by":"System"}
     "#]].assert_eq(&out);
 }
 

@@ -311,7 +311,7 @@ accounts = ["Administrator"]
         findings(&facts, policy).iter().map(|f| format!("{}: {}", f.code, f.title)).collect();
     expect![[r#"
         missing-keyholder: SSH session of backup from 10.8.0.9 (pts/0) has no KEYHOLDER
-        wrong-keyholder: SSH session of CORP\\Administrator from 10.8.0.2: KEYHOLDER is alice, who may not enter CORP\\Administrator
+        wrong-keyholder: SSH session of CORP\Administrator from 10.8.0.2: KEYHOLDER is alice, who may not enter CORP\Administrator
         wrong-keyholder: SSH session of administrator from 10.8.0.3: KEYHOLDER is alice, but the key was SHA256:other"#]].assert_eq(&shown.join("\n"));
 }
 

@@ -74,8 +74,8 @@ fn all_that_is_told_of_one_rdp_login_is_one_login() {
     says(
         &whole,
         &expect![[r#"
-        2: CORP\\alice from 10.8.0.2 by rdp, session 3, Desktop
-    "#]],
+            2: CORP\alice from 10.8.0.2 by rdp, session 3, Desktop
+        "#]],
     );
     for one_is_missing in 0..4 {
         let mut some = whole.to_vec();
@@ -86,8 +86,8 @@ fn all_that_is_told_of_one_rdp_login_is_one_login() {
     says(
         &[session(0), desktop(0), connection(0), network(0)],
         &expect![[r#"
-        0: CORP\\alice from 10.8.0.2 by rdp, session 3, Desktop
-    "#]],
+            0: CORP\alice from 10.8.0.2 by rdp, session 3, Desktop
+        "#]],
     );
 }
 
@@ -96,8 +96,8 @@ fn a_person_may_read_what_stands_before_the_desktop() {
     says(
         &[network(0), connection(1), desktop(90), session(92)],
         &expect![[r#"
-        0: CORP\\alice from 10.8.0.2 by rdp, -, Network
-    "#]],
+            0: CORP\alice from 10.8.0.2 by rdp, -, Network
+        "#]],
     );
 }
 
@@ -112,9 +112,9 @@ fn a_connection_alone_is_no_login_and_a_network_logon_alone_is_one() {
     says(
         &[network(0), network(5)],
         &expect![[r#"
-        0: CORP\\alice from 10.8.0.2 by network, -, Network
-        5: CORP\\alice from 10.8.0.2 by network, -, Network
-    "#]],
+            0: CORP\alice from 10.8.0.2 by network, -, Network
+            5: CORP\alice from 10.8.0.2 by network, -, Network
+        "#]],
     );
 }
 
@@ -127,12 +127,12 @@ fn others_are_not_taken_for_the_same() {
     says(
         &[network(0), bob, elsewhere, desktop(200), desktop(300)],
         &expect![[r#"
-        0: CORP\\alice from 10.8.0.2 by network, -, Network
-        2: CORP\\alice from 10.9.9.9 by network, -, Network
-        3: bob from 10.8.0.2 by rdp, -, Desktop
-        200: CORP\\alice from 10.8.0.2 by rdp, -, Desktop
-        300: CORP\\alice from 10.8.0.2 by rdp, -, Desktop
-    "#]],
+            0: CORP\alice from 10.8.0.2 by network, -, Network
+            2: CORP\alice from 10.9.9.9 by network, -, Network
+            3: bob from 10.8.0.2 by rdp, -, Desktop
+            200: CORP\alice from 10.8.0.2 by rdp, -, Desktop
+            300: CORP\alice from 10.8.0.2 by rdp, -, Desktop
+        "#]],
     );
 }
 
@@ -145,7 +145,7 @@ fn both_halves_of_an_administrator_are_one_login_with_the_rights_of_both() {
     unite.saw(full);
     unite.mark(&HashSet::from([10]), &HashMap::from([(11, at(60))]));
     let (logins, _) = unite.settle(at(100), at(100));
-    assert_eq!(shown(&logins), "0: CORP\\\\alice from 10.8.0.2 by rdp, -, Desktop, administrator\n");
+    assert_eq!(shown(&logins), "0: CORP\\alice from 10.8.0.2 by rdp, -, Desktop, administrator\n");
     assert_eq!(logins[0].until, Some(at(60)));
 }
 
@@ -157,7 +157,7 @@ fn what_sshd_tells_stands_above_the_logons_it_asks_for() {
         unite.saw(sighting(Kind::Ssh, second, r"CORP\alice", "unclear", "network", 0));
     }
     let (logins, _) = unite.settle(at(500), at(500));
-    assert_eq!(shown(&logins), "60: CORP\\\\alice from unclear by network, -, Ssh\n");
+    assert_eq!(shown(&logins), "60: CORP\\alice from unclear by network, -, Ssh\n");
 }
 
 #[test]
