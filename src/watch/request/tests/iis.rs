@@ -145,6 +145,34 @@ fn a_new_file_is_a_rotation_and_no_line_is_lost_or_comes_twice() {
 }
 
 #[test]
+fn files_of_long_ago_are_never_opened_again() {
+    let mut bed = Bed::iis("2026-11-22T23:58:00Z");
+    for day in 1..=20 {
+        let file = format!("u_ex2611{day:02}.log");
+        bed.head(&file, USUAL);
+        bed.usual(&file, 50, "203.0.113.9", "GET");
+        let path = bed.root.path().join("logs/W3SVC1").join(&file);
+        let long_ago = bed.now - jiff::SignedDuration::from_hours(24 * (22 - day));
+        fs::File::options().append(true).open(path).unwrap().set_modified(long_ago.into()).unwrap();
+    }
+    bed.head("u_ex261122.log", USUAL);
+    bed.usual("u_ex261122.log", 1, "203.0.113.9", "GET");
+    let mut all = vec![bed.seen(LIMIT)];
+    bed.wait(5);
+    bed.head("u_ex261123.log", USUAL);
+    bed.usual("u_ex261123.log", 2, "203.0.113.9", "GET");
+    all.push(bed.seen(LIMIT));
+    bed.wait(1);
+    bed.usual("u_ex261123.log", 3, "203.0.113.9", "GET");
+    all.push(bed.seen(LIMIT));
+    expect![[r#"
+        /logs/W3SVC1/u_ex*.log lines 51 older 0 unread 0 rotations 0 lost 0: 203.0.113.9 51
+        /logs/W3SVC1/u_ex*.log lines 2 older 0 unread 0 rotations 1 lost 0: 203.0.113.9 2
+        /logs/W3SVC1/u_ex*.log lines 3 older 0 unread 0 rotations 0 lost 0: 203.0.113.9 3"#]]
+    .assert_eq(&all.join("\n"));
+}
+
+#[test]
 fn hourly_files_are_one_log_and_the_first_look_reads_back_over_them() {
     let mut bed = Bed::iis("2026-11-22T10:55:00Z");
     for (hour, count) in [("10", 4), ("11", 5), ("12", 6)] {
