@@ -5,7 +5,7 @@
 //! their own there, or to own the folder for later. Such a folder is not used.
 
 use super::error::plain;
-use super::owner::{SERVICE, must_be_owned, names_service};
+use super::owner::{SERVICE, must_be_owned, rights_text};
 use super::security::{Way, others_may};
 use super::text::wide;
 use std::fs;
@@ -23,8 +23,8 @@ use windows::Win32::Security::{
 use windows::Win32::Storage::FileSystem::CreateDirectoryW;
 use windows::core::PCWSTR;
 
-/// Everything for the system and the administrators, below as here; nothing from above.
-const CLOSED: &str = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
+/// Everything for the system and the administrators, below as here.
+const ENTRIES: &str = "(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
 
 /// What the service itself may besides, whichever account it runs as: read, write and delete, but not change rights.
 const MODIFY: &str = "0x1301bf";
@@ -37,7 +37,7 @@ const DEPTH: usize = 2;
 /// # Errors
 /// `PermissionDenied`, with what to do, if somebody else was there first; else the system's.
 pub fn secure(folder: &Path) -> io::Result<()> {
-    let open = format!("{CLOSED}(A;OICI;{MODIFY};;;{SERVICE})");
+    let open = format!("D:P{ENTRIES}(A;OICI;{MODIFY};;;{SERVICE})");
     match make(folder, &open) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         done => return done,
@@ -50,21 +50,25 @@ pub fn secure(folder: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, fault));
     }
     must_be_owned(folder)?;
-    if is_tight(folder)? && names_service(folder)? {
-        return Ok(());
-    }
-    if !is_tight(folder)? {
+    let is_ours_to_close = if is_tight(folder)? {
+        let rights = rights_text(folder)?;
+        if rights.contains(SERVICE) {
+            return Ok(());
+        }
+        rights.ends_with(ENTRIES)
+    } else {
         // First nobody comes in any more, then it is seen who was in.
-        set(folder, CLOSED)?;
-    }
+        set(folder, &format!("D:P{ENTRIES}"))?;
+        true
+    };
     if !is_tight(folder)? {
         let fault =
             format!("ordinary users may read or write in {}, and cannot be shut out", folder.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, fault));
     }
-    // That the rights name the service is the sign that this was done.
     all_must_be_owned(folder, DEPTH)?;
-    set(folder, &open)
+    // That the rights name the service is the sign that this was done. Rights that an administrator has given are left alone.
+    if is_ours_to_close { set(folder, &open) } else { Ok(()) }
 }
 
 fn is_tight(folder: &Path) -> io::Result<bool> {
@@ -158,10 +162,12 @@ mod tests {
     fn a_folder_is_made_that_others_neither_write_nor_read_and_is_kept() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("Host Watchdog");
-        // Wine does not close it; then it is refused.
-        let secured = secure(&folder);
-        let is_open = others_may(&folder, Way::Write).unwrap() || others_may(&folder, Way::Read).unwrap();
-        assert_eq!(secured.is_err(), is_open, "{secured:?}");
+        secure(&folder).unwrap();
+        assert!(is_tight(&folder).unwrap());
+        fs::write(folder.join("policy.toml"), "schema = 1").unwrap();
+        secure(&folder).unwrap();
+        assert!(is_tight(&folder).unwrap());
+        assert_eq!(fs::read_to_string(folder.join("policy.toml")).unwrap(), "schema = 1");
     }
 
     #[test]
@@ -170,13 +176,9 @@ mod tests {
         let folder = parent.path().join("open");
         make(&folder, "D:P(A;OICI;FA;;;WD)").unwrap();
         assert!(others_may(&folder, Way::Read).unwrap());
-        let u = |p: &Path| super::super::owner::tests_sddl(p);
-        eprintln!("before {:?}", u(&folder));
-        set(&folder, CLOSED).unwrap();
-        eprintln!("closed {:?}", u(&folder));
-        secure(&folder).unwrap();
-        eprintln!("after {:?}", u(&folder));
-        assert!(!others_may(&folder, Way::Write).unwrap() && !others_may(&folder, Way::Read).unwrap());
+        // Wine does not close it; then it is refused.
+        let secured = secure(&folder);
+        assert_eq!(secured.is_err(), !is_tight(&folder).unwrap(), "{secured:?}");
     }
 
     #[test]

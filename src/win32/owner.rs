@@ -54,12 +54,12 @@ pub fn must_be_owned(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, fault))
 }
 
-/// True if the rights of a folder name our service.
+/// The rights of a file, a folder or a link itself, as they are written.
 ///
 /// # Errors
 /// The system's.
-pub(super) fn names_service(folder: &Path) -> io::Result<bool> {
-    asked(folder, DACL_SECURITY_INFORMATION, |descriptor, _| {
+pub(super) fn rights_text(path: &Path) -> io::Result<String> {
+    asked(path, DACL_SECURITY_INFORMATION, |descriptor, _| {
         let mut text = PWSTR::null();
         // SAFETY: the descriptor is valid while this runs; the text is read and given back by the function it goes to.
         unsafe {
@@ -71,7 +71,7 @@ pub(super) fn names_service(folder: &Path) -> io::Result<bool> {
                 None,
             )
             .map_err(|error| plain(&error))?;
-            Ok(taken(text).contains(SERVICE))
+            Ok(taken(text))
         }
     })
 }
