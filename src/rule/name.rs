@@ -25,12 +25,7 @@ impl Name {
     /// True if `text` fits.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let written = self.as_str();
-        // Most names are no pattern, and are compared with everything there is.
-        if memchr::memchr2(b'*', b'\\', written.as_bytes()).is_none() {
-            return written.eq_ignore_ascii_case(text);
-        }
-        Pattern::from(written.to_ascii_lowercase().as_str()).matches_text(&text.to_ascii_lowercase())
+        self.0.matches_in_any_case(text)
     }
 }
 
@@ -56,6 +51,7 @@ mod tests {
             (r"\Microsoft\Windows\*", r"\Acme\Job", false),
             (r"a\x2ab", "A*B", true),
             (r"a\x2ab", "axb", false),
+            (r"\x2A", r"\x2A", true),
             ("k", "\u{212a}", false),
         ] {
             assert_eq!(Name::from(written).matches(&Text::new(name)), fits, "{written} {name}");
