@@ -247,7 +247,7 @@ mod tests {
 mod tests_on_windows {
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(60);
+    const SOON: Duration = Duration::from_mins(1);
 
     fn text(bytes: &[u8]) -> String {
         String::from_utf8_lossy(bytes).replace("\r\n", "\n")

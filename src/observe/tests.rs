@@ -45,6 +45,7 @@ fn process(rule: &str) -> Finding {
     Finding::new(Code::UnknownProcess, "exe=x", "unknown process").suggest(suggested)
 }
 
+#[cfg(target_os = "linux")]
 fn listener(rule: &str) -> Finding {
     let suggested =
         format!("[[listener]]\nprotocol = \"tcp\"\nbind = \"any\"\nport = 80\n{rule}\nwhy = \"…\"\n");
