@@ -9,6 +9,10 @@ use windows::core::{PCWSTR, PWSTR};
 /// Domain and name of the account that a security identifier is of, if it is known here.
 #[must_use]
 pub fn name(sid: &str) -> Option<(String, String)> {
+    // Some take an empty text for the identifier of nobody.
+    if !sid.starts_with("S-") {
+        return None;
+    }
     let text = wide(sid);
     let mut binary = PSID::default();
     let (mut name, mut domain) = ([0_u16; 257], [0_u16; 257]);
