@@ -24,7 +24,7 @@ pub use deliver::{
 pub use message::{Message, compose};
 pub use outbox::{Enqueued, Fate, Keep, Outbox, OutboxStatus, Place, Waiting};
 pub use pulse::Pulse;
-pub use route::{Acceptance, Failure, KEPT, Permanence, Route, Sandbox, Scope};
+pub use route::{Acceptance, Failure, KEPT, Permanence, Route, Sandbox, Scope, is_kept};
 pub use settings::{
     AbsolutePath, Deadline, FolderSettings, LocalSettings, Recipients, Security, SendmailSettings,
     ServerName, Settings, SmtpSettings, Via,

@@ -3,7 +3,7 @@
 
 use super::{Case, Check, mailer};
 use crate::mail::{
-    Acceptance, Envelope, Failure, Fate, KEPT, Outbox, Route, Via, compose, send_test, test_letter,
+    Acceptance, Envelope, Failure, Fate, KEPT, Outbox, Route, Via, compose, is_kept, send_test, test_letter,
 };
 use crate::settings::Setup;
 use crate::system::advice;
@@ -118,7 +118,7 @@ pub(super) fn judge(setup: &Setup, route: &Route, who: &str, outcome: &Outcome) 
         Outcome::Accepted(_) if matches!(setup.mail_settings().via, Via::Folder(_)) => {
             Check::ok(NAME, format!("a test mail was written to {}; nobody is told of it", route.describe()))
         }
-        Outcome::Accepted(replies) if replies.iter().any(|(_, reply)| reply.contains(KEPT)) => {
+        Outcome::Accepted(replies) if replies.iter().any(|(_, reply)| is_kept(reply)) => {
             let says = format!("a test mail was taken ({way}), {KEPT}: nobody gets it before that");
             Check::fault(NAME, says).remedy("systemctl start opensmtpd")
         }

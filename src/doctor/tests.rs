@@ -523,9 +523,14 @@ fn what_came_of_the_test_mail_is_said_as_it_is() {
     let fixture = Fixture::new(&[]);
     let setup = fixture.setup("");
     let route = Route::new(&setup.mail_settings(), &fixture.host.name());
-    let accepted = Outcome::Accepted(vec![("root".to_owned(), "250 2.0.0 Ok: queued as 4F\nX".into())]);
-    let kept =
-        Outcome::Accepted(vec![("root".to_owned(), Text::new(format!("sendmail took it, {KEPT} (75)")))]);
+    let accepted = Outcome::Accepted(vec![(
+        "root".to_owned(),
+        Text::new(format!("250 2.0.0 Ok: queued as 4F, {KEPT}\nX")),
+    )]);
+    let kept = Outcome::Accepted(vec![(
+        "root".to_owned(),
+        Text::new(format!("/usr/sbin/sendmail took it, {KEPT} (75)")),
+    )]);
     let refused = Outcome::Refused("localhost:25: Connection refused".to_owned());
     let mut lines = String::new();
     for outcome in [accepted, kept, refused, Outcome::Untried] {
@@ -535,7 +540,7 @@ fn what_came_of_the_test_mail_is_said_as_it_is() {
     }
     let lines = lines.replace(fixture.folder.path().to_str().unwrap(), "FOLDER");
     expect![[r#"
-        ok a test mail was accepted by the server (over SMTP to localhost:25, or /usr/sbin/sendmail, sent by the mailer (process 7)) for root: 250 2.0.0 Ok: queued as 4F\x0aX. Look whether it arrives
+        ok a test mail was accepted by the server (over SMTP to localhost:25, or /usr/sbin/sendmail, sent by the mailer (process 7)) for root: 250 2.0.0 Ok: queued as 4F, to keep until OpenSMTPD runs\x0aX. Look whether it arrives
         fault a test mail was taken (over SMTP to localhost:25, or /usr/sbin/sendmail, sent by the mailer (process 7)), to keep until OpenSMTPD runs: nobody gets it before that
             systemctl start opensmtpd
         fault a test mail was NOT accepted (over SMTP to localhost:25, or /usr/sbin/sendmail, sent by the mailer (process 7)): localhost:25: Connection refused

@@ -5,7 +5,7 @@ mod local;
 mod sendmail;
 mod smtp;
 
-pub use sendmail::KEPT;
+pub use sendmail::{KEPT, is_kept};
 
 use super::address::{Envelope, MailAddress};
 use super::pulse::Pulse;

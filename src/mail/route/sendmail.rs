@@ -11,8 +11,14 @@ use crate::text::Text;
 use std::path::Path;
 use std::time::Duration;
 
-/// In the reply of a program that has taken a mail for a server that does not run.
+/// In what is noted of a program that has taken a mail for a server that does not run.
 pub const KEPT: &str = "to keep until OpenSMTPD runs";
+
+/// True of what is noted here, and of nothing that a server says: its words stand behind a code of three digits.
+#[must_use]
+pub fn is_kept(reply: &str) -> bool {
+    reply.starts_with('/') && reply.contains(KEPT)
+}
 
 /// More than this of its complaints nobody reads.
 const MOST: usize = 16 * 1024;
