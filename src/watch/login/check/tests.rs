@@ -1,5 +1,8 @@
+use super::super::Failures;
+use super::failures::{MOST_GROUPS, Remembered};
 use super::*;
 use crate::policy::Policy;
+use crate::rule::Span;
 use crate::watch::login::{Minute, learn};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
