@@ -271,6 +271,33 @@ fn another_program_in_the_same_process_is_noticed() {
 }
 
 #[test]
+fn a_known_process_that_becomes_another_user_is_noticed_even_if_it_may_not_be_traced() {
+    if support::left_out("root and python3", support::is_root() && Path::new("/usr/bin/python3").exists()) {
+        return;
+    }
+    let mut command = Command::new("/usr/bin/python3");
+    // Who changes users may not be traced any more, and root owns its files then.
+    command.args(["-c", "import os; input(); os.setresuid(0, 12345, 0); input()"]).stdin(Stdio::piped());
+    let mut running = start(&mut command, Path::new("/usr/bin/python3"));
+    let pid = running.pid();
+    let processes = Processes::default();
+    let at =
+        |seconds: i64| Host::this().at_moment(jiff::Timestamp::from_second(1_800_000_000 + seconds).unwrap());
+    let user_of = |seconds| {
+        let process = processes.now(&at(seconds)).unwrap().get(pid).unwrap().clone();
+        (process.uid, process.user.to_string())
+    };
+    assert_eq!(user_of(0), (0, "root".to_owned()));
+    let mut input = running.0.stdin.take().unwrap();
+    input.write_all(b"\n").unwrap();
+    let status = format!("/proc/{pid}/status");
+    wait_for("another user", || {
+        std::fs::read_to_string(&status).is_ok_and(|status| status.contains("Uid:\t0\t12345\t0"))
+    });
+    assert_eq!(user_of(60), (12345, "12345".to_owned()));
+}
+
+#[test]
 fn a_file_mounted_over_an_allowed_one_does_not_pass_for_it() {
     if support::left_out("root and unshare", support::is_root() && Path::new("/usr/bin/unshare").exists()) {
         return;

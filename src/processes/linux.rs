@@ -8,7 +8,7 @@ use super::{Executable, Listing, Process, secret};
 use crate::host::{Host, Users};
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
-use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, OsStr};
@@ -76,9 +76,9 @@ struct Pass<'a> {
 struct Started<'a> {
     pid: u32,
     uid: u32,
-    exe: Executable,
     stat: &'a Stat,
-    program: Option<&'a Program>,
+    /// Its program, or what is to be said of it as there is none to be seen.
+    found: &'a Result<Program, Executable>,
 }
 
 /// What reading a process once came to. It may have ended, or started another program, meanwhile.
@@ -164,20 +164,20 @@ impl Reader {
     fn attempt(&mut self, pass: &mut Pass, folder: &OwnedFd, pid: u32, number: u64) -> Result<Attempt, Lost> {
         read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
         let stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
+        let mut uid = owner(folder)?;
         let found = if stat.is_kernel_thread() {
             Ok(Found::Nothing)
         } else {
             task::find(folder, pid, &mut self.buffer)
         };
-        let mut program = None;
         let mut is_whole = true;
-        let exe = match found {
+        let found = match found {
             // A kernel thread has no program and descends from the kernel's own; anything else hides something.
             Ok(Found::Nothing) if stat.is_kernel_thread() && (stat.parent == 2 || pid == 2) => {
-                Executable::Kernel
+                Err(Executable::Kernel)
             }
             Ok(Found::Nothing) => {
-                Executable::Unreadable("it has no executable and is no kernel thread".into())
+                Err(Executable::Unreadable("it has no executable and is no kernel thread".into()))
             }
             Ok(Found::Ended) => return Ok(Attempt { process: None, is_whole }),
             Ok(Found::Restless) => {
@@ -187,29 +187,25 @@ impl Reader {
                 if !self.restless_before.contains(&(pid, stat.start)) {
                     return Ok(Attempt { process: None, is_whole });
                 }
-                Executable::Unreadable("its threads start others and end all the time".into())
+                Err(Executable::Unreadable("its threads start others and end all the time".into()))
             }
-            Ok(Found::Program(found)) => {
-                let exe = name_executable(&found.link, || pass.is_file_of(&found));
-                program = Some(found);
-                exe
-            }
+            Ok(Found::Program(program)) => Ok(program),
             Err(errno @ (Errno::SRCH | Errno::NOENT)) => return Err(Lost::from(errno)),
-            Err(errno) => Executable::Unreadable(Text::from(describe(errno))),
+            Err(errno) => Err(Executable::Unreadable(Text::from(describe(errno)))),
         };
-        // A thread that told of it may be gone again.
-        let source = program.as_ref().and_then(|program| program.task.as_ref()).unwrap_or(folder);
-        let uid = if exe == Executable::Kernel {
-            0
-        } else {
-            read_at(source, c"status", &mut self.buffer, 8192)
-                .or_else(|_| read_at(folder, c"status", &mut self.buffer, 8192))
-                .map_err(Lost::from)?;
-            parse::parse_status_uid(&self.buffer).ok_or(Lost::Refused)?
-        };
-        let link = program.as_ref().map(|program| program.link.clone()).unwrap_or_default();
+        // The folder of one that has ended is root's. A program that was seen after it says that it had not; else ask.
+        let program = found.as_ref().ok();
+        if let Some(thread) = program.and_then(|program| program.task.as_ref()) {
+            uid = owner(thread)?;
+            if !program.is_some_and(|program| program.still_runs(folder)) {
+                return Ok(Attempt { process: None, is_whole: false });
+            }
+        } else if program.is_none() {
+            read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
+        }
+        let link = program.map(|program| program.link.as_slice()).unwrap_or_default();
         if let Some(known) = self.known.get_mut(&pid)
-            && known.same_program(&stat, &link)
+            && known.same_program(&stat, link)
         {
             known.pass = number;
             let old = &known.process;
@@ -221,24 +217,35 @@ impl Reader {
             }
             return Ok(Attempt { process: Some(Arc::clone(&known.process)), is_whole });
         }
-        let started = Started { pid, uid, exe, stat: &stat, program: program.as_ref() };
-        let process = Arc::new(self.fresh(pass, source, started));
-        // The folder handle already ties all of this to one process; that it still is there says that it is whole.
-        read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
-        // So does the program. And an interpreter that was just started shows its arguments a moment later.
-        is_whole &= program.is_none_or(|program| program.still_runs(folder));
+        let process = Arc::new(self.fresh(pass, folder, Started { pid, uid, stat: &stat, found: &found }));
+        // The folder handle already ties all of this to one process; that it still is there, with the same program,
+        // says that it is whole.
+        match &found {
+            Ok(program) => is_whole &= program.still_runs(folder),
+            Err(_) => read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?,
+        }
+        // An interpreter that was just started shows its arguments a moment later.
         is_whole &= process.script.as_deref() != Some(script::NO_ARGUMENTS);
+        let link = found.map(|program| program.link).unwrap_or_default();
         self.known.insert(pid, Known { stat, link, process: Arc::clone(&process), pass: number });
         Ok(Attempt { process: Some(process), is_whole })
     }
 
-    /// A process that is new, or runs a new program: what it was started with is read, from `source`.
-    fn fresh(&mut self, pass: &mut Pass, source: &OwnedFd, started: Started) -> Process {
-        let Started { pid, uid, exe, stat, program } = started;
+    /// A process that is new, or runs a new program: what it was started with is read.
+    fn fresh(&mut self, pass: &mut Pass, folder: &OwnedFd, started: Started) -> Process {
+        let Started { pid, uid, stat, found } = started;
+        let program = found.as_ref().ok();
+        // A thread that told of it may be gone again.
+        let source = program.and_then(|program| program.task.as_ref()).unwrap_or(folder);
         let link = program.map(|program| program.link.as_slice()).unwrap_or_default();
+        let file = program.and_then(|program| program.file(folder).ok());
+        let exe = match found {
+            Ok(program) => name_executable(&program.link, || pass.is_file_of(link, file)),
+            Err(exe) => exe.clone(),
+        };
         let mut raw = Vec::new();
         let mut unit = None;
-        let mut found = None;
+        let mut script = None;
         if exe != Executable::Kernel {
             let _ = read_at(source, c"cmdline", &mut raw, ARGS + 1);
             if raw.len() > ARGS {
@@ -251,7 +258,7 @@ impl Reader {
             let read_link =
                 |name: &CStr| readlinkat(source, name, Vec::new()).ok().map(std::ffi::CString::into_bytes);
             let invocation = Invocation { folder: &|| read_link(c"cwd"), input: &|| read_link(c"fd/0") };
-            found = script::find(link, &args, &invocation);
+            script = script::find(link, &args, &invocation);
         }
         let cut = raw.len() > ARGS;
         let mut args = secret::masked(&parse::parse_cmdline(raw.get(..ARGS).unwrap_or(&raw)));
@@ -263,10 +270,10 @@ impl Reader {
             start: stat.start,
             since: since(pass, stat.start),
             parent: stat.parent,
-            container: pass.is_foreign(source, &exe, program)
-                || pass.has_other_script(source, found.as_ref()),
+            container: pass.is_foreign(source, &exe, link, file)
+                || pass.has_other_script(source, script.as_ref()),
             exe,
-            script: found,
+            script,
             name: Text::new(&stat.name),
             args,
             uid,
@@ -288,23 +295,31 @@ impl Known {
 impl Pass<'_> {
     /// True if the executable is not the file that the host has under that path: the process lives in a
     /// container, or has mounted something over it in a namespace of its own.
-    fn is_foreign(&mut self, source: &OwnedFd, exe: &Executable, program: Option<&Program>) -> bool {
-        match (exe, program) {
-            (Executable::Path(_), Some(program)) if program.file.is_ok() => !self.is_file_of(program),
-            (Executable::Path(_) | Executable::Deleted(_), _) => self.has_other_root(source),
+    fn is_foreign(
+        &mut self,
+        source: &OwnedFd,
+        exe: &Executable,
+        link: &[u8],
+        file: Option<(u64, u64)>,
+    ) -> bool {
+        match exe {
+            Executable::Path(_) if file.is_some() => !self.is_file_of(link, file),
+            Executable::Path(_) | Executable::Deleted(_) => self.has_other_root(source),
             _ => false,
         }
     }
 
     /// True if what runs is the very file that the host has at its path.
-    fn is_file_of(&mut self, program: &Program) -> bool {
-        let Ok(running) = program.file else { return false };
+    fn is_file_of(&mut self, link: &[u8], running: Option<(u64, u64)>) -> bool {
+        if running.is_none() {
+            return false;
+        }
         let host = self.host;
-        let file = self.files.entry(program.link.clone()).or_insert_with(|| {
-            let path = host.path(OsStr::from_bytes(&program.link));
+        let file = self.files.entry(link.to_vec()).or_insert_with(|| {
+            let path = host.path(OsStr::from_bytes(link));
             rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino))
         });
-        *file == Some(running)
+        *file == running
     }
 
     /// True if the script is not the file that the host has under that path.
@@ -345,6 +360,12 @@ fn name_executable(link: &[u8], is_called_so: impl FnOnce() -> bool) -> Executab
         return Executable::Memory(Text::new(name));
     }
     if deleted { Executable::Deleted(Text::new(path)) } else { Executable::Path(Text::new(path)) }
+}
+
+/// The effective user of the process or thread of this folder: the kernel gives its folder to it, and to nobody else as
+/// it does with the files in it. Asking for this costs far less than writing out `status`.
+fn owner(folder: &OwnedFd) -> Result<u32, Lost> {
+    Ok(fstat(folder).map_err(Lost::from)?.st_uid)
 }
 
 fn describe(errno: Errno) -> &'static str {

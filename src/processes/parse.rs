@@ -45,10 +45,11 @@ impl Stat {
 pub fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     let (open, close) = (memchr(b'(', bytes)?, memrchr(b')', bytes)?);
     let name = bytes.get(open + 1..close)?.to_vec();
-    let fields: Vec<&str> =
-        std::str::from_utf8(bytes.get(close + 1..)?).ok()?.split_ascii_whitespace().collect();
     // Fields are numbered from 1 in proc(5); the first after the name is the third.
-    let field = |number: usize| fields.get(number - 3).copied();
+    let mut fields = [""; 51];
+    let rest = std::str::from_utf8(bytes.get(close + 1..)?).ok()?.split_ascii_whitespace();
+    fields.iter_mut().skip(3).zip(rest).for_each(|(slot, field)| *slot = field);
+    let field = |number: usize| fields.get(number).copied();
     let number = |at: usize| field(at).and_then(|text| text.parse::<u64>().ok());
     let layout = [26, 27, 28, 45, 46, 48, 50].map(|at| number(at).unwrap_or(0));
     Some(Stat {

@@ -30,8 +30,6 @@ pub struct Program {
     pub task: Option<OwnedFd>,
     /// The link to the executable.
     pub link: Vec<u8>,
-    /// Device and inode of the file, read while the link was there.
-    pub file: Result<(u64, u64), Errno>,
 }
 
 impl Program {
@@ -42,16 +40,13 @@ impl Program {
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(errno),
         };
-        match statat(folder, c"exe", AtFlags::empty()) {
-            Ok(stat) => Ok(Some(Self { task: None, link, file: Ok((stat.st_dev, stat.st_ino)) })),
-            // It ended between the two, or it may just not be looked at.
-            Err(errno) => match readlinkat(folder, c"exe", Vec::new()) {
-                Ok(again) if again.as_bytes() == link => {
-                    Ok(Some(Self { task: None, link, file: Err(errno) }))
-                }
-                _ => Ok(None),
-            },
-        }
+        Ok(Some(Self { task: None, link }))
+    }
+
+    /// Device and inode of the file. It is of this program if that [still runs](Self::still_runs) afterwards.
+    pub fn file(&self, folder: &OwnedFd) -> Result<(u64, u64), Errno> {
+        let stat = statat(self.task.as_ref().unwrap_or(folder), c"exe", AtFlags::empty())?;
+        Ok((stat.st_dev, stat.st_ino))
     }
 
     /// True if who told of it still does: then all that was read there is of this program.
