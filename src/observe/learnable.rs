@@ -6,6 +6,7 @@ use crate::file;
 use crate::finding::{Code, Finding};
 use crate::host::Host;
 use crate::policy::Policy;
+use crate::processes::nt::is_of_another_host;
 use crate::processes::script::NO_ARGUMENTS;
 use crate::rule::{Pattern, is_windows_path, to_toml};
 use crate::text::Text;
@@ -148,6 +149,9 @@ fn known_place(
 fn is_open_to_all(host: &Host, path: &str) -> Result<bool, String> {
     let literal = Pattern::from(path).as_literal().ok_or("it stands for more than one file")?;
     let path = dpkg::system_path(Text::shown(&literal).to_bytes());
+    if cfg!(windows) && is_of_another_host(&path.to_string_lossy()) {
+        return Err("it lies on another host".to_owned());
+    }
     let unseen = |error| format!("its file cannot be looked at: {error}");
     let file = host.path(&path);
     let real = file.canonicalize().map_err(unseen)?;
@@ -179,6 +183,7 @@ mod tests {
         let gone = learned(r"C:\not there\x.exe").unwrap_err();
         assert!(gone.starts_with("its file cannot be looked at: "), "{gone}");
         assert_eq!(learned(r"C:\Windows\*\cmd.exe").unwrap_err(), "it stands for more than one file");
+        assert_eq!(learned(r"\\localhost\share\x.exe").unwrap_err(), "it lies on another host");
         assert_eq!(learned("memfd:x").unwrap_err(), "it has no file of its own");
     }
 }

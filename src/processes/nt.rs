@@ -96,6 +96,19 @@ pub fn from_verbatim(path: &str) -> String {
     }
 }
 
+/// True if a file lies on another host. Nobody may make us open such a one: Windows would log us in over there, with the
+/// account of this whole host, wherever an ordinary user has put a program to run; and a host that is silent holds us up.
+#[must_use]
+pub fn is_of_another_host(path: &str) -> bool {
+    let path = path.replace('/', r"\");
+    let Some(rest) = path.strip_prefix(r"\\") else { return false };
+    let Some(rest) = rest.strip_prefix(r"?\").or_else(|| rest.strip_prefix(r".\")) else { return true };
+    // By the names of the kernel: all redirectors to other hosts stand behind these.
+    let rest = rest.to_ascii_uppercase();
+    let rest = rest.strip_prefix(r"GLOBALROOT\DEVICE\").unwrap_or(&rest);
+    ["UNC\\", "MUP\\", "LANMANREDIRECTOR\\", "WEBDAVREDIRECTOR\\"].iter().any(|way| rest.starts_with(way))
+}
+
 /// A SID as people write it, and its last part.
 #[must_use]
 pub fn parse_sid(bytes: &[u8]) -> Option<(String, u32)> {
@@ -127,6 +140,32 @@ pub fn well_known(sid: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_lies_on_another_host_is_known_by_every_name_of_it() {
+        for path in [
+            r"\\192.0.2.1\share\x.exe",
+            "//192.0.2.1/share/x.exe",
+            r"\\?\UNC\192.0.2.1\share\x.exe",
+            r"\\?\unc\server\share\x.exe",
+            r"\\.\UNC\server\share\x.exe",
+            r"\\?\GLOBALROOT\Device\Mup\server\share\x.exe",
+            r"\\?\GLOBALROOT\Device\LanmanRedirector\server\share\x.exe",
+            &from_kernel_path(r"\Device\Mup\server\share\x.exe", &[], r"C:\Windows"),
+        ] {
+            assert!(is_of_another_host(path), "{path}");
+        }
+        for path in [
+            r"C:\x.exe",
+            r"\\?\C:\x.exe",
+            r"\\?\GLOBALROOT\Device\HarddiskVolume9\x.exe",
+            "/usr/bin/x",
+            "",
+            r"\x",
+        ] {
+            assert!(!is_of_another_host(path), "{path}");
+        }
+    }
 
     fn split(line: &str) -> Vec<String> {
         parse_command_line(line.as_bytes()).into_iter().map(|arg| String::from_utf8(arg).unwrap()).collect()

@@ -187,6 +187,9 @@ impl Reader {
         if let Some(real) = self.paths.get(&path) {
             return Executable::Path(Text::from(real.as_str()));
         }
+        if nt::is_of_another_host(&path) {
+            return Executable::Path(Text::from(path.as_str()));
+        }
         match win32::drive::final_path(Path::new(&path)) {
             Ok(real) => {
                 let real = real.to_str().map_or_else(|| path.clone(), nt::from_verbatim);
@@ -199,7 +202,7 @@ impl Reader {
             Err(error) if matches!(error.raw_os_error(), Some(FILE_NOT_FOUND | PATH_NOT_FOUND)) => {
                 Executable::Deleted(Text::from(path.as_str()))
             }
-            // We may not look, or the share does not answer: what the kernel says stands.
+            // We may not look: what the kernel says stands.
             Err(_) => Executable::Path(Text::from(path.as_str())),
         }
     }

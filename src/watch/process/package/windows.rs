@@ -3,6 +3,7 @@
 
 use super::{Package, State};
 use crate::host::Host;
+use crate::processes::nt::is_of_another_host;
 use crate::system::{self, Links};
 use crate::text::Text;
 use crate::win32::file::{Stamp, stamp};
@@ -13,6 +14,9 @@ use std::path::Path;
 
 /// What is not surely good is asked about again after this: its catalog may be installed after the file.
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// To verify a file all of it is read. Nobody may keep us busy with ever larger ones, which cost whoever makes them nothing.
+const LARGEST: u64 = 1 << 30;
 
 /// The signers of executables, remembered from pass to pass: a file is verified once.
 #[derive(Debug, Default)]
@@ -28,7 +32,8 @@ struct Known {
 }
 
 impl Packages {
-    /// The signers of `exes`. What is not signed, or cannot be opened, is left out.
+    /// The signers of `exes`. What is not signed, cannot be opened or is too large is left out, and so is what lies on another
+    /// host: whoever has it there can change it after it was looked at.
     pub fn of(&mut self, host: &Host, exes: &BTreeSet<Text>) -> BTreeMap<Text, Package> {
         // What is not running any more need not be remembered.
         self.known.retain(|exe, _| exes.contains(exe));
@@ -37,8 +42,15 @@ impl Packages {
     }
 
     fn package(&mut self, host: &Host, exe: &Text, now: Timestamp) -> Option<Package> {
-        let path = host.path(String::from_utf8(exe.to_bytes()).ok()?);
+        let exe_path = String::from_utf8(exe.to_bytes()).ok()?;
+        if is_of_another_host(&exe_path) {
+            return None;
+        }
+        let path = host.path(exe_path);
         let file = system::open(Path::new(&path), Links::Follow).ok()?;
+        if file.metadata().ok()?.len() > LARGEST {
+            return None;
+        }
         let stamp = stamp(&file).ok()?;
         if let Some(known) = self.known.get(exe).filter(|known| known.stamp == stamp) {
             let is_good = known.package.as_ref().is_some_and(|package| package.state == State::Unmodified);
@@ -74,6 +86,18 @@ mod tests {
         assert_eq!(state(Signature::Broken(signer())), Some(State::Modified));
         assert_eq!(state(Signature::Unproven(signer())), Some(State::Unknown));
         assert_eq!(state(Signature::Absent), None);
+    }
+
+    #[test]
+    fn what_is_too_large_or_of_another_host_is_not_even_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = folder.path().join("large.exe");
+        std::fs::File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
+        let large = Text::from(large.to_str().unwrap());
+        let asked = BTreeSet::from([large, Text::from(r"\localhost\c$\windows\system32\cmd.exe")]);
+        let mut packages = Packages::default();
+        assert_eq!(packages.of(&Host::this(), &asked), BTreeMap::new());
+        assert!(packages.known.is_empty());
     }
 
     #[test]
