@@ -13,6 +13,10 @@ const ENDINGS: &[&str] =
 /// A longer command is cut.
 const LONGEST: usize = 8 * 1024;
 
+/// Windows looks for the program of a command line in no longer a beginning of it. Nor do we: whoever writes nothing but spaces
+/// would have us look for thousands of files.
+const LONGEST_PATH: usize = 260;
+
 /// What a host calls its folders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Folders {
@@ -122,7 +126,7 @@ impl Folders {
         let ends: Vec<usize> =
             line.match_indices([' ', '\t']).map(|(at, _)| at).chain([line.len()]).collect();
         let parts = |end: usize| (line.get(..end).unwrap_or_default(), line.get(end..).unwrap_or_default());
-        for end in &ends {
+        for end in ends.iter().take_while(|end| **end <= LONGEST_PATH) {
             let (file, arguments) = parts(*end);
             if let Some(exe) = self.found(file, is_file) {
                 return Command { unquoted: file.contains(' '), exe, arguments: arguments.trim().to_owned() };
@@ -201,6 +205,17 @@ mod tests {
 
     fn is_file(path: &str) -> bool {
         FILES.iter().any(|file| file.eq_ignore_ascii_case(path))
+    }
+
+    #[test]
+    fn a_command_of_many_words_makes_nobody_look_for_thousands_of_files() {
+        let asked = std::cell::Cell::new(0);
+        let count = |_: &str| {
+            asked.set(asked.get() + 1);
+            false
+        };
+        let command = Folders::of(r"C:\Windows").command(&"a ".repeat(LONGEST), &count);
+        assert_eq!((command.exe.as_str(), asked.get() <= 4 * LONGEST_PATH), ("a", true), "{}", asked.get());
     }
 
     #[test]

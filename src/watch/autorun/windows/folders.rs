@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 const STARTUP: &str = r"Microsoft\Windows\Start Menu\Programs\Startup";
 
-/// More files than anybody wants to start.
+/// More files than anybody wants to start, and more things of any kind than anybody keeps there.
 const MOST: usize = 1000;
+const MOST_ENTRIES: usize = 20_000;
 
 /// Adds all of them.
 pub fn read(eyes: &mut Eyes) {
@@ -32,7 +33,11 @@ pub fn read(eyes: &mut Eyes) {
             Err(io::Error::other("it does not lie on this host"))
         };
         match listed {
-            Ok(files) => {
+            Ok((files, is_whole)) => {
+                if !is_whole {
+                    let (count, _) = unread.take().unwrap_or_default();
+                    unread = Some((count + 1, format!("{folder}: more is in it than is looked at")));
+                }
                 for path in files {
                     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                     let exe = path.to_string_lossy().into_owned();
@@ -53,16 +58,21 @@ pub fn read(eyes: &mut Eyes) {
     }
 }
 
-fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The files in a folder, and whether those are all.
+fn list(folder: &Path) -> io::Result<(Vec<PathBuf>, bool)> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder)?.take(MOST) {
+    // Folders do not count as files: a thousand empty ones must not hide one file behind them.
+    for (at, entry) in fs::read_dir(folder)?.enumerate() {
+        if at >= MOST_ENTRIES || files.len() >= MOST {
+            return Ok((files, false));
+        }
         let entry = entry?;
         // What tells the folder its icon starts nothing.
         if entry.file_type()?.is_file() && !entry.file_name().eq_ignore_ascii_case("desktop.ini") {
             files.push(entry.path());
         }
     }
-    Ok(files)
+    Ok((files, true))
 }
 
 /// A link to another file is told by its digest: whatever it leads to after a change is another thing.
@@ -79,5 +89,26 @@ fn digest(path: &Path) -> String {
             format!("sha256:{digest}")
         }
         Err(error) => format!("(cannot be read: {error})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_hide_no_file_and_too_many_files_are_said_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..=MOST {
+            fs::create_dir(folder.path().join(format!("a{number}"))).unwrap();
+        }
+        let evil = folder.path().join("z.exe");
+        fs::write(&evil, "x").unwrap();
+        assert_eq!(list(folder.path()).unwrap(), (vec![evil], true));
+        for number in 0..MOST {
+            fs::write(folder.path().join(format!("b{number}")), "x").unwrap();
+        }
+        let (files, is_whole) = list(folder.path()).unwrap();
+        assert_eq!((files.len(), is_whole), (MOST, false));
     }
 }

@@ -3,7 +3,9 @@
 use super::super::Kind;
 use super::super::command::{Command, Folders};
 use super::{EVERYONE, Eyes, is_file};
+use crate::coverage::Gap;
 use crate::win32::registry::{Root, key, keys, list, number, text, texts};
+use windows_registry::Key;
 
 const CURRENT: &str = r"Microsoft\Windows\CurrentVersion";
 const NT: &str = r"Microsoft\Windows NT\CurrentVersion";
@@ -50,28 +52,33 @@ fn run_keys(eyes: &mut Eyes, root: Root, hive: &str, software: &str, folders: &F
     ] {
         let path = format!(r"{hive}{software}\{CURRENT}\{name}");
         let Some(opened) = key(root, &path) else { continue };
-        commands(eyes, kind, &texts(&opened), folders, user, &shown(root, &path));
+        commands(eyes, kind, &opened, folders, user, &shown(root, &path));
         // RunOnceEx keeps its commands a key deeper.
         for below in keys(&opened) {
             let path = format!(r"{path}\{below}");
             let Some(opened) = key(root, &path) else { continue };
-            commands(eyes, kind, &texts(&opened), folders, user, &shown(root, &path));
+            commands(eyes, kind, &opened, folders, user, &shown(root, &path));
         }
     }
 }
 
-fn commands(
-    eyes: &mut Eyes,
-    kind: Kind,
-    values: &[(String, String)],
-    folders: &Folders,
-    user: &str,
-    place: &str,
-) {
+fn commands(eyes: &mut Eyes, kind: Kind, opened: &Key, folders: &Folders, user: &str, place: &str) {
+    let values = all_texts(eyes, opened, place);
     for (name, written) in values.iter().filter(|(_, written)| !written.trim().is_empty()) {
         let name = if name.is_empty() { "(default)" } else { name };
         eyes.add(kind, name, &folders.command(written, &is_file), user, place);
     }
+}
+
+/// The texts of a key; that some could not be read is a gap.
+fn all_texts(eyes: &mut Eyes, opened: &Key, place: &str) -> Vec<(String, String)> {
+    let texts = texts(opened);
+    if texts.unread > 0 {
+        let seen = texts.found.len() as u64;
+        let why = format!("{place} has values too large or too many to be read");
+        eyes.gaps.push(Gap { gap: "registry".to_owned(), seen, of: seen + texts.unread as u64, why });
+    }
+    texts.found
 }
 
 /// What comes before the desktop, each several programs, parted by commas.
@@ -114,7 +121,7 @@ fn app_init(eyes: &mut Eyes, software: &str) {
 fn app_cert(eyes: &mut Eyes) {
     let path = format!(r"{CONTROL}\Session Manager\AppCertDlls");
     let Some(opened) = key(Root::Machine, &path) else { return };
-    for (name, library) in texts(&opened) {
+    for (name, library) in all_texts(eyes, &opened, &shown(Root::Machine, &path)) {
         let command = this_library(eyes, &library);
         eyes.add(Kind::AppInit, &name, &command, EVERYONE, &shown(Root::Machine, &path));
     }

@@ -88,14 +88,20 @@ fn read_task(path: &Path) -> Result<task::Task, String> {
     task::parse_task(&bytes)
 }
 
-/// The files below a folder, by the name of the task.
+/// The files below a folder, by the name of the task. What cannot be listed hides nothing else: the first of it is the error.
 fn list(folder: &Path, name: &str, depth: usize, files: &mut BTreeMap<String, PathBuf>) -> io::Result<()> {
+    let mut listed = Ok(());
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = format!(r"{name}\{}", entry.file_name().to_string_lossy());
         let kind = entry.file_type()?;
-        if kind.is_dir() && depth < DEEPEST {
-            list(&entry.path(), &name, depth + 1, files)?;
+        if kind.is_dir() {
+            let below = if depth < DEEPEST {
+                list(&entry.path(), &name, depth + 1, files)
+            } else {
+                Err(io::Error::other(format!("{name} lies deeper than is looked")))
+            };
+            listed = listed.and(below);
         } else if kind.is_file() {
             if files.len() >= MOST {
                 return Err(io::Error::other(format!("there are more than {MOST} tasks")));
@@ -103,7 +109,7 @@ fn list(folder: &Path, name: &str, depth: usize, files: &mut BTreeMap<String, Pa
             files.insert(name, entry.path());
         }
     }
-    Ok(())
+    listed
 }
 
 /// The tasks that the tools do not show, in small letters: an entry with a number and without a descriptor.
@@ -137,4 +143,22 @@ fn library_of(class: &str) -> Option<String> {
     let path = format!(r"SOFTWARE\Classes\CLSID\{class}");
     let class = key(Root::Machine, &path)?;
     ["InprocServer32", "LocalServer32"].iter().find_map(|server| text(&class.open(server).ok()?, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_lies_too_deep_is_said_to_and_hides_no_other() {
+        let root = tempfile::tempdir().unwrap();
+        let deep = (0..=DEEPEST).fold(root.path().to_owned(), |folder, _| folder.join("a"));
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("hidden"), "x").unwrap();
+        fs::write(root.path().join("z"), "x").unwrap();
+        let mut files = BTreeMap::new();
+        let error = list(root.path(), "", 0, &mut files).unwrap_err();
+        assert!(error.to_string().contains("lies deeper than is looked"), "{error}");
+        assert_eq!(files.keys().collect::<Vec<_>>(), [r"\z"]);
+    }
 }
