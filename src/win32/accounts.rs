@@ -1,5 +1,6 @@
 //! Accounts of this host, local groups and their members, and the names behind SIDs.
 
+use super::error::plain;
 use super::text::{from_wide, wide};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -224,7 +225,7 @@ pub fn name_of(sid: &str) -> io::Result<Option<(OsString, OsString)>> {
     let mut kind = SID_NAME_USE::default();
     // SAFETY: the text ends in a zero, the buffers are as long as they are said to be, and the SID is given back once.
     let asked = unsafe {
-        ConvertStringSidToSidW(PCWSTR(written.as_ptr()), &raw mut binary)?;
+        ConvertStringSidToSidW(PCWSTR(written.as_ptr()), &raw mut binary).map_err(|error| plain(&error))?;
         let asked = LookupAccountSidW(
             PCWSTR::null(),
             binary,
@@ -240,7 +241,7 @@ pub fn name_of(sid: &str) -> io::Result<Option<(OsString, OsString)>> {
     match asked {
         Ok(()) => Ok(Some((from_wide(&domain), from_wide(&name)))),
         Err(error) if error.code().0 == NONE_MAPPED => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(plain(&error)),
     }
 }
 

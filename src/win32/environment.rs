@@ -2,7 +2,7 @@
 
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use windows::Wdk::System::Threading::{NtQueryInformationProcess, ProcessBasicInformation};
-use windows::Win32::Foundation::{ERROR_ACCESS_DENIED, FILETIME, HANDLE};
+use windows::Win32::Foundation::{ERROR_INVALID_PARAMETER, FILETIME, HANDLE};
 use windows::Win32::System::Diagnostics::Debug::ReadProcessMemory;
 use windows::Win32::System::Threading::{
     GetProcessTimes, IsWow64Process, OpenProcess, PROCESS_BASIC_INFORMATION, PROCESS_QUERY_INFORMATION,
@@ -38,10 +38,12 @@ pub fn of_process(pid: u32) -> (Option<u64>, Environment) {
     let process = match opened {
         // SAFETY: as above.
         Ok(handle) => unsafe { OwnedHandle::from_raw_handle(handle.0) },
-        Err(error) if error.code() == ERROR_ACCESS_DENIED.to_hresult() => {
-            return (None, Environment::Forbidden);
+        // There is no process of that number.
+        Err(error) if error.code() == ERROR_INVALID_PARAMETER.to_hresult() => {
+            return (None, Environment::Gone);
         }
-        Err(_) => return (None, Environment::Gone),
+        // Whatever else it is, there is one, and nobody may hide by it.
+        Err(_) => return (None, Environment::Forbidden),
     };
     let handle = HANDLE(process.as_raw_handle());
     let mut times = [FILETIME::default(); 4];

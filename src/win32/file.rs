@@ -92,7 +92,8 @@ pub fn stamp(file: &File) -> io::Result<Stamp> {
             FileBasicInfo,
             (&raw mut found).cast(),
             size,
-        )?;
+        )
+        .map_err(|error| plain(&error))?;
     }
     Ok(Stamp {
         id: id(file)?,

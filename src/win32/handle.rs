@@ -57,9 +57,9 @@ impl Buffer {
 
     /// The text that ends in a zero, where a pointer into this memory leads.
     pub(super) fn text(&self, address: u64) -> Option<Vec<u16>> {
-        let units = units(self.behind(address)?);
-        let end = units.iter().position(|unit| *unit == 0)?;
-        units.get(..end).map(<[u16]>::to_vec)
+        let pairs = self.behind(address)?.as_chunks().0;
+        let end = pairs.iter().position(|pair| *pair == [0, 0])?;
+        Some(pairs.get(..end)?.iter().map(|pair| u16::from_le_bytes(*pair)).collect())
     }
 
     pub(super) fn u16(&self, at: usize) -> Option<u16> {

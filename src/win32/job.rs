@@ -1,5 +1,6 @@
 //! Jobs: processes that are ended together, with all that they start.
 
+use super::error::plain;
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use windows::Win32::Foundation::HANDLE;
@@ -25,9 +26,11 @@ impl Job {
         let size = u32::try_from(size_of_val(&limits)).unwrap_or(0);
         // SAFETY: the handle is new and has no other owner; the limits are as large as is said and outlive the call.
         unsafe {
-            let job = Self(OwnedHandle::from_raw_handle(CreateJobObjectW(None, PCWSTR::null())?.0));
+            let made = CreateJobObjectW(None, PCWSTR::null()).map_err(|error| plain(&error))?;
+            let job = Self(OwnedHandle::from_raw_handle(made.0));
             let given = (&raw const limits).cast();
-            SetInformationJobObject(job.handle(), JobObjectExtendedLimitInformation, given, size)?;
+            SetInformationJobObject(job.handle(), JobObjectExtendedLimitInformation, given, size)
+                .map_err(|error| plain(&error))?;
             Ok(job)
         }
     }
@@ -38,8 +41,8 @@ impl Job {
     /// The system's.
     pub fn take_in(&self, process: &impl AsRawHandle) -> io::Result<()> {
         // SAFETY: both handles are open as long as their owners are borrowed.
-        unsafe { AssignProcessToJobObject(self.handle(), HANDLE(process.as_raw_handle()))? };
-        Ok(())
+        unsafe { AssignProcessToJobObject(self.handle(), HANDLE(process.as_raw_handle())) }
+            .map_err(|error| plain(&error))
     }
 
     /// Ends all that runs in it.

@@ -1,5 +1,6 @@
 //! Whether an event log can be read, asked in the oldest and plainest way there is.
 
+use super::error::plain;
 use super::text::wide;
 use std::io;
 use windows::Win32::System::EventLog::{CloseEventLog, GetNumberOfEventLogRecords, OpenEventLogW};
@@ -14,10 +15,10 @@ pub fn records(name: &str) -> io::Result<u32> {
     let mut count = 0;
     // SAFETY: the name ends in a zero and outlives the call; the handle is closed once, after its last use.
     unsafe {
-        let log = OpenEventLogW(PCWSTR::null(), PCWSTR(name.as_ptr()))?;
+        let log = OpenEventLogW(PCWSTR::null(), PCWSTR(name.as_ptr())).map_err(|error| plain(&error))?;
         let counted = GetNumberOfEventLogRecords(log, &raw mut count);
         let _ = CloseEventLog(log);
-        counted?;
+        counted.map_err(|error| plain(&error))?;
     }
     Ok(count)
 }

@@ -1,5 +1,6 @@
 //! What a process keeps in its own memory for all to read who may. Only where Windows has no call that tells it.
 
+use super::error::{of_status, plain};
 use super::handle::{Buffer, borrowed, owned};
 use super::text::from_wide;
 use std::ffi::OsString;
@@ -22,7 +23,7 @@ const COMMAND_LINE: u64 = 0x70;
 pub fn command_line(pid: u32) -> io::Result<OsString> {
     let rights = PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_VM_READ;
     // SAFETY: the handle is new, and ours alone.
-    let process = unsafe { owned(OpenProcess(rights, false, pid)?) };
+    let process = unsafe { owned(OpenProcess(rights, false, pid).map_err(|error| plain(&error))?) };
     let mut basic = PROCESS_BASIC_INFORMATION::default();
     let mut length = 0;
     let size = u32::try_from(size_of::<PROCESS_BASIC_INFORMATION>()).unwrap_or(0);
@@ -37,7 +38,7 @@ pub fn command_line(pid: u32) -> io::Result<OsString> {
         )
     };
     if status.is_err() {
-        return Err(super::process_list::error(status));
+        return Err(of_status(status));
     }
     let senseless = || io::Error::from(io::ErrorKind::InvalidData);
     let number = |address: u64| read(&process, address, 8)?.u64(0).ok_or_else(senseless);
@@ -63,7 +64,8 @@ fn read(process: &OwnedHandle, address: u64, length: usize) -> io::Result<Buffer
             buffer.bytes_mut().as_mut_ptr().cast(),
             length,
             Some(&raw mut done),
-        )?;
+        )
+        .map_err(|error| plain(&error))?;
     }
     if done == length { Ok(buffer) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }

@@ -29,8 +29,9 @@ const ENTRIES: &str = "(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
 /// What the service itself may besides, whichever account it runs as: read, write and delete, but not change rights.
 const MODIFY: &str = "0x1301bf";
 
-/// How deep what lies in the folder is looked at: everything that says what the service does lies no deeper.
-const DEPTH: usize = 2;
+/// How deep what lies in the folder is looked at: everything that says what the service does, and every mail that waits, lies no
+/// deeper.
+const DEPTH: usize = 4;
 
 /// Makes the folder, or makes sure of one that is there.
 ///
@@ -100,7 +101,8 @@ impl Descriptor {
                 SDDL_REVISION_1,
                 &raw mut made,
                 None,
-            )?;
+            )
+            .map_err(|error| plain(&error))?;
         }
         Ok(Self(made))
     }

@@ -1,5 +1,6 @@
 //! The privileges of this process: what is not needed is given away, for good.
 
+use super::error::plain;
 use super::text::wide;
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -34,7 +35,8 @@ pub fn keep_only(names: &[&str]) -> io::Result<usize> {
     // SAFETY: the token is open, and the list is as large as it is said to be and outlives the call.
     unsafe {
         let into = Some((&raw mut list).cast());
-        GetTokenInformation(handle(&token), TokenPrivileges, into, size, &raw mut length)?;
+        GetTokenInformation(handle(&token), TokenPrivileges, into, size, &raw mut length)
+            .map_err(|error| plain(&error))?;
     }
     let held = list.privileges.iter().take(list.count as usize);
     let others: Vec<LUID_AND_ATTRIBUTES> = held
@@ -49,7 +51,8 @@ pub fn keep_only(names: &[&str]) -> io::Result<usize> {
     // SAFETY: the list says how many entries it has, and outlives the call; nothing is asked back.
     unsafe {
         let away = (&raw const away).cast::<TOKEN_PRIVILEGES>();
-        AdjustTokenPrivileges(handle(&token), false, Some(away), 0, None, None)?;
+        AdjustTokenPrivileges(handle(&token), false, Some(away), 0, None, None)
+            .map_err(|error| plain(&error))?;
     }
     Ok(others.len())
 }
@@ -58,7 +61,8 @@ fn own_token() -> io::Result<OwnedHandle> {
     let mut token = HANDLE::default();
     // SAFETY: the handle of this process needs no closing; that of its token is owned from here on.
     unsafe {
-        OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY | TOKEN_ADJUST_PRIVILEGES, &raw mut token)?;
+        OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY | TOKEN_ADJUST_PRIVILEGES, &raw mut token)
+            .map_err(|error| plain(&error))?;
         Ok(OwnedHandle::from_raw_handle(token.0))
     }
 }

@@ -1,5 +1,6 @@
 //! Processes.
 
+use super::error::{of_status, plain};
 use super::handle::{Buffer, borrowed, owned};
 use super::text::from_wide;
 use std::ffi::OsString;
@@ -56,7 +57,10 @@ impl Process {
     /// The system's.
     pub fn open(pid: u32) -> io::Result<Self> {
         // SAFETY: the handle is new, and ours alone.
-        unsafe { Ok(Self(owned(OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, false, pid)?))) }
+        let opened = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, false, pid) };
+        let handle = opened.map_err(|error| plain(&error))?;
+        // SAFETY: as above.
+        Ok(Self(unsafe { owned(handle) }))
     }
 
     /// When it started, in units of 100 nanoseconds since 1601: tells whether it is still the one that was meant.
@@ -67,7 +71,8 @@ impl Process {
         let mut times = [FILETIME::default(); 4];
         let [created, ended, kernel, user] = &mut times;
         // SAFETY: the handle is open, and all that is written to lives longer than the call.
-        unsafe { GetProcessTimes(borrowed(&self.0), created, ended, kernel, user)? };
+        unsafe { GetProcessTimes(borrowed(&self.0), created, ended, kernel, user) }
+            .map_err(|error| plain(&error))?;
         Ok(units(times[0]))
     }
 
@@ -85,7 +90,8 @@ impl Process {
                 PROCESS_NAME_WIN32,
                 PWSTR(path.as_mut_ptr()),
                 &raw mut length,
-            )?;
+            )
+            .map_err(|error| plain(&error))?;
         }
         Ok(from_wide(path.get(..length as usize).unwrap_or_default()))
     }
@@ -109,7 +115,7 @@ impl Process {
             )
         };
         if status.is_err() {
-            return Err(super::process_list::error(status));
+            return Err(of_status(status));
         }
         let line = buffer.unicode_string(0).ok_or(io::ErrorKind::InvalidData)?;
         Ok(from_wide(&line))
@@ -126,11 +132,13 @@ impl Process {
         // SAFETY: the handle is open, the token is new and ours alone; the buffer is as large as is said, aligned, and
         // outlives the call.
         unsafe {
-            OpenProcessToken(borrowed(&self.0), TOKEN_QUERY, &raw mut token)?;
+            OpenProcessToken(borrowed(&self.0), TOKEN_QUERY, &raw mut token)
+                .map_err(|error| plain(&error))?;
             let token = owned(token);
             let size = buffer.len();
             let into = buffer.bytes_mut().as_mut_ptr().cast();
-            GetTokenInformation(borrowed(&token), TokenUser, Some(into), size, &raw mut length)?;
+            GetTokenInformation(borrowed(&token), TokenUser, Some(into), size, &raw mut length)
+                .map_err(|error| plain(&error))?;
         }
         let sid = buffer.u64(0).and_then(|address| buffer.behind(address));
         let size = |sid: &[u8]| Some(8 + 4 * usize::from(*sid.get(1)?));

@@ -1,5 +1,6 @@
 //! All processes, as the kernel lists them: that is told to anybody, and of every process.
 
+use super::error::of_status;
 use super::handle::Buffer;
 use super::text::from_wide;
 use std::ffi::OsString;
@@ -51,7 +52,7 @@ pub fn read() -> io::Result<Vec<Listed>> {
             return entries(&buffer).ok_or_else(|| io::ErrorKind::InvalidData.into());
         }
         if !is_too_small(status) || size >= MOST {
-            return Err(error(status));
+            return Err(of_status(status));
         }
         // More may have started meanwhile.
         size = (size * 2).max(length as usize + 64 * 1024).min(MOST);
@@ -92,7 +93,7 @@ pub fn image(pid: u32) -> io::Result<OsString> {
         NtQuerySystemInformation(PROCESS_ID, asked.as_mut_ptr().cast(), size, std::ptr::null_mut())
     };
     if status.is_err() {
-        return Err(error(status));
+        return Err(of_status(status));
     }
     let length = usize::try_from(asked[1] & 0xffff).unwrap_or(0);
     let bytes = path.bytes().get(..length).unwrap_or_default();
@@ -104,6 +105,15 @@ fn is_too_small(status: NTSTATUS) -> bool {
     status == STATUS_INFO_LENGTH_MISMATCH || status == STATUS_BUFFER_TOO_SMALL
 }
 
-pub(super) fn error(status: NTSTATUS) -> io::Error {
-    windows::core::Error::from(status.to_hresult()).into()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn we_are_in_the_list_and_what_is_not_there_is_said_by_an_error_of_its_kind() {
+        assert!(read().unwrap().iter().any(|one| one.pid == std::process::id()));
+        let error = super::super::process::Process::open(0xffff_fff0).unwrap_err();
+        // ERROR_INVALID_PARAMETER
+        assert_eq!(error.raw_os_error(), Some(87), "{error}");
+    }
 }

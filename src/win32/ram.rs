@@ -1,5 +1,6 @@
 //! Memory, and the page files that stretch it.
 
+use super::error::plain;
 use std::ffi::c_void;
 use std::io;
 use windows::Win32::System::ProcessStatus::{ENUM_PAGE_FILE_INFORMATION, EnumPageFilesW};
@@ -25,7 +26,7 @@ pub fn physical() -> io::Result<Amount> {
     let mut status = MEMORYSTATUSEX::default();
     status.dwLength = u32::try_from(size_of_val(&status)).unwrap_or(0);
     // SAFETY: what is written to says how large it is and outlives the call.
-    unsafe { GlobalMemoryStatusEx(&raw mut status)? };
+    unsafe { GlobalMemoryStatusEx(&raw mut status) }.map_err(|error| plain(&error))?;
     Ok(Amount { total: status.ullTotalPhys, available: status.ullAvailPhys })
 }
 
@@ -40,7 +41,7 @@ pub fn page_files() -> io::Result<Amount> {
     // the address of `pages`, to which nothing else refers meanwhile.
     unsafe {
         GetSystemInfo(&raw mut system);
-        EnumPageFilesW(Some(add), (&raw mut pages).cast())?;
+        EnumPageFilesW(Some(add), (&raw mut pages).cast()).map_err(|error| plain(&error))?;
     }
     let (total, used) = pages;
     let bytes = |pages: u64| pages.saturating_mul(u64::from(system.dwPageSize));

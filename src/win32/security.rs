@@ -1,5 +1,6 @@
 //! Who we are, and who may write where.
 
+use super::error::plain;
 use super::owner::must_be_owned;
 use std::fs::File;
 use std::io;
@@ -119,7 +120,8 @@ fn others_may_in(file: &File, way: Way) -> io::Result<bool> {
             None,
             Some(&raw mut descriptor),
         )
-        .ok()?;
+        .ok()
+        .map_err(|error| plain(&error))?;
         // Without a list everybody may do everything.
         let may = acl.is_null() || grants_to_anybody(acl, way);
         let _ = LocalFree(Some(HLOCAL(descriptor.0)));

@@ -1,5 +1,6 @@
 //! Services that run, and in which process.
 
+use super::error::plain;
 use super::handle::Buffer;
 use super::text::from_wide;
 use std::ffi::OsString;
@@ -34,8 +35,8 @@ impl Drop for Manager {
 /// The system's; `InvalidData` if what it says makes no sense.
 pub fn running() -> io::Result<Vec<(u32, OsString)>> {
     // SAFETY: it names this machine and its own list; the handle is ours.
-    let manager =
-        unsafe { Manager(OpenSCManagerW(PCWSTR::null(), PCWSTR::null(), SC_MANAGER_ENUMERATE_SERVICE)?) };
+    let manager = unsafe { OpenSCManagerW(PCWSTR::null(), PCWSTR::null(), SC_MANAGER_ENUMERATE_SERVICE) };
+    let manager = Manager(manager.map_err(|error| plain(&error))?);
     let mut buffer = Buffer::new(ROOM);
     let mut all = Vec::new();
     let mut resume = 0;
@@ -58,7 +59,7 @@ pub fn running() -> io::Result<Vec<(u32, OsString)>> {
         let more = match listed {
             Ok(()) => false,
             Err(error) if WIN32_ERROR::from_error(&error) == Some(ERROR_MORE_DATA) => true,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(plain(&error)),
         };
         for at in 0..count as usize {
             all.push(entry(&buffer, at).ok_or(io::ErrorKind::InvalidData)?);

@@ -1,5 +1,6 @@
 //! How a service is set up and whether it runs, for whoever only wants to know.
 
+use super::error::plain;
 use std::io;
 use windows_service::Error;
 use windows_service::service::{ServiceAccess, ServiceState};
@@ -54,9 +55,9 @@ pub fn of(name: &str) -> io::Result<Option<Service>> {
 fn start(name: &str) -> io::Result<Start> {
     let key = windows_registry::LOCAL_MACHINE
         .open(format!(r"SYSTEM\CurrentControlSet\Services\{name}"))
-        .map_err(io::Error::other)?;
+        .map_err(|error| plain(&error))?;
     let is_delayed = key.get_u32("DelayedAutostart").is_ok_and(|delayed| delayed != 0);
-    Ok(match key.get_u32("Start").map_err(io::Error::other)? {
+    Ok(match key.get_u32("Start").map_err(|error| plain(&error))? {
         0..=2 if is_delayed => Start::Delayed,
         0..=2 => Start::Automatic,
         3 => Start::Manual,

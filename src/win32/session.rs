@@ -1,5 +1,6 @@
 //! The desktops that people sit at, or left without logging off.
 
+use super::error::plain;
 use super::text::from_wide;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use windows::Win32::System::RemoteDesktop::{
@@ -42,7 +43,8 @@ pub fn desktops() -> std::io::Result<Vec<Desktop>> {
     // SAFETY: what comes back is as many entries as the count says, or no list at all; the parts that are read are copied, and
     // the list is given back once, after the last use.
     let found: Vec<(u32, i32)> = unsafe {
-        WTSEnumerateSessionsW(Some(WTS_CURRENT_SERVER_HANDLE), 0, 1, &raw mut list, &raw mut count)?;
+        WTSEnumerateSessionsW(Some(WTS_CURRENT_SERVER_HANDLE), 0, 1, &raw mut list, &raw mut count)
+            .map_err(|error| plain(&error))?;
         if list.is_null() {
             return Ok(Vec::new());
         }

@@ -1,5 +1,6 @@
 //! What the processors did, and what each process uses of them and of memory.
 
+use super::error::plain;
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use windows::Win32::Foundation::{FILETIME, HANDLE};
@@ -25,7 +26,7 @@ pub fn processor_times() -> io::Result<(u64, u64, u64)> {
     let mut times = [FILETIME::default(); 3];
     let [idle, kernel, user] = &mut times;
     // SAFETY: all that is written to outlives the call.
-    unsafe { GetSystemTimes(Some(idle), Some(kernel), Some(user))? };
+    unsafe { GetSystemTimes(Some(idle), Some(kernel), Some(user)) }.map_err(|error| plain(&error))?;
     let [idle, kernel, user] = times.map(units);
     Ok((idle, kernel, user))
 }

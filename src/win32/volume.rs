@@ -1,5 +1,6 @@
 //! Volumes: which there are, where they are mounted, how full they are.
 
+use super::error::plain;
 use super::text::{from_wide, wide};
 use std::ffi::OsString;
 use std::io;
@@ -97,7 +98,7 @@ fn mounts(volume: &OsString) -> io::Result<Vec<PathBuf>> {
             Err(error) if error.code() == ERROR_MORE_DATA.to_hresult() && paths.len() < 1 << 20 => {
                 paths.resize((needed as usize).max(paths.len() * 2), 0);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(plain(&error)),
         }
     }
     // Each ends in a zero, and the last is empty.
@@ -125,8 +126,10 @@ pub fn ask(mount: &Path) -> io::Result<Answer> {
     let (mut available, mut total, mut flags, mut kind) = (0, 0, 0, [0; 64]);
     // SAFETY: the path ends in a zero, and all that is written to is as large as the calls are told and outlives them.
     unsafe {
-        GetVolumeInformationW(path, None, None, None, Some(&raw mut flags), Some(&mut kind))?;
-        GetDiskFreeSpaceExW(path, Some(&raw mut available), Some(&raw mut total), None)?;
+        GetVolumeInformationW(path, None, None, None, Some(&raw mut flags), Some(&mut kind))
+            .map_err(|error| plain(&error))?;
+        GetDiskFreeSpaceExW(path, Some(&raw mut available), Some(&raw mut total), None)
+            .map_err(|error| plain(&error))?;
     }
     Ok(Answer {
         is_fixed: is_fixed(mount),
