@@ -10,7 +10,7 @@ use crate::settings::first::{self, Answers};
 use crate::{system, win32};
 use anyhow::{Context, Result, bail};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -86,8 +86,27 @@ fn work() {
     manager::stopped(&done);
 }
 
+/// Whoever may replace the program would be the system at the next start: an installation into `C:\\anything` is such a place, as
+/// what is made there is everybody's by the rights of the drive.
+fn must_be_out_of_reach(program: &Path) -> Result<()> {
+    let parts: Vec<PathBuf> = program.ancestors().map(Path::to_owned).collect();
+    match file::others_may_replace(&parts) {
+        Ok(false) => Ok(()),
+        Ok(true) => bail!(
+            "ordinary users may replace {}, which runs with the rights of this service: install it where only administrators may \
+             write, as below C:\\Program Files, or take that right away from them (icacls)",
+            program.display()
+        ),
+        Err(error) => {
+            tracing::warn!("it cannot be told who may replace {}: {error}", program.display());
+            Ok(())
+        }
+    }
+}
+
 fn watch() -> Result<()> {
     let files = FILES.get().context("there are no files")?;
+    must_be_out_of_reach(&std::env::current_exe().context("cannot tell where the program is")?)?;
     if let Err(error) = win32::privilege::keep_only(PRIVILEGES) {
         tracing::warn!("it runs with more privileges than it needs: {error}");
     }
