@@ -9,6 +9,7 @@ mod tests;
 pub use read::TABLE;
 
 use super::Check;
+use crate::watch::protection::LOG_LOGONS;
 
 /// The name of our own service.
 const OURS: &str = "host-watchdog";
@@ -70,12 +71,32 @@ fn event_log(log: &str, records: Result<u32, String>) -> Check {
     match records {
         Ok(0) if log == "Security" => {
             let says = "the Security log is empty: logins are not recorded, or it was cleared";
-            Check::warning(NAME, says)
-                .remedy("see what is recorded: auditpol /get /category:\"Logon/Logoff\"")
+            Check::warning(NAME, says).remedy(
+                "see what is recorded: auditpol /get /category:\"{69979849-797A-11D9-BED3-505054503030}\"",
+            )
         }
         Ok(count) => Check::ok(NAME, format!("the {log} log can be read, it holds {count} records")),
         Err(why) => Check::warning(NAME, format!("the {log} log cannot be read by this program: {why}"))
             .remedy("run this as an administrator, or add the account to the group Event Log Readers"),
+    }
+}
+
+/// Whether Windows logs logins that succeed and those that fail: what it does not log is seen by nobody.
+fn logon_audit(logged: Result<(bool, bool), String>) -> Check {
+    const NAME: &str = "logon-audit";
+    let off = |what: &str| {
+        let says = format!("{what} are not logged by this Windows, so the watch of logins cannot see them");
+        Check::fault(NAME, says).remedy(LOG_LOGONS).remedy(
+            "if a Group Policy puts it back: Advanced Audit Policy Configuration, Logon/Logoff, Audit Logon",
+        )
+    };
+    match logged {
+        Ok((true, true)) => Check::ok(NAME, "logins that succeed and logins that fail are logged"),
+        Ok((false, true)) => off("logins that succeed"),
+        Ok((true, false)) => off("logins that fail"),
+        Ok((false, false)) => off("logins"),
+        Err(why) => Check::unknown(NAME, format!("whether logins are logged cannot be told: {why}"))
+            .remedy("run this as an administrator"),
     }
 }
 

@@ -3,20 +3,13 @@
 use super::{Case, Check};
 use crate::host::Host;
 use crate::system::advice;
+use crate::watch::login;
 use jiff::tz::TimeZone;
 
-/// The zone of this host, with its name if it has one.
-#[cfg(target_os = "linux")]
+/// The zone of this host, with its name if it has one: the one by which the watch of logins counts hours.
 pub fn of(host: &Host) -> (Option<String>, TimeZone) {
-    let (name, zone) = crate::watch::login::time_zone(host);
+    let (name, zone) = login::time_zone(host);
     (name.map(|name| name.to_string()), zone)
-}
-
-/// The zone of this host, with its name if it has one: Windows has names of its own, to each of which one of the others belongs.
-#[cfg(windows)]
-pub fn of(_host: &Host) -> (Option<String>, TimeZone) {
-    let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
-    (zone.iana_name().map(str::to_owned), zone)
 }
 
 pub fn time_zone(case: &Case) -> Vec<Check> {

@@ -9,6 +9,7 @@ mod policy;
 #[cfg(windows)]
 mod windows;
 
+pub use check::LOG_LOGONS;
 pub use policy::*;
 
 use super::{Facts, Look, Memory, Seen, Watch};

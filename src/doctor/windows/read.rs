@@ -3,7 +3,7 @@
 use super::super::{Case, Check, Checks, disk, outbox, service, web, zone};
 use super::{OURS, Service, Start, Sync, parse_status};
 use crate::system;
-use crate::win32::{log_size, service_state};
+use crate::win32::{audit, log_size, service_state};
 
 /// The checks in the order they are printed.
 pub const TABLE: &[(&str, Checks)] = &[
@@ -17,6 +17,7 @@ pub const TABLE: &[(&str, Checks)] = &[
     ("watches", service::watches),
     ("coverage", service::coverage),
     ("event-log", event_logs),
+    ("logon-audit", logon_audit),
     ("web-logs", web::web_logs),
     ("clock", clock),
     ("time-zone", zone::time_zone),
@@ -48,6 +49,10 @@ fn rights(_case: &Case) -> Vec<Check> {
 fn event_logs(_case: &Case) -> Vec<Check> {
     let read = |log: &str| super::event_log(log, log_size::records(log).map_err(|error| error.to_string()));
     ["Security", "System"].map(read).into()
+}
+
+fn logon_audit(_case: &Case) -> Vec<Check> {
+    vec![super::logon_audit(audit::of_logins().map_err(|error| error.to_string()))]
 }
 
 fn clock(case: &Case) -> Vec<Check> {

@@ -18,6 +18,7 @@ fn a_windows_that_lacks_nothing_gets_no_remedy() {
         ok rights: this program runs with the rights of an administrator
         ok event-log: the Security log can be read, it holds 1200 records
         ok event-log: the System log can be read, it holds 0 records
+        ok logon-audit: logins that succeed and logins that fail are logged
         ok clock: the clock is synchronised
         ok updates: Windows Update can be asked
     "#]]
@@ -26,6 +27,7 @@ fn a_windows_that_lacks_nothing_gets_no_remedy() {
         rights(true),
         event_log("Security", Ok(1200)),
         event_log("System", Ok(0)),
+        logon_audit(Ok((true, true))),
         clock(&runs, Sync::Yes),
         updates(&Ok(Some((Start::Manual, false)))),
     ]));
@@ -47,9 +49,20 @@ fn an_ill_windows_gets_a_remedy_for_each_thing() {
         warning rights: this program has no rights of an administrator: what it cannot see the service may well see
             open a PowerShell with "Run as administrator", then: watchdog doctor
         warning event-log: the Security log is empty: logins are not recorded, or it was cleared
-            see what is recorded: auditpol /get /category:"Logon/Logoff"
+            see what is recorded: auditpol /get /category:"{69979849-797A-11D9-BED3-505054503030}"
         warning event-log: the Security log cannot be read by this program: Access is denied. (os error 5)
             run this as an administrator, or add the account to the group Event Log Readers
+        fault logon-audit: logins are not logged by this Windows, so the watch of logins cannot see them
+            auditpol /set /subcategory:"{0CCE9215-69AE-11D9-BED3-505054503030}" /success:enable /failure:enable
+            if a Group Policy puts it back: Advanced Audit Policy Configuration, Logon/Logoff, Audit Logon
+        fault logon-audit: logins that fail are not logged by this Windows, so the watch of logins cannot see them
+            auditpol /set /subcategory:"{0CCE9215-69AE-11D9-BED3-505054503030}" /success:enable /failure:enable
+            if a Group Policy puts it back: Advanced Audit Policy Configuration, Logon/Logoff, Audit Logon
+        fault logon-audit: logins that succeed are not logged by this Windows, so the watch of logins cannot see them
+            auditpol /set /subcategory:"{0CCE9215-69AE-11D9-BED3-505054503030}" /success:enable /failure:enable
+            if a Group Policy puts it back: Advanced Audit Policy Configuration, Logon/Logoff, Audit Logon
+        unknown logon-audit: whether logins are logged cannot be told: Access is denied. (os error 5)
+            run this as an administrator
         warning clock: the time service does not run: hours of logins, ages of updates and times in mails may be wrong
             Set-Service w32time -StartupType Automatic; Start-Service w32time; w32tm /resync
         warning clock: the time service runs and follows nobody: hours of logins, ages of updates and times in mails may be wrong
@@ -70,6 +83,10 @@ fn an_ill_windows_gets_a_remedy_for_each_thing() {
         rights(false),
         event_log("Security", Ok(0)),
         event_log("Security", Err("Access is denied. (os error 5)".to_owned())),
+        logon_audit(Ok((false, false))),
+        logon_audit(Ok((true, false))),
+        logon_audit(Ok((false, true))),
+        logon_audit(Err("Access is denied. (os error 5)".to_owned())),
         clock(&Ok(Some((Start::Manual, false))), Sync::NobodyKnows),
         clock(&Ok(Some((Start::Automatic, true))), Sync::No),
         clock(&Ok(Some((Start::Automatic, true))), Sync::NobodyKnows),

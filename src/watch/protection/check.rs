@@ -239,6 +239,11 @@ fn remote_desktop(asked: Desktop, seen: RemoteDesktop, placed: &Placed<Protectio
     )
 }
 
+/// What makes Windows log logins. By the number of what is logged: its name is in the language of the host. In quotes, as a
+/// PowerShell takes braces for its own.
+pub const LOG_LOGONS: &str =
+    "auditpol /set /subcategory:\"{0CCE9215-69AE-11D9-BED3-505054503030}\" /success:enable /failure:enable";
+
 fn logon_audit(logged: &[Outcome], placed: &Placed<Protection>) -> Option<Finding> {
     let missing: Vec<Outcome> =
         placed.rule.logon_audit.iter().filter(|asked| !logged.contains(asked)).copied().collect();
@@ -252,10 +257,7 @@ fn logon_audit(logged: &[Outcome], placed: &Placed<Protection>) -> Option<Findin
         Finding::new(Code::LogonAuditOff, format!("logon-audit {what}"), format!("{what} are not logged"))
             .with("logged", logged)
             .with("asked for", &placed.rule.logon_audit)
-            .with(
-                "to turn it on",
-                "auditpol /set /subcategory:{0CCE9215-69AE-11D9-BED3-505054503030} /success:enable /failure:enable",
-            )
+            .with("to turn it on", LOG_LOGONS)
             .nearest(Some(nearest(placed, &format!("logon-audit asks for {what}"))))
             .suggest(suggest(placed, |rule| rule.logon_audit.retain(|asked| logged.contains(asked)))),
     )

@@ -237,7 +237,7 @@ fn remote_desktop_smb_and_the_audit_policy_are_told() {
             logon-audit    = ["success", "failure"]
             warning logon-audit-off: logins that fail are not logged
               subject: logon-audit logins that fail
-              evidence: logged=["success"] asked for=["success","failure"] to turn it on="auditpol /set /subcategory:{0CCE9215-69AE-11D9-BED3-505054503030} /success:enable /failure:enable"
+              evidence: logged=["success"] asked for=["success","failure"] to turn it on="auditpol /set /subcategory:\"{0CCE9215-69AE-11D9-BED3-505054503030}\" /success:enable /failure:enable"
               protection (policy.toml:3): logon-audit asks for logins that fail
             # in place of the table at policy.toml:3
             [protection]

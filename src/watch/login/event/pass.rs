@@ -124,7 +124,7 @@ fn within<L: Log>(
     let silent = silent || heard.is_none() && remembered.until.is_none();
     let security_read = taken.facts.sources.iter().any(|source| source.name == *SECURITY);
     if silent && !behind && security_read {
-        let why = "the Security log tells of no logon at all, not even of services: is logon auditing on (auditpol /get /category:Logon/Logoff)?";
+        let why = "the Security log tells of no logon at all, not even of services: is logon auditing on (watchdog doctor)?";
         gaps.push(gap("login-audit", 0, 1, why.to_owned()));
     }
     let (facts, open, unite) = taken.finish(ssh_speaks, read_to, gaps, name_of);
