@@ -76,6 +76,9 @@ const COMMANDS: &[(&str, &str, &str)] = &[
 /// The ready-made policies of Windows; all others are of Debian.
 const WINDOWS: &[&str] = &["iis", "rdp", "windows-server"];
 
+/// Our own program on Windows, which whoever builds it signs, or nobody: its folder vouches for it.
+const OURS_ON_WINDOWS: &str = r"C:\Program Files\Host Watchdog\watchdog.exe";
+
 /// Who signs what Windows is made of.
 const SIGNERS: &[&str] = &["Microsoft Windows", "Microsoft Windows Publisher", "Microsoft Corporation"];
 
@@ -136,7 +139,37 @@ fn policies() -> Vec<(&'static str, Policy)> {
 /// The rules for processes of Debian's packages.
 fn process_rules() -> Vec<ProcessRule> {
     let debian = policies().into_iter().filter(|(name, _)| !WINDOWS.contains(name));
-    debian.flat_map(|(_, policy)| policy.process.process).map(|placed| placed.rule).collect()
+    debian
+        .flat_map(|(_, policy)| policy.process.process)
+        .map(|placed| placed.rule)
+        .filter(|rule| rule.exe.as_str() != OURS_ON_WINDOWS)
+        .collect()
+}
+
+/// The service, and the part of it that asks for updates, are allowed where the installer puts them; nothing else of that name is.
+#[test]
+fn the_watchdogs_own_service_on_windows_is_no_finding_and_an_imitation_is() {
+    let policy = Policy::from_text("policy.toml", "schema = 1\ninclude = [\"host-watchdog\"]").unwrap();
+    let found = |exe: &str, user: &str, unit: Option<&str>| {
+        let process = serde_json::json!({ "pid": 9, "start": 1, "since": "2026-03-01T10:00:00Z", "parent": 1,
+            "exe": { "path": exe }, "name": "x", "uid": 18, "user": user, "unit": unit });
+        let facts = serde_json::json!({ "processes": [process], "packages": {}, "sees-all": true });
+        let facts: process::ProcessFacts = serde_json::from_value(facts).unwrap();
+        process::without_allowed(&facts, &policy.process, "2026-03-01T12:00:00Z".parse().unwrap())
+            .processes
+            .len()
+    };
+    for user in [r"NT AUTHORITY\SYSTEM", r"NT AUTHORITY\LOCAL SERVICE", r"NT SERVICE\host-watchdog"] {
+        assert_eq!(found(OURS_ON_WINDOWS, user, Some("host-watchdog")), 0, "{user}");
+        assert_eq!(found(OURS_ON_WINDOWS, user, None), 0, "{user}");
+    }
+    for (exe, user) in [
+        (OURS_ON_WINDOWS, r"WEB1\alice"),
+        (r"C:\Users\Public\Host Watchdog\watchdog.exe", r"NT AUTHORITY\SYSTEM"),
+        (r"C:\Program Files\Host Watchdog\evil.exe", r"NT AUTHORITY\SYSTEM"),
+    ] {
+        assert_eq!(found(exe, user, Some("host-watchdog")), 1, "{exe} {user}");
+    }
 }
 
 #[test]
@@ -187,7 +220,8 @@ fn every_rule_has_a_reason_and_a_bound() {
             let (rule, origin) = (&placed.rule, &placed.origin);
             assert!(rule.why.as_ref().is_some_and(|why| !why.is_empty()), "{origin}");
             assert_eq!(rule.by.as_deref(), Some("host-watchdog"), "{origin}");
-            assert!(rule.package.is_some(), "{origin}");
+            let is_ours = name == "host-watchdog" && rule.exe.as_str() == OURS_ON_WINDOWS;
+            assert_eq!(rule.package.is_none(), is_ours, "{origin}");
             let any_user = FOR_ANY_USER.contains(&rule.exe.as_str());
             let is_right = rule.users.is_empty() == any_user || FOR_BOTH.contains(&rule.exe.as_str());
             assert!(is_right, "{origin}: {}", rule.exe.as_str());

@@ -1,5 +1,6 @@
 //! The ready-made policies that fit a Windows. It has no packages to tell a role by, so a role is what is seen at work.
 
+use super::OURS;
 use crate::processes::{Executable, Process};
 use crate::snapshot::Snapshot;
 use crate::watch::Seen;
@@ -13,7 +14,8 @@ pub fn of(snapshot: &Snapshot) -> Vec<&'static str> {
     };
     let mut roles = Vec::new();
     if processes.iter().any(|process| is_windows(process)) {
-        roles.push("windows-server");
+        // The service leaves itself out of what it sees, and administrators will ask whether it runs.
+        roles.extend([OURS, "windows-server"]);
         if processes.iter().any(|process| runs(process, "W3SVC")) {
             roles.push("iis");
         }

@@ -201,12 +201,12 @@ fn a_windows_gets_the_ready_made_policies_of_the_roles_it_is_seen_in() {
     let roles = |processes: &[serde_json::Value], listeners: &[serde_json::Value]| {
         super::roles::of(&snapshot(processes, &[], listeners))
     };
-    assert_eq!(roles(&[lsass.clone(), terminal.clone()], &[]), ["windows-server"]);
+    assert_eq!(roles(&[lsass.clone(), terminal.clone()], &[]), ["host-watchdog", "windows-server"]);
     let all = [lsass.clone(), svchost("W3SVC+WAS"), terminal.clone()];
-    assert_eq!(roles(&all, &[socket(3389, &terminal)]), ["windows-server", "iis", "rdp"]);
+    assert_eq!(roles(&all, &[socket(3389, &terminal)]), ["host-watchdog", "windows-server", "iis", "rdp"]);
     let linux = process(1, "/opt/lsass.exe", "root", "W3SVC");
     assert_eq!(roles(std::slice::from_ref(&linux), &[socket(3389, &linux)]), [""; 0]);
     let how = How { ready_made: ReadyMade::Included, ..How::default() };
     let text = learned(&snapshot(&[lsass], &[], &[]), &how);
-    assert!(text.contains("include = [\"windows-server\"]"), "{text}");
+    assert!(text.contains("include = [\"host-watchdog\", \"windows-server\"]"), "{text}");
 }
