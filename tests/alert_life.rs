@@ -105,7 +105,14 @@ fn victim(folder: &Path) -> Child {
 fn a_kill_at_any_moment_loses_and_doubles_nothing() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("outbox")).unwrap();
-    for round in 0..25 {
+    // Where programs start slowly some more are killed, each later than the one before, until there is something to look at.
+    let is_enough = |round: u64| {
+        let store = || Store::open(&folder.path().join("watchdog.db"), moment(0)).unwrap();
+        round >= 25 && (round >= 100 || position(&store().memories()) > 3)
+    };
+    let mut round = 0;
+    while !is_enough(round) {
+        round += 1;
         let mut victim = victim(folder.path());
         std::thread::sleep(Duration::from_micros(20_000 + round * 7_919));
         // Without a chance to do anything more; if it had ended by itself, it did not do its work.

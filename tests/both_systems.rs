@@ -14,7 +14,7 @@ use fake::{Act, Fake};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use support::{Running, quoted, wait_for, watchdog};
+use support::{Running, alone, quoted, wait_for, watchdog};
 use tempfile::TempDir;
 
 /// Settings, a policy and a state folder.
@@ -46,18 +46,6 @@ impl Place {
         let state = quoted(&self.path("state"));
         self.write("watchdog.toml", &format!("state-dir = \"{state}\"\n[mail]\n{mail}"));
     }
-}
-
-/// True where the test can be done: on Linux in a world of its own, where nothing else starts, ends or listens.
-fn is_quiet(test: &str) -> bool {
-    #[cfg(target_os = "linux")]
-    return support::world::is_entered(test) && {
-        // To ask a real apt takes longer than all these tests together.
-        let status = Command::new("mount").args(["-t", "tmpfs", "tmpfs", "/var/lib/dpkg"]).status();
-        status.unwrap().success()
-    };
-    #[cfg(windows)]
-    return !test.is_empty();
 }
 
 /// A process among the facts.
@@ -181,9 +169,7 @@ const MISSING: &str = "schema = 1\n[[process]]\nexe = \"/nowhere/app\"\ncount = 
 
 #[test]
 fn what_differs_is_mailed_to_a_server_once() {
-    if !is_quiet("what_differs_is_mailed_to_a_server_once") {
-        return;
-    }
+    let Some(_alone) = alone("what_differs_is_mailed_to_a_server_once") else { return };
     let place = Place::new();
     let server = Fake::start(&[Act::Accept]);
     place.settings(&format!(
@@ -215,9 +201,7 @@ fn what_differs_is_mailed_to_a_server_once() {
 
 #[test]
 fn what_no_server_takes_is_kept_and_delivered_later() {
-    if !is_quiet("what_no_server_takes_is_kept_and_delivered_later") {
-        return;
-    }
+    let Some(_alone) = alone("what_no_server_takes_is_kept_and_delivered_later") else { return };
     let place = Place::new();
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let to =
@@ -240,9 +224,9 @@ fn what_no_server_takes_is_kept_and_delivered_later() {
 
 #[test]
 fn with_nothing_prepared_it_learns_a_valid_policy_and_mails_into_a_folder() {
-    if !is_quiet("with_nothing_prepared_it_learns_a_valid_policy_and_mails_into_a_folder") {
+    let Some(_alone) = alone("with_nothing_prepared_it_learns_a_valid_policy_and_mails_into_a_folder") else {
         return;
-    }
+    };
     let place = Place::new();
     let state = place.path("s");
     let state = state.to_str().unwrap();
@@ -268,9 +252,10 @@ fn with_nothing_prepared_it_learns_a_valid_policy_and_mails_into_a_folder() {
 
 #[test]
 fn two_watchdogs_never_share_a_state_folder_and_a_killed_one_leaves_it_free() {
-    if !is_quiet("two_watchdogs_never_share_a_state_folder_and_a_killed_one_leaves_it_free") {
+    let Some(_alone) = alone("two_watchdogs_never_share_a_state_folder_and_a_killed_one_leaves_it_free")
+    else {
         return;
-    }
+    };
     let place = Place::new();
     place.settings(&format!("via = \"folder\"\nfolder.path = \"{}\"\n", quoted(&place.path("mails"))));
     place.write("policy.toml", MISSING);
@@ -290,4 +275,32 @@ fn two_watchdogs_never_share_a_state_folder_and_a_killed_one_leaves_it_free() {
     let before = mails();
     let (code, said) = place.run(&["run", "--once"]);
     assert_eq!((code, mails()), (0, before), "{said}");
+}
+
+/// What a doctor says is of use only in the words of the system that it looks at.
+#[test]
+fn the_doctor_speaks_of_this_system_only_and_has_a_remedy_for_each_fault() {
+    let Some(_alone) = alone("the_doctor_speaks_of_this_system_only_and_has_a_remedy_for_each_fault") else {
+        return;
+    };
+    let place = Place::new();
+    place.settings(&format!("via = \"folder\"\nfolder.path = \"{}\"\n", quoted(&place.path("mails"))));
+    place.write("policy.toml", "schema = 1\n");
+    let (code, said) = place.run(&["doctor", "--json", "--no-mail"]);
+    assert_eq!(code, 1, "nobody watches here: {said}");
+    let of_linux = ["hidepid", "/proc", "systemctl", "CAP_", "apt-get", "sudo", "journal"];
+    let of_windows = ["auditpol", "sc.exe", "PowerShell", "event log", "msiexec", "-Service"];
+    let others = if cfg!(windows) { &of_linux[..] } else { &of_windows[..] };
+    let mut checks = Vec::new();
+    for line in said.lines() {
+        let check: Value = serde_json::from_str(line).unwrap();
+        assert!(others.iter().all(|word| !line.contains(word)), "words of another system: {line}");
+        if check["verdict"] == "fault" {
+            assert!(check["remedy"].as_array().is_some_and(|all| !all.is_empty()), "{line}");
+        }
+        checks.push(check["check"].as_str().unwrap().to_owned());
+    }
+    assert!(checks.iter().any(|check| check == "time-zone"), "{checks:?}");
+    let own = if cfg!(windows) { "logon-audit" } else { "proc" };
+    assert!(checks.iter().any(|check| check == own), "{checks:?}");
 }

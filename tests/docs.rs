@@ -1,5 +1,6 @@
 //! What is written down beside the code must be what the code does: man pages, completions, and the documents.
 
+// What is written down is the same on every system: to look once is enough.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,

@@ -1,6 +1,7 @@
 //! `watchdog doctor` as a person runs it: each lack a line with its remedy, a mail that really goes the way of the
 //! alerts, and an exit code that a script can trust.
 
+// With mail servers and a world of their own, as only Linux has them; what it says on a Windows: both_systems.rs.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]

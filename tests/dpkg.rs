@@ -1,5 +1,6 @@
 //! Reading dpkg's database against dpkg itself, on the machine that runs the test.
 
+// Windows has no dpkg.
 #![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]

@@ -1,5 +1,6 @@
 //! The whole main job, with real parts: from a bare host to a mail in root's mailbox, for each of the five alarms.
 
+// With the servers and mailboxes of Linux; on a Windows: both_systems.rs, and tests/windows/life with the installed service.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]

@@ -1,4 +1,5 @@
 //! Real sockets on this machine: what opens is reported with its owner, what closes is gone.
+// Reads /proc and netlink; what a Windows tells is tested beside src/watch/listener/windows.rs.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 #![expect(clippy::disallowed_methods, reason = "tests start the programs they need")]

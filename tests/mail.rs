@@ -9,6 +9,7 @@ mod disk;
 mod fake;
 #[path = "mail/faults.rs"]
 mod faults;
+// What follows needs the sendmail, the mail servers or the signals of Linux. TLS: Wine refuses the verifier.
 #[cfg(target_os = "linux")]
 #[path = "mail/handover.rs"]
 mod handover;

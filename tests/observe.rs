@@ -1,6 +1,7 @@
 //! Observing, as it is run: what is new becomes a rule and a line in a mail, what is odd alarms as ever, and when the
 //! time is over everything else is a finding.
 
+// In a world of its own, as only Linux has them; on a Windows: tests/windows/life.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]

@@ -1,5 +1,6 @@
 //! What the package brings, as far as it can be tested without installing it; `tests/system/package-cycle` does the rest.
 
+// The packages of Linux; the installer of Windows: tests/windows/life.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,6 @@
 //! Processes that try not to be seen, or to be taken for others: real ones.
 
+// Reads /proc; what a Windows tells is tested beside src/processes/windows.rs.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]

@@ -1,4 +1,5 @@
 //! Real disks, memory and processors of this machine.
+// Mounts disks, and reads /proc; what a Windows tells is tested beside src/watch/resource/windows.rs.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 #![expect(clippy::disallowed_methods, reason = "tests start the programs they need")]

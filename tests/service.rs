@@ -1,5 +1,6 @@
 //! The service as it is run: it learns, watches, says a thing once, stops cleanly, reloads, and survives kills.
 
+// Signals, users and sandboxes of Linux; the service of Windows: tests/windows/life.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]

@@ -1,4 +1,5 @@
 //! Logins and sessions over a real OpenSSH server.
+// A real sshd of Linux; OpenSSH for Windows tells by events: tests/windows/logins.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

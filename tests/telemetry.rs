@@ -1,6 +1,7 @@
 //! Telemetry as others get it: counts that Prometheus' own parser reads, from the file and over a connection, and
 //! records in the journal; and that none of it holds up the service.
 
+// The journal, and connections by systemd; the event log of Windows: tests/windows/life.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::float_cmp, reason = "counts are whole numbers")]

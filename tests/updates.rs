@@ -1,6 +1,7 @@
 //! The update watch against a real apt: two archives made here, one of them for security, and a host whose packages
 //! are older. Nothing of the machine's own apt is touched, and nothing is fetched but from a folder.
 
+// A real apt; what the agent of Windows says is tested beside src/watch/update/agent.rs.
 #![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]

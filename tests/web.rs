@@ -1,4 +1,5 @@
 //! Real requests to real web servers: bursts and odd methods are found, and rotation loses and doubles nothing.
+// Real web servers of Linux; logs of IIS are tested beside src/watch/request.rs.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 

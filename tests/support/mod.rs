@@ -10,6 +10,7 @@ pub mod world;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The program under test.
@@ -28,6 +29,23 @@ pub fn check(policy: &Path) -> Vec<Value> {
 /// A path as it is written between double quotes, in TOML and in JSON.
 pub fn quoted(path: &Path) -> String {
     path.display().to_string().replace('\\', "\\\\")
+}
+
+/// A host where nothing else starts, ends or listens while a test runs: on Linux a world of its own, on Windows the whole host, for
+/// one test after the other. None where the caller has nothing left to do.
+pub fn alone(test: &str) -> Option<MutexGuard<'static, ()>> {
+    static HOST: Mutex<()> = Mutex::new(());
+    #[cfg(target_os = "linux")]
+    {
+        if !world::is_entered(test) {
+            return None;
+        }
+        // To ask a real apt takes longer than all these tests together.
+        let status = Command::new("mount").args(["-t", "tmpfs", "tmpfs", "/var/lib/dpkg"]).status();
+        assert!(status.expect("mount runs").success());
+    }
+    assert!(!test.is_empty());
+    Some(HOST.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Copies a program to run the copy. In a process of its own: a file that we had open for writing would be held

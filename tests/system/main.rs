@@ -1,6 +1,7 @@
 //! The package as people use it: installed with apt on a real Debian that was booted with systemd, and what arrives in
 //! root's mailbox. `tests/system/bed` makes that Debian; where it cannot, the tests say that they were left out.
 
+// Boots a Debian.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start real programs, and wait by the real clock")]
