@@ -33,6 +33,7 @@ pub fn quoted(path: &Path) -> String {
 
 /// A host where nothing else starts, ends or listens while a test runs: on Linux a world of its own, on Windows the whole host, for
 /// one test after the other. None where the caller has nothing left to do.
+#[cfg_attr(windows, allow(clippy::unnecessary_wraps, reason = "elsewhere there may be nothing left to do"))]
 pub fn alone(test: &str) -> Option<MutexGuard<'static, ()>> {
     static HOST: Mutex<()> = Mutex::new(());
     #[cfg(target_os = "linux")]
