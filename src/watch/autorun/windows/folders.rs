@@ -16,6 +16,9 @@ const STARTUP: &str = r"Microsoft\Windows\Start Menu\Programs\Startup";
 const MOST: usize = 1000;
 const MOST_ENTRIES: usize = 20_000;
 
+/// Links have some kilobytes. To read larger ones at every look costs us, and nothing whoever put them there.
+const LARGEST_LINK: u64 = 1 << 20;
+
 /// Adds all of them.
 pub fn read(eyes: &mut Eyes) {
     let common = format!(r"{}\{STARTUP}", eyes.folders.expand("%ProgramData%"));
@@ -83,7 +86,7 @@ fn digest(path: &Path) -> String {
     if !is_link {
         return String::new();
     }
-    match file::read(path, file::Links::Refuse) {
+    match file::read_at_most(path, file::Links::Refuse, LARGEST_LINK) {
         Ok(bytes) => {
             let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             format!("sha256:{digest}")
@@ -95,6 +98,17 @@ fn digest(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_is_told_by_its_digest_unless_it_is_larger_than_any() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("x.LNK");
+        fs::write(&link, "x").unwrap();
+        assert!(digest(&link).starts_with("sha256:2d711642b726b044"), "{}", digest(&link));
+        fs::File::create(&link).unwrap().set_len(LARGEST_LINK + 1).unwrap();
+        assert!(digest(&link).starts_with("(cannot be read: "), "{}", digest(&link));
+        assert_eq!(digest(&folder.path().join("x.exe")), "");
+    }
 
     #[test]
     fn folders_hide_no_file_and_too_many_files_are_said_to_be() {
