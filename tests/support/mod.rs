@@ -15,7 +15,30 @@ use std::time::{Duration, Instant};
 
 /// The program under test.
 pub fn watchdog(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_watchdog")).args(args).output().expect("the program starts")
+    output_of(Command::new(env!("CARGO_BIN_EXE_watchdog")).args(args))
+}
+
+/// Runs a program and collects what it says.
+#[cfg(target_os = "linux")]
+fn output_of(command: &mut Command) -> Output {
+    command.output().expect("the program starts")
+}
+
+/// Runs a program and collects what it says, by way of files: a pipe would stay open for as long as anything runs that was
+/// started meanwhile and inherited it, as Wine starts its desktop.
+#[cfg(windows)]
+fn output_of(command: &mut Command) -> Output {
+    use std::io::{Read, Seek};
+    let [mut out, mut err] = [(); 2].map(|()| tempfile::tempfile().expect("a file for what it says"));
+    command.stdin(std::process::Stdio::null());
+    command.stdout(out.try_clone().expect("a handle")).stderr(err.try_clone().expect("a handle"));
+    let status = command.status().expect("the program starts");
+    let [stdout, stderr] = [&mut out, &mut err].map(|file| {
+        let mut said = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut said)).expect("what it said is there");
+        said
+    });
+    Output { status, stdout, stderr }
 }
 
 /// The findings of `watchdog check --json` with this policy.
