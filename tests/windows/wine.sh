@@ -31,10 +31,16 @@ wine_down() {
     $wineserver -k >/dev/null 2>&1 || true
 }
 
-# Runs a program of Windows and prints what it says.
+# Runs a program of Windows and prints what it says. Now and then Wine cannot start one, while its desktop is just ending; that
+# says nothing about us, and the next time it can.
 w() {
-    local code=0
-    timeout "${LIMIT:-120}" wine "$@" </dev/null >"$WINEPREFIX/out" 2>"$WINEPREFIX/err" || code=$?
+    local code try
+    for try in 1 2 3; do
+        code=0
+        timeout "${LIMIT:-120}" wine "$@" </dev/null >"$WINEPREFIX/out" 2>"$WINEPREFIX/err" || code=$?
+        grep -q '^ShellExecuteEx failed: Internal error' "$WINEPREFIX/out" "$WINEPREFIX/err" || break
+        sleep "$try"
+    done
     tr -d '\r' <"$WINEPREFIX/out"
     grep -v ':eventlog:' "$WINEPREFIX/err" | tr -d '\r' >&2 || true
     return $code
