@@ -217,7 +217,7 @@ impl Reader {
             }
             return Ok(Attempt { process: Some(Arc::clone(&known.process)), is_whole });
         }
-        let process = Arc::new(self.fresh(pass, folder, Started { pid, uid, stat: &stat, found: &found }));
+        let process = Arc::new(self.fresh(pass, folder, &Started { pid, uid, stat: &stat, found: &found }));
         // The folder handle already ties all of this to one process; that it still is there, with the same program,
         // says that it is whole.
         match &found {
@@ -232,8 +232,8 @@ impl Reader {
     }
 
     /// A process that is new, or runs a new program: what it was started with is read.
-    fn fresh(&mut self, pass: &mut Pass, folder: &OwnedFd, started: Started) -> Process {
-        let Started { pid, uid, stat, found } = started;
+    fn fresh(&mut self, pass: &mut Pass, folder: &OwnedFd, started: &Started) -> Process {
+        let Started { pid, uid, stat, found } = *started;
         let program = found.as_ref().ok();
         // A thread that told of it may be gone again.
         let source = program.and_then(|program| program.task.as_ref()).unwrap_or(folder);
