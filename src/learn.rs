@@ -9,6 +9,7 @@ use crate::schedule;
 use crate::snapshot::Snapshot;
 use crate::watch::account::{self, AccountWatch};
 use crate::watch::autorun::{self, AutorunWatch};
+use crate::watch::deception::{self, DeceptionWatch};
 use crate::watch::listener::{self, ListenerWatch};
 use crate::watch::process::{self, ProcessWatch};
 use crate::watch::{Seen, Watch};
@@ -67,7 +68,13 @@ pub fn policy(watches: &[Box<dyn Watching>], snapshot: &Snapshot, how: &How) -> 
     let own = without_known(snapshot, &included)?;
     let gaps: Vec<_> = watches.iter().flat_map(|watch| watch.gaps(snapshot)).collect();
     let sections = watches.iter().map(|watch| {
-        let known = [ProcessWatch::NAME, ListenerWatch::NAME, AccountWatch::NAME, AutorunWatch::NAME];
+        let known = [
+            ProcessWatch::NAME,
+            ListenerWatch::NAME,
+            AccountWatch::NAME,
+            AutorunWatch::NAME,
+            DeceptionWatch::NAME,
+        ];
         let is_left = known.contains(&watch.name());
         watch.learn(if is_left { &own } else { snapshot }, &by)
     });
@@ -138,6 +145,12 @@ fn without_known(snapshot: &Snapshot, included: &[&str]) -> Result<Snapshot, Pol
     });
     left.autoruns = snapshot.autoruns.as_ref().map(|seen| match seen {
         Seen::Facts(facts) => Seen::Facts(autorun::without_allowed(facts, &known.autorun, snapshot.taken)),
+        other => other.clone(),
+    });
+    left.deception = snapshot.deception.as_ref().map(|seen| match seen {
+        Seen::Facts(facts) => {
+            Seen::Facts(deception::without_allowed(facts, &known.deception, snapshot.taken))
+        }
         other => other.clone(),
     });
     Ok(left)

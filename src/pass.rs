@@ -20,7 +20,8 @@ use std::time::Instant;
 /// look at on this one [says so](Watching::looks_here).
 #[must_use]
 pub fn watches() -> Vec<Box<dyn Watching>> {
-    use watch::{account, autorun, listener, login, process, protection, request, resource, session, update};
+    use watch::{account, autorun, deception, listener, login, process, protection};
+    use watch::{request, resource, session, update};
     vec![
         entry(process::ProcessWatch::default(), |p| &p.process, |s| &mut s.processes, |s| &s.processes),
         entry(listener::ListenerWatch::default(), |p| &p.listener, |s| &mut s.listeners, |s| &s.listeners),
@@ -37,6 +38,7 @@ pub fn watches() -> Vec<Box<dyn Watching>> {
             |s| &mut s.protection,
             |s| &s.protection,
         ),
+        entry(deception::DeceptionWatch::default(), |p| &p.deception, |s| &mut s.deception, |s| &s.deception),
     ]
 }
 

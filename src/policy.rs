@@ -12,7 +12,7 @@ pub use written::{Written, parse_policy};
 use crate::coverage::CoverageRule;
 use crate::rule::Placed;
 use crate::watch::{
-    account, autorun, listener, login, process, protection, request, resource, session, update,
+    account, autorun, deception, listener, login, process, protection, request, resource, session, update,
 };
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -40,6 +40,8 @@ pub struct Policy {
     pub autorun: autorun::Rules,
     /// What protects the host.
     pub protection: protection::Rules,
+    /// What hides or listens in, and what may be loaded into the kernel.
+    pub deception: deception::Rules,
     /// Gaps that are accepted.
     pub coverage: Vec<Placed<CoverageRule>>,
     /// The files it was read from, in the order they were read.
@@ -106,6 +108,9 @@ impl Policy {
             self.request.requests.len(),
             self.account.account.len(),
             self.autorun.autorun.len(),
+            self.deception.deception.len(),
+            self.deception.module.len(),
+            self.deception.bpf.len(),
             self.coverage.len(),
         ];
         tables.into_iter().filter(|is_there| *is_there).count() + lists.iter().sum::<usize>()

@@ -2,7 +2,7 @@
 
 use crate::coverage::Gap;
 use crate::text::Text;
-use crate::watch::{Seen, Watch, account, autorun, listener, login, process, protection};
+use crate::watch::{Seen, Watch, account, autorun, deception, listener, login, process, protection};
 use crate::watch::{request, resource, session, update};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,9 @@ pub struct Snapshot {
     /// What protects the host: firewall, antivirus and the like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protection: Section<protection::ProtectionWatch>,
+    /// What hides or listens in, and what was loaded into the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deception: Section<deception::DeceptionWatch>,
     /// What could not be seen, by watch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub gaps: BTreeMap<String, Vec<Gap>>,
@@ -83,6 +86,7 @@ impl Snapshot {
             accounts: None,
             autoruns: None,
             protection: None,
+            deception: None,
             gaps: BTreeMap::new(),
             took_ms: BTreeMap::new(),
         }

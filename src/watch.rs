@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod autorun;
+pub mod deception;
 pub mod listener;
 pub mod login;
 pub mod process;

@@ -5,7 +5,7 @@ use super::{Policy, PolicyError};
 use crate::coverage::CoverageRule;
 use crate::rule::Placed;
 use crate::watch::{
-    account, autorun, listener, login, process, protection, request, resource, session, update,
+    account, autorun, deception, listener, login, process, protection, request, resource, session, update,
 };
 use serde::Deserialize;
 use toml::Spanned;
@@ -60,6 +60,12 @@ pub struct Written {
     autorun: Vec<Spanned<autorun::AutorunRule>>,
     protection: Option<Spanned<protection::Protection>>,
     #[serde(default)]
+    deception: Vec<Spanned<deception::DeceptionRule>>,
+    #[serde(default)]
+    kernel_module: Vec<Spanned<deception::ModuleRule>>,
+    #[serde(default)]
+    bpf: Vec<Spanned<deception::BpfRule>>,
+    #[serde(default)]
     coverage: Vec<Spanned<CoverageRule>>,
 }
 
@@ -110,6 +116,9 @@ impl Written {
         all(&mut policy.account.account, self.account, source);
         all(&mut policy.autorun.autorun, self.autorun, source);
         once(&mut policy.protection.protection, self.protection, source)?;
+        all(&mut policy.deception.deception, self.deception, source);
+        all(&mut policy.deception.module, self.kernel_module, source);
+        all(&mut policy.deception.bpf, self.bpf, source);
         all(&mut policy.coverage, self.coverage, source);
         Ok(())
     }

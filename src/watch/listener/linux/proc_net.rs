@@ -59,7 +59,7 @@ fn parse_line(line: &[u8], protocol: Protocol) -> Option<Socket> {
 }
 
 /// The kernel prints the four bytes of each part as one number of this machine.
-fn parse_address(digits: &[u8]) -> Option<IpAddr> {
+pub(in crate::watch) fn parse_address(digits: &[u8]) -> Option<IpAddr> {
     let mut bytes = [0; 16];
     let parts = digits.chunks_exact(8);
     if !parts.remainder().is_empty() {

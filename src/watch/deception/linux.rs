@@ -1,0 +1,122 @@
+//! Looking for what hides or listens in on a Linux host.
+//!
+//! What a process is started with is read once, when it is new; what can change is looked at where that is cheap, and
+//! else a part of it in each pass, so that everything has its turn.
+
+pub mod bpf;
+pub mod connection;
+mod descriptor;
+pub mod diag;
+pub mod environment;
+pub mod hidden;
+pub mod module;
+mod port;
+mod process;
+mod shell;
+pub mod sniffer;
+mod tracer;
+
+use super::{Bpf, Deceit, DeceptionFacts, Kind, kernel_name};
+use crate::coverage::Gap;
+use crate::host::Host;
+use crate::processes::Listing;
+use crate::text::Text;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What is remembered from pass to pass.
+#[derive(Default)]
+pub struct Eyes {
+    processes: process::Known,
+    descriptors: descriptor::Descriptors,
+    tracers: tracer::Tracers,
+    shells: shell::Shells,
+    hidden: hidden::Search,
+    ports: port::Search,
+}
+
+impl Eyes {
+    /// All that hides or listens in, and what was loaded into the kernel.
+    pub fn look(
+        &mut self,
+        host: &Host,
+        listing: &Arc<Listing>,
+        now: Timestamp,
+        gaps: &mut Vec<Gap>,
+    ) -> DeceptionFacts {
+        let sees_all = host.privilege().sees_all_processes;
+        let threads = kernel_name::threads(listing);
+        let mut deceits: Vec<Deceit> = Vec::new();
+        for process in &listing.processes {
+            if let Some(what) = kernel_name::taken(process, &threads) {
+                let process = Some(Arc::clone(process));
+                deceits.push(Deceit { kind: Kind::KernelName, what, process, note: None });
+            }
+        }
+        let asked = self.processes.look(host, listing, now, &mut deceits);
+        if asked.refused > 0 && !sees_all {
+            gaps.push(Gap {
+                gap: "deception-process".to_owned(),
+                seen: asked.read,
+                of: asked.read + asked.refused,
+                why: "an ordinary user may not look into the processes of others; run as root".to_owned(),
+            });
+        }
+        deceits.extend(process::everywhere_preloaded(host));
+        deceits.extend(self.tracers.look(host, listing, &asked.new));
+        deceits.extend(self.shells.look(host, listing));
+
+        let sockets = sniffer::read_sockets(host, &self.processes.namespaces());
+        let inodes: BTreeSet<u64> = sockets.iter().map(|socket| socket.inode).collect();
+        self.descriptors.find(host, listing, &inodes, &asked.new, now);
+        for socket in sockets {
+            let holders = self.descriptors.holders(socket.inode, listing);
+            // Whose it is cannot be seen by an ordinary user. That is a gap, and counted as one.
+            if !(holders.is_empty() && !sees_all) {
+                deceits.extend(socket.deceits(&holders));
+            }
+        }
+        deceits.extend(sniffer::promiscuous(host));
+        if may_ask_kernel(host) && sees_all {
+            deceits.extend(self.hidden.look(host, listing));
+            deceits.extend(self.ports.look(host));
+        }
+        deceits.sort_by(|a, b| order(a).cmp(&order(b)));
+        let (modules, marks_unsigned) = module::read_modules(host);
+        let bpf = self.bpf(host, listing);
+        DeceptionFacts { deceits, modules, marks_unsigned, bpf }
+    }
+
+    fn bpf(&self, host: &Host, listing: &Arc<Listing>) -> Vec<Bpf> {
+        let held = self.descriptors.programs().filter_map(|(pid, kind)| {
+            let process = find(listing, pid)?;
+            Some(Bpf { kind: Text::new(kind), process: Some(process), pinned: None })
+        });
+        let mut bpf: Vec<Bpf> = held.chain(bpf::read_pinned(host)).collect();
+        let key = |bpf: &Bpf| {
+            (bpf.kind.clone(), bpf.process.as_ref().map(|process| process.pid), bpf.pinned.clone())
+        };
+        bpf.sort_by_key(key);
+        bpf.dedup_by_key(|bpf| key(bpf));
+        bpf
+    }
+}
+
+fn order(deceit: &Deceit) -> (Kind, &Text, Option<u32>) {
+    (deceit.kind, &deceit.what, deceit.process.as_ref().map(|process| process.pid))
+}
+
+/// The kernel speaks of this machine, and only of the processes that we see by the same numbers.
+fn may_ask_kernel(host: &Host) -> bool {
+    let own = rustix::fs::readlink(host.path("/proc/self"), Vec::new());
+    host.path("/proc") == Path::new("/proc")
+        && own.is_ok_and(|own| own.as_bytes() == std::process::id().to_string().as_bytes())
+}
+
+/// The process of this number.
+fn find(listing: &Listing, pid: u32) -> Option<Arc<crate::processes::Process>> {
+    let at = listing.processes.binary_search_by_key(&pid, |process| process.pid).ok()?;
+    listing.processes.get(at).cloned()
+}

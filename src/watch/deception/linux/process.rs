@@ -1,0 +1,150 @@
+//! What a process was started with, read once: its environment, and the network namespace it is in.
+
+use super::environment::{others_may_write, parse_libraries};
+use crate::host::Host;
+use crate::processes::{Executable, Listing, Process, living_folder, parse};
+use crate::text::Text;
+use crate::watch::deception::{Deceit, Kind};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+/// Younger than this a process is looked at again: it may enter a namespace, or start its program proper.
+const YOUNG: SignedDuration = SignedDuration::from_mins(2);
+
+/// A process that was just started has no environment yet.
+const NEWBORN: SignedDuration = SignedDuration::from_secs(2);
+
+/// Where the loader finds the libraries that every program loads.
+const EVERYWHERE: &str = "/etc/ld.so.preload";
+
+/// What is known of the processes.
+#[derive(Default)]
+pub struct Known(HashMap<u32, Of>);
+
+struct Of {
+    /// As the listing had it: it is another object once anything in it changed.
+    process: Arc<Process>,
+    namespace: Option<u64>,
+    libraries: Vec<Text>,
+    is_bare: bool,
+    is_old: bool,
+}
+
+/// What came of asking.
+#[derive(Default)]
+pub struct Asked {
+    /// Those that were not known, or are young.
+    pub new: Vec<u32>,
+    /// How many told.
+    pub read: u64,
+    /// How many may not be asked by us.
+    pub refused: u64,
+}
+
+impl Known {
+    /// Looks at the processes that are new, and tells of all.
+    pub fn look(
+        &mut self,
+        host: &Host,
+        listing: &Listing,
+        now: Timestamp,
+        deceits: &mut Vec<Deceit>,
+    ) -> Asked {
+        let mut asked = Asked::default();
+        let mut kept = HashMap::with_capacity(listing.processes.len());
+        for process in &listing.processes {
+            if matches!(process.exe, Executable::Kernel | Executable::Unreadable(_)) {
+                continue;
+            }
+            let known = self.0.remove(&process.pid);
+            let of = match known.filter(|known| known.is_old && Arc::ptr_eq(&known.process, process)) {
+                Some(known) => known,
+                None => {
+                    asked.new.push(process.pid);
+                    let Some(of) = read(host, process, now, &mut asked) else { continue };
+                    of
+                }
+            };
+            asked.read += 1;
+            let deceit =
+                |kind, what: Text| Deceit { kind, what, process: Some(Arc::clone(process)), note: None };
+            deceits.extend(of.libraries.iter().map(|what| deceit(Kind::Preload, what.clone())));
+            if of.is_bare {
+                deceits.push(deceit(Kind::NoEnvironment, Text::default()));
+            }
+            kept.insert(process.pid, of);
+        }
+        self.0 = kept;
+        asked
+    }
+
+    /// The network namespaces they are in, with some processes of each.
+    pub fn namespaces(&self) -> BTreeMap<u64, Vec<u32>> {
+        const SOME: usize = 4;
+        let mut namespaces: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        for (pid, of) in &self.0 {
+            if let Some(namespace) = of.namespace {
+                let pids = namespaces.entry(namespace).or_default();
+                if pids.len() < SOME {
+                    pids.push(*pid);
+                }
+            }
+        }
+        namespaces
+    }
+}
+
+/// The number of the network namespace that this process is in.
+pub fn namespace(host: &Host, pid: &str) -> Option<u64> {
+    std::fs::metadata(host.path(format!("/proc/{pid}/ns/net"))).ok().map(|namespace| namespace.ino())
+}
+
+/// None if it has ended or may not be asked.
+fn read(host: &Host, process: &Arc<Process>, now: Timestamp, asked: &mut Asked) -> Option<Of> {
+    let folder = living_folder(host, process.pid);
+    let environment = match host.read(format!("{folder}/environ")) {
+        Ok(environment) => environment,
+        Err(error) => {
+            asked.refused += u64::from(error.kind() == ErrorKind::PermissionDenied);
+            return None;
+        }
+    };
+    let proc = host.path(&folder);
+    let libraries = parse_libraries(&environment).into_iter().filter_map(|(variable, path)| {
+        let what = [variable.as_str().as_bytes(), b"=", &path].concat();
+        others_may_write(&proc, process, variable, &path).then(|| Text::cut(&what, 512))
+    });
+    let libraries = libraries.collect();
+    let age = now.duration_since(process.since);
+    // One that has ended shows nothing, and one whose number is another's by now shows what is not its own.
+    let stat = parse::parse_stat(&host.read(format!("{folder}/stat")).ok()?)?;
+    if stat.is_ending() || crate::processes::alive::start(host, process.pid) != Some(process.start) {
+        return None;
+    }
+    Some(Of {
+        process: Arc::clone(process),
+        namespace: namespace(host, folder.trim_start_matches("/proc/")),
+        libraries,
+        is_bare: environment.is_empty() && age > NEWBORN,
+        is_old: age > YOUNG,
+    })
+}
+
+/// The libraries that every program loads, whoever may write them.
+pub fn everywhere_preloaded(host: &Host) -> Vec<Deceit> {
+    let text = host.read(EVERYWHERE).unwrap_or_default();
+    let lines = text.split(|byte| *byte == b'\n');
+    let lines = lines.map(|line| line.split(|byte| *byte == b'#').next().unwrap_or_default());
+    let names = lines.flat_map(|line| line.split(|byte| matches!(byte, b' ' | b'\t' | b':' | b'\r')));
+    let names = names.filter(|name| !name.is_empty()).take(64);
+    let deceit = |name: &[u8]| Deceit {
+        kind: Kind::Preload,
+        what: Text::cut(name, 512),
+        process: None,
+        note: Some(Text::from(EVERYWHERE)),
+    };
+    names.map(deceit).collect()
+}
