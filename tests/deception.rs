@@ -105,7 +105,11 @@ fn a_program_that_calls_itself_a_thread_of_the_kernel_is_found_however_it_does_i
     let mut eyes = Eyes::new();
     let name = play(&[], "import ctypes; ctypes.CDLL(None).prctl(15, b'kworker/0:1', 0, 0, 0)");
     let found = eyes.one(Code::FalseKernelThread, name.pid());
-    assert!(found.title.ends_with("calls itself kworker/0:1, like a thread of the kernel"), "{}", found.title);
+    assert!(
+        found.title.ends_with("calls itself kworker/0:1, like a thread of the kernel"),
+        "{}",
+        found.title
+    );
     for argument in ["[kworker/0:1]", "[kthreadd]", "kworker/u8:2-events"] {
         let running = start(sleeper().arg0(argument), "/bin/sleep");
         assert_eq!(eyes.one(Code::FalseKernelThread, running.pid()).evidence["what"], argument);
@@ -169,7 +173,7 @@ fn a_library_from_where_others_may_write_is_found_and_others_are_not() {
         ("LD_LIBRARY_PATH", format!("/usr/lib:{}", open.path().display())),
     ] {
         let running = start(sleeper().env(variable, &value).stderr(Stdio::null()), "/bin/sleep");
-        let found = eyes.one(Code::WritablePreload, running.pid());
+        let found = eyes.one(Code::PreloadedLibrary, running.pid());
         let what = found.evidence["what"].as_str().unwrap();
         assert!(what.starts_with(&format!("{variable}=/")) && !what.contains(':'), "{what}");
     }
@@ -194,7 +198,8 @@ fn who_traces_another_is_found_until_it_lets_go() {
     let tracer = play(
         &[],
         "import ctypes, subprocess\n\
-         child = subprocess.Popen(['/bin/sleep', '600'], stdout=subprocess.DEVNULL)\n\
+         dies_with_us = lambda: ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)\n\
+         child = subprocess.Popen(['/bin/sleep', '600'], stdout=subprocess.DEVNULL, preexec_fn=dies_with_us)\n\
          assert ctypes.CDLL(None).ptrace(0x4206, child.pid, None, None) == 0",
     );
     let found = eyes.one(Code::TracedProcess, tracer.pid());
@@ -262,7 +267,7 @@ fn an_interface_that_takes_packets_for_others_is_found_also_if_a_socket_asked_fo
                  print(\"ready\", flush=True)\ntime.sleep(20)";
     let script = format!(
         "mount -t sysfs sysfs /sys\n\
-         for name in dummy0 dummy1 dummy2; do ip link add $name type dummy; ip link set $name up; done\n\
+         for at in 0 1 2; do ip link add dummy$at type veth peer name other$at; ip link set dummy$at up; done\n\
          ip link add bridge0 type bridge\nip link set dummy2 master bridge0\n\
          ip link set dummy0 promisc on\n\
          mkfifo $PIPE\n{PYTHON} -c '{sniff}' >$PIPE &\nread ready <$PIPE"
@@ -274,9 +279,8 @@ fn an_interface_that_takes_packets_for_others_is_found_also_if_a_socket_asked_fo
         with_code(&found, Code::PromiscuousInterface).iter().map(|finding| &finding["subject"]).collect();
     assert_eq!(names, ["dummy0", "dummy1"]);
     let sniffers = with_code(&found, Code::PacketSocket);
-    let how = |finding: &&&Value| {
-        finding["evidence"]["how"][0] == "it had dummy1 take packets that are for others"
-    };
+    let how =
+        |finding: &&&Value| finding["evidence"]["how"][0] == "it had dummy1 take packets that are for others";
     assert_eq!(sniffers.iter().filter(how).count(), 1, "{sniffers:?}");
 }
 
@@ -331,9 +335,18 @@ fn a_port_that_is_missing_in_a_list_is_found() {
     }
     let door = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = door.local_addr().unwrap().port();
-    let found = check_within("-m", "grep -v ' 0A ' /proc/net/tcp >/dev/shm/$$; mount --bind /dev/shm/$$ /proc/$$/net/tcp; rm /dev/shm/$$");
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path().display();
+    let hide = format!(
+        "for table in tcp tcp6 udp udp6; do cat /proc/net/$table >{folder}/$table; done\n\
+         grep -v ' 0A ' /proc/net/tcp >{folder}/tcp\nmount --bind {folder} /proc/$$/net"
+    );
+    let found = check_within("-m", &hide);
     let words = format!("tcp port {port} is open and missing in /proc/net");
-    assert!(with_code(&found, Code::HiddenPort).iter().any(|finding| finding["subject"] == words.as_str()), "{found:?}");
+    assert!(
+        with_code(&found, Code::HiddenPort).iter().any(|finding| finding["subject"] == words.as_str()),
+        "{found:?}"
+    );
 }
 
 #[test]

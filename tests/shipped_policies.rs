@@ -249,6 +249,32 @@ fn every_rule_has_a_reason_and_a_bound() {
     }
 }
 
+#[test]
+fn what_may_hide_or_listen_in_is_bound_to_a_program_and_has_a_reason() {
+    let mut seen = 0;
+    for (_, policy) in policies() {
+        for placed in &policy.deception.deception {
+            let (rule, origin) = (&placed.rule, &placed.origin);
+            assert!(rule.why.is_some() && rule.by.as_deref() == Some("host-watchdog"), "{origin}");
+            assert!(rule.exe.is_some() && rule.kind.may_be_learned() && !rule.container, "{origin}");
+            seen += 1;
+        }
+        for placed in &policy.deception.module {
+            let (rule, origin) = (&placed.rule, &placed.origin);
+            assert!(rule.why.is_some() && rule.by.as_deref() == Some("host-watchdog"), "{origin}");
+            assert!(rule.taint.is_empty() && !rule.unmarked, "{origin}");
+            seen += 1;
+        }
+        for placed in &policy.deception.bpf {
+            let (rule, origin) = (&placed.rule, &placed.origin);
+            assert!(rule.why.is_some() && rule.by.as_deref() == Some("host-watchdog"), "{origin}");
+            assert!((rule.exe.is_some() && !rule.types.is_empty()) != !rule.pinned.is_empty(), "{origin}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
 /// No rule lets an interpreter run just anything.
 #[test]
 fn an_interpreter_is_allowed_only_with_a_named_script() {

@@ -101,7 +101,7 @@ codes! {
     RawSocket "raw-socket" State Warning "A program has a raw socket, and no rule allows that."
     PromiscuousInterface "promiscuous-interface" State Urgent "A network interface takes packets that are for other hosts."
     SocketShell "socket-shell" State Urgent "A shell takes its commands from a network connection."
-    WritablePreload "writable-preload" State Urgent "Libraries are loaded into programs from a place where others may put theirs."
+    PreloadedLibrary "preloaded-library" State Urgent "A library is loaded into a program from where others may put theirs, or into every program."
     TracedProcess "traced-process" State Warning "A process looks into another and steers it, and no rule allows that."
     NoEnvironment "no-environment" State Notice "A process runs without an environment, as one does that hides where it came from."
     UnknownModule "unknown-module" State Urgent "A module was loaded into the kernel that no rule allows."

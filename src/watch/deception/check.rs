@@ -241,7 +241,7 @@ fn finding(identity: &Identity, deceits: &[&Deceit], nearest: Option<Nearest>) -
         Kind::RawSocket => format!("{program_words}{user} has a raw socket for {what}"),
         Kind::Promiscuous => format!("interface {what} takes packets that are for others"),
         Kind::SocketShell => format!("{program_words}{user} takes its commands from {what}"),
-        Kind::Preload if program.is_none() => format!("every program loads what others may have put there: {what}"),
+        Kind::Preload if program.is_none() => format!("every program loads {what}"),
         Kind::Preload => format!("{program_words}{user} loads what others may have put there: {what}"),
         Kind::Tracer => format!("{program_words}{user} looks into {what} and steers it"),
         Kind::NoEnvironment => format!("{program_words}{user} has no environment"),
@@ -292,11 +292,15 @@ fn unknown_module(module: &Module, nearest: Option<Nearest>) -> Finding {
     let Module { name, taint, .. } = module;
     let marked = if taint.is_empty() { String::new() } else { format!(", marked {taint}") };
     let rule = learn::module_rule(module, "…", None);
-    Finding::new(Code::UnknownModule, format!("{name} {taint}").trim(), format!("kernel module {name}{marked}"))
-        .with("module", name)
-        .with("marks", (!taint.is_empty()).then(|| meaning(taint)))
-        .nearest(nearest)
-        .suggest(to_toml("[[kernel-module]]", &rule))
+    Finding::new(
+        Code::UnknownModule,
+        format!("{name} {taint}").trim(),
+        format!("kernel module {name}{marked}"),
+    )
+    .with("module", name)
+    .with("marks", (!taint.is_empty()).then(|| meaning(taint)))
+    .nearest(nearest)
+    .suggest(to_toml("[[kernel-module]]", &rule))
 }
 
 /// What the kernel's letters say.

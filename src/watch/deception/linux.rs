@@ -79,8 +79,19 @@ impl Eyes {
             }
         }
         deceits.extend(sniffer::promiscuous(host));
-        if may_ask_kernel(host) && sees_all {
-            deceits.extend(self.hidden.look(host, listing));
+        if sees_all && is_this_machine(host) {
+            let hidden = may_ask_kernel(host).then(|| self.hidden.look(host, listing)).flatten();
+            if hidden.is_none() {
+                gaps.push(Gap {
+                    gap: "deception-hidden".to_owned(),
+                    seen: 0,
+                    of: 1,
+                    why: "the kernel cannot be asked for processes by number here: their numbers are others for us, \
+                          they are hidden from us (hidepid), or a sandbox forbids it"
+                        .to_owned(),
+                });
+            }
+            deceits.extend(hidden.unwrap_or_default());
             deceits.extend(self.ports.look(host));
         }
         deceits.sort_by(|a, b| order(a).cmp(&order(b)));
@@ -108,11 +119,15 @@ fn order(deceit: &Deceit) -> (Kind, &Text, Option<u32>) {
     (deceit.kind, &deceit.what, deceit.process.as_ref().map(|process| process.pid))
 }
 
-/// The kernel speaks of this machine, and only of the processes that we see by the same numbers.
+/// The kernel speaks of this machine.
+fn is_this_machine(host: &Host) -> bool {
+    host.path("/proc") == Path::new("/proc")
+}
+
+/// It speaks of the processes that we see only if their numbers are the same for both.
 fn may_ask_kernel(host: &Host) -> bool {
     let own = rustix::fs::readlink(host.path("/proc/self"), Vec::new());
-    host.path("/proc") == Path::new("/proc")
-        && own.is_ok_and(|own| own.as_bytes() == std::process::id().to_string().as_bytes())
+    is_this_machine(host) && own.is_ok_and(|own| own.as_bytes() == std::process::id().to_string().as_bytes())
 }
 
 /// The process of this number.

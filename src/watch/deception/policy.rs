@@ -53,7 +53,7 @@ impl Kind {
             Self::RawSocket => Code::RawSocket,
             Self::Promiscuous => Code::PromiscuousInterface,
             Self::SocketShell => Code::SocketShell,
-            Self::Preload => Code::WritablePreload,
+            Self::Preload => Code::PreloadedLibrary,
             Self::Tracer => Code::TracedProcess,
             Self::NoEnvironment => Code::NoEnvironment,
         }

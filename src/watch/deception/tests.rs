@@ -120,7 +120,41 @@ fn each_kind_is_said_in_words_and_allowed_by_what_it_suggests() {
     facts.modules.push(module("rootkit", "OE"));
     facts.bpf.push(bpf("kprobe", Some(process(14, "/usr/bin/bpftrace", "root")), None));
     facts.bpf.push(bpf("pinned", None, Some("/sys/fs/bpf/x")));
-    says(&facts, &expect![[""]]);
+    says(&facts, &expect![[r#"
+        urgent false-kernel-thread: /tmp/x run by root calls itself [kworker/0:1], like a thread of the kernel
+          subject: /tmp/x [kworker/0:1]
+        urgent hidden-process: a process is hidden: its folder in /proc is covered by a mount of tmpfs, /
+          subject: its folder in /proc is covered by a mount of tmpfs, /
+        urgent hidden-process: a process is hidden: /opt/x run by root, missing in /proc
+          subject: /opt/x missing in /proc
+        urgent hidden-port: tcp port 4444 is open and missing in /proc/net
+          subject: tcp port 4444 is open and missing in /proc/net
+        urgent packet-socket: /usr/sbin/dhclient run by root reads all packets from the network
+          subject: /usr/sbin/dhclient outside all packets
+          deception packet-socket /usr/sbin/dhclient: this is in a container
+        warning raw-socket: /usr/bin/ping run by alice has a raw socket for TCP
+          subject: /usr/bin/ping TCP
+          deception raw-socket /usr/bin/ping: it is not for TCP
+        urgent promiscuous-interface: interface eth0 takes packets that are for others
+          subject: eth0
+        urgent socket-shell: /usr/bin/dash running -c id run by www-data takes its commands from 203.0.113.9
+          subject: /usr/bin/dash script=-c id 203.0.113.9
+        urgent preloaded-library: every program loads /lib/x*.so
+          subject: /lib/x*.so
+        urgent preloaded-library: /usr/sbin/sshd run by root loads what others may have put there: LD_PRELOAD=/tmp/x.so
+          subject: /usr/sbin/sshd LD_PRELOAD=/tmp/x.so
+        warning traced-process: /usr/bin/gdb run by root looks into /usr/sbin/sshd and steers it
+          subject: /usr/bin/gdb /usr/sbin/sshd
+        notice no-environment: /usr/bin/y run by bob has no environment
+          subject: /usr/bin/y
+        urgent unknown-module: kernel module rootkit, marked OE
+          subject: rootkit OE
+          kernel-module *: the kernel marks it OE, and the rule allows ""
+        urgent unknown-bpf: /usr/bin/bpftrace run by root has BPF loaded into the kernel: kprobe
+          subject: /usr/bin/bpftrace kprobe
+        urgent unknown-bpf: BPF lies in /sys/fs/bpf/x
+          subject: /sys/fs/bpf/x
+    "#]]);
 }
 
 #[test]
@@ -146,15 +180,72 @@ fn the_learned_policy_is_sorted_and_leaves_out_what_no_ordinary_host_has() {
     let mut facts = quiet();
     facts.deceits.push(deceit(Kind::KernelName, "kthreadd", Some(process(5, "/tmp/x", "root"))));
     facts.modules.push(module("nvidia", "POE"));
-    expect![[""]].assert_eq(&learn::learn(&facts, "test"));
+    expect![[r##"
+        # Programs that may do what else would look like hiding or listening in.
+
+        [[deception]]
+        kind  = "packet-socket"
+        exe   = "/usr/sbin/dhclient"
+        what  = ["all packets"]
+        users = ["root"]
+        why   = "was so when this policy was learned"
+        by    = "test"
+
+        [[deception]]
+        kind  = "packet-socket"
+        exe   = "/usr/lib/systemd/systemd-networkd"
+        what  = ["packets of LLDP"]
+        users = ["systemd-network"]
+        why   = "was so when this policy was learned"
+        by    = "test"
+
+        [[deception]]
+        kind  = "raw-socket"
+        exe   = "/usr/bin/ping"
+        what  = ["ICMP"]
+        users = ["alice"]
+        why   = "was so when this policy was learned"
+        by    = "test"
+
+        # Modules that may be loaded into the kernel.
+
+        [[kernel-module]]
+        names = ["*"]
+        why   = "signed as a part of the kernel"
+        by    = "test"
+
+        [[kernel-module]]
+        names = ["nvidia"]
+        taint = "POE"
+        why   = "was so when this policy was learned"
+        by    = "test"
+
+        # BPF programs that may be loaded into the kernel.
+
+        [[bpf]]
+        exe   = "/usr/lib/systemd/systemd"
+        types = ["cgroup link"]
+        why   = "was so when this policy was learned"
+        by    = "test"
+
+        [[bpf]]
+        exe   = "/usr/lib/systemd/systemd"
+        types = ["cgroup_device"]
+        why   = "was so when this policy was learned"
+        by    = "test"
+    "##]].assert_eq(&learn::learn(&facts, "test"));
     let left = without_allowed(&facts, &rules(BASE), NOW);
     assert_eq!((left.deceits.len(), left.modules.len(), left.bpf.len()), (1, 1, 0));
 }
 
 #[test]
 fn which_names_are_the_kernels() {
-    let thread = |pid, name: &str| Process { exe: Executable::Kernel, name: name.into(), ..process(pid, "/", "root") };
-    let listing = Listing::new(NOW, [thread(2, "kthreadd"), thread(3, "watchdogd"), thread(4, "md127_raid1"), thread(5, "netns")]);
+    let thread =
+        |pid, name: &str| Process { exe: Executable::Kernel, name: name.into(), ..process(pid, "/", "root") };
+    let listing = Listing::new(
+        NOW,
+        [thread(2, "kthreadd"), thread(3, "watchdogd"), thread(4, "md127_raid1"), thread(5, "netns")],
+    );
     let threads = kernel_name::threads(&listing);
     for (exe, name, args, taken) in [
         ("/tmp/x", "kworker/0:1", &["x"][..], Some("kworker/0:1")),
@@ -226,7 +317,10 @@ fn what_proc_and_the_kernel_write_is_taken_apart() {
     let seen = sniffer::parse_raw(raw);
     assert_eq!((seen.len(), seen[0].what.as_str(), seen[0].inode, seen[0].uid), (1, "ICMP", 4713, 33));
     assert_eq!(bpf::parse_descriptor(b"pos:\t0\nprog_type:\t15\nprog_id:\t3\n").unwrap(), "cgroup_device");
-    assert_eq!(bpf::parse_descriptor(b"link_type:\tcgroup\nlink_id:\t1\nprog_id:\t3\n").unwrap(), "cgroup link");
+    assert_eq!(
+        bpf::parse_descriptor(b"link_type:\tcgroup\nlink_id:\t1\nprog_id:\t3\n").unwrap(),
+        "cgroup link"
+    );
     assert_eq!(bpf::parse_descriptor(b"prog_type:\t999\n").unwrap(), "type 999");
     assert_eq!(bpf::parse_descriptor(b"map_type:\t1\n"), None);
     let mounts = b"22 1 0:5 / /proc rw - proc proc rw\n30 22 0:5 /1 /proc/77 rw shared:1 - proc proc rw\n\
@@ -235,7 +329,8 @@ fn what_proc_and_the_kernel_write_is_taken_apart() {
         hidden::parse_covered(mounts),
         [(77, "proc, another process".to_owned()), (78, "ext4, /tmp/x".to_owned())]
     );
-    let found = environment::parse_libraries(b"A=b\0LD_PRELOAD=libx.so /a/b.so:c/d.so\0LD_LIBRARY_PATH=/x::y:\0");
+    let found =
+        environment::parse_libraries(b"A=b\0LD_PRELOAD=libx.so /a/b.so:c/d.so\0LD_LIBRARY_PATH=/x::y:\0");
     let found: Vec<String> = found
         .iter()
         .map(|(variable, path)| format!("{} {}", variable.as_str(), String::from_utf8_lossy(path)))
@@ -282,7 +377,7 @@ proptest! {
     fn any_bytes_are_taken(bytes: Vec<u8>) {
         use linux::{bpf, connection, diag, environment, hidden, module, sniffer};
         let _ = (sniffer::parse_packet(&bytes), sniffer::parse_raw(&bytes), bpf::parse_descriptor(&bytes));
-        let _ = (diag::parse_memberships(&bytes), diag::parse_listens(&bytes, 0), module::parse_modules(&bytes));
+        let _ = (diag::parse_memberships(&bytes), diag::parse_listens(&bytes, 0, 80), module::parse_modules(&bytes));
         let _ = (environment::parse_libraries(&bytes), hidden::parse_covered(&bytes), connection::parse_connections(&bytes));
     }
 }

@@ -83,7 +83,11 @@ impl Ports {
     fn listens_in(&mut self, family: u8, port: u16) -> io::Result<bool> {
         self.sequence += 1;
         let mut address = [0; 16];
-        let loopback: &[u8] = if family == AF_INET { &[127, 0, 0, 1] } else { &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1] };
+        let loopback: &[u8] = if family == AF_INET {
+            &[127, 0, 0, 1]
+        } else {
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+        };
         for (byte, own) in address.iter_mut().zip(loopback) {
             *byte = *own;
         }
@@ -99,7 +103,7 @@ impl Ports {
         self.netlink.send(&message(REQUEST, self.sequence, &request), 0)?;
         loop {
             let answer = receive(&self.netlink)?;
-            if let Some(is_open) = parse_listens(&answer, self.sequence) {
+            if let Some(is_open) = parse_listens(&answer, self.sequence, port) {
                 return Ok(is_open);
             }
         }
@@ -167,14 +171,17 @@ pub fn parse_memberships(datagram: &[u8]) -> (Vec<Membership>, Option<i32>) {
     (found, None)
 }
 
-/// The answer for one port in a datagram; none if it answers something else.
+/// The answer for one port in a datagram; none if it answers something else. A program in the kernel may lead to the
+/// socket of another port: that is not this one.
 #[must_use]
-pub fn parse_listens(datagram: &[u8], sequence: u32) -> Option<bool> {
+pub fn parse_listens(datagram: &[u8], sequence: u32, port: u16) -> Option<bool> {
     const LISTEN: u8 = 10;
     messages(datagram).into_iter().filter(|(_, own, _)| *own == sequence).find_map(|(kind, _, payload)| {
         match kind {
             ERROR => Some(false),
-            BY_FAMILY => Some(payload.get(1) == Some(&LISTEN)),
+            BY_FAMILY => {
+                Some(payload.get(1) == Some(&LISTEN) && payload.get(4..6) == Some(&port.to_be_bytes()))
+            }
             _ => None,
         }
     })

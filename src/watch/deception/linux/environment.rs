@@ -77,10 +77,9 @@ pub fn others_may_write(host_folder: &Path, process: &Process, variable: Variabl
         }
         match std::fs::metadata(&place) {
             Ok(metadata) => {
-                // Another may not take away what lies in a sticky folder, and only put there what is missing.
-                is_shared = is_shared && variable != Variable::LibraryPath;
                 is_shared |= is_writable(&metadata, process, variable);
             }
+            // Nobody can take away what lies in a sticky folder, but anybody may put there what is missing.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return is_shared || is_sticky(place.parent());
             }

@@ -12,7 +12,7 @@ use crate::watch::deception::{Deceit, Kind};
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Dir, Mode, OFlags, open};
 use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +27,9 @@ const MOST: u32 = 32_768;
 /// So many control groups are read.
 const GROUPS: usize = 5000;
 
+/// A number that no process ever has.
+const NOBODY: u32 = 0x3fff_ffff;
+
 /// Processes come and go while we look: one that hides must be missing so many times.
 const LOOKS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(30);
@@ -39,23 +42,27 @@ pub struct Search {
 }
 
 impl Search {
-    /// Every process that is hidden.
-    pub fn look(&mut self, host: &Host, listing: &Listing) -> Vec<Deceit> {
+    /// Every process that is hidden; none if that cannot be asked here.
+    pub fn look(&mut self, host: &Host, listing: &Listing) -> Option<Vec<Deceit>> {
         // Where others are hidden from us by the system (hidepid), nothing can be said.
-        let Some(listed) = read_numbers(host).filter(|_| listing.get(1).is_some()) else { return Vec::new() };
+        let listed = read_numbers(host).filter(|_| listing.get(1).is_some())?;
+        // A sandbox that lets nobody send signals would answer for every number alike.
+        if exists(NOBODY) {
+            return None;
+        }
         let grouped = read_groups(host);
         let mut suspects: BTreeSet<u32> =
-            grouped.keys().filter(|pid| !listed.contains(pid)).copied().collect();
-        suspects.extend(self.numbers(host).filter(|pid| !listed.contains(pid) && exists(*pid)));
+            grouped.keys().filter(|pid| !listed.contains(pid) && !is_thread(host, **pid)).copied().collect();
+        suspects.extend(
+            self.numbers(host).filter(|pid| !listed.contains(pid) && exists(*pid) && !is_thread(host, *pid)),
+        );
         for _ in 0..LOOKS {
             if suspects.is_empty() {
                 break;
             }
             std::thread::sleep(PAUSE);
             let listed = read_numbers(host).unwrap_or_default();
-            suspects.retain(|pid| {
-                !listed.contains(pid) && exists(*pid) && !is_thread(host, *pid) && exists(*pid)
-            });
+            suspects.retain(|pid| !listed.contains(pid) && exists(*pid) && !is_thread(host, *pid));
         }
         let group = |pid: u32| grouped.get(&pid).map(|group| format!("its control group is {group}"));
         let missing = suspects.into_iter().map(|pid| Deceit {
@@ -84,12 +91,13 @@ impl Search {
         });
         let mut deceits: Vec<Deceit> = missing.chain(covered).collect();
         deceits.extend(unlisted_for_us(host, listing, &listed));
-        deceits
+        Some(deceits)
     }
 
     /// The numbers whose turn it is.
     fn numbers(&mut self, host: &Host) -> impl Iterator<Item = u32> + use<> {
-        let highest = read_number(host, "/proc/sys/kernel/pid_max").unwrap_or(32_768).saturating_sub(1).max(1);
+        let highest =
+            read_number(host, "/proc/sys/kernel/pid_max").unwrap_or(32_768).saturating_sub(1).max(1);
         let round = self.next;
         self.next = (round + SHARE) % highest;
         let last = read_last(host);
@@ -126,6 +134,12 @@ fn exists(pid: u32) -> bool {
 
 /// True if this is the number of a thread of another process: those are not listed.
 fn is_thread(host: &Host, pid: u32) -> bool {
+    // The kernel gives a handle on processes only, and says so of a thread; one of another age knows no handles.
+    match i32::try_from(pid).ok().and_then(Pid::from_raw).map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
+        Some(Ok(_)) => return false,
+        Some(Err(Errno::INVAL | Errno::NOENT)) => return true,
+        _ => {}
+    }
     let status = host.read(format!("/proc/{pid}/status")).unwrap_or_default();
     let group = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Tgid:"));
     let group = group.and_then(|group| std::str::from_utf8(group).ok()?.trim().parse::<u32>().ok());
@@ -222,7 +236,9 @@ fn read_process(host: &Host, pid: u32) -> Option<Process> {
         exe,
         script: None,
         name: Text::new(&stat.name),
-        args: crate::processes::secret::masked(&parse::parse_cmdline(arguments.get(..4096).unwrap_or(&arguments))),
+        args: crate::processes::secret::masked(&parse::parse_cmdline(
+            arguments.get(..4096).unwrap_or(&arguments),
+        )),
         uid,
         user: host.users().name(uid),
         unit: None,

@@ -4,12 +4,12 @@
 //! The shells of sshd, cron and sudo have terminals, pipes or Unix sockets. What inetd or systemd start on a connection
 //! is a script, which a shell may run there, and what that script starts inherits its connection.
 
+use super::connection::{Connection, parse_connections};
 use super::find;
 use crate::host::Host;
 use crate::processes::{Executable, Listing, Process};
 use crate::text::Text;
 use crate::watch::deception::{Deceit, Kind};
-use super::connection::{Connection, parse_connections};
 use rustix::fs::readlink;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,7 +34,9 @@ impl Shells {
                 continue;
             }
             let ends = [(0, "standard input"), (1, "standard output")];
-            for (inode, end) in ends.iter().filter_map(|(fd, end)| Some((socket(host, process.pid, *fd)?, end))) {
+            for (inode, end) in
+                ends.iter().filter_map(|(fd, end)| Some((socket(host, process.pid, *fd)?, end)))
+            {
                 let connection = match self.0.get(&inode) {
                     Some(connection) => *connection,
                     None => find_connection(host, process.pid, inode),
