@@ -10,9 +10,9 @@ use host_watchdog::pass::{self, At, Memories, Watching};
 use host_watchdog::policy::Policy;
 use host_watchdog::processes::{Executable, Processes};
 use host_watchdog::snapshot::Snapshot;
-use host_watchdog::watch::listener::linux::{proc_net, sock_diag};
+use host_watchdog::watch::listener::linux::{Wanted, proc_net, sock_diag};
 use host_watchdog::watch::listener::{Listener, ListenerFacts, Protocol};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
@@ -286,8 +286,8 @@ fn the_kernel_and_proc_tell_the_same() {
         ["127.0.0.1:0", "[::]:0"].iter().map(|at| UdpSocket::bind(at).unwrap()).collect();
     // Other tests open and close sockets meanwhile: some moment is quiet.
     let agree = (0..200).any(|_| {
-        let mut kernel = sock_diag::read_sockets().unwrap();
-        let mut proc = proc_net::read_sockets(&host, "/proc/self/net").unwrap();
+        let mut kernel = sock_diag::read_sockets(Wanted::Listening).unwrap();
+        let mut proc = proc_net::read_sockets(&host, "/proc/self/net", Wanted::Listening).unwrap();
         for socket in &mut kernel {
             socket.only_ipv6 = None;
         }
@@ -337,6 +337,44 @@ fn a_socket_in_another_network_namespace_is_seen_and_told_apart() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(eyes.finding(Code::NewListener, "tcp port 4747 "), None);
+}
+
+#[test]
+fn of_hundreds_of_sockets_the_one_that_was_closed_is_somebody_elses_at_once() {
+    let script = "import os,socket,sys
+s=[socket.create_server(('127.0.0.1',0)) for _ in range(200)]
+r,w=os.pipe()
+child=os.fork()
+if child==0:
+    os.close(w); os.read(r,1); os._exit(0)
+os.close(r)
+print(s[150].getsockname()[1], child)
+sys.stdin.readline(); s[150].close(); print('closed'); sys.stdin.readline()
+";
+    let mut parent = Command::new("python3")
+        .args(["-u", "-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(parent.stdout.take().unwrap()).lines();
+    let line = said.next().unwrap().unwrap();
+    let (port, child) = line.split_once(' ').unwrap();
+    let (port, child): (u16, u32) = (port.parse().unwrap(), child.parse().unwrap());
+    let mut eyes = Eyes::new();
+    let mut owners = || -> Vec<u32> {
+        let seen = of(&eyes.facts(), Protocol::Tcp, port);
+        seen.iter().flat_map(|listener| listener.owners.iter().map(|owner| owner.pid)).collect()
+    };
+    for _ in 0..3 {
+        assert_eq!(owners(), [parent.id()]);
+    }
+    let input = parent.stdin.as_mut().unwrap();
+    input.write_all(b"\n").unwrap();
+    assert_eq!(said.next().unwrap().unwrap(), "closed");
+    assert_eq!(owners(), [child]);
+    parent.kill().unwrap();
+    parent.wait().unwrap();
 }
 
 #[test]

@@ -16,7 +16,7 @@ mod policy;
 #[cfg(windows)]
 mod windows;
 
-pub use check::without_allowed;
+pub use check::{program_name, without_allowed};
 pub use policy::*;
 
 #[cfg(target_os = "linux")]

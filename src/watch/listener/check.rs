@@ -38,7 +38,7 @@ pub struct Door<'a> {
 impl<'a> Door<'a> {
     /// The door that a socket and one of its owners make.
     pub fn of(listener: &'a Listener, owner: Option<&'a Process>, facts: &ListenerFacts) -> Self {
-        let exe = owner.and_then(name);
+        let exe = owner.and_then(program_name);
         let in_range = Ports::Ephemeral.cover(listener.port, facts.ephemeral);
         // A client's socket has an owner. One without is the kernel's own: it chose its port.
         let handed_out =
@@ -78,7 +78,7 @@ impl<'a> Door<'a> {
 
 /// A program as rules name it. That its file was replaced since is for the process watch to say: after each
 /// upgrade, the same door is still the same.
-fn name(process: &Process) -> Option<String> {
+pub fn program_name(process: &Process) -> Option<String> {
     match &process.exe {
         Executable::Path(path) | Executable::Deleted(path) => Some(path.to_string()),
         Executable::Memory(name) => Some(format!("memfd:{name}")),
@@ -160,7 +160,7 @@ pub fn compare(
     facts: &ListenerFacts,
 ) -> Comparison {
     let mut comparison = Comparison::default();
-    let own = owner.and_then(name);
+    let own = owner.and_then(program_name);
     // An ordinary user cannot tell whose socket it is. That is a gap in coverage, not a difference.
     let hidden = own.is_none() && !facts.sees_all;
     let exe_fits = match (&rule.exe, &own) {
@@ -332,7 +332,7 @@ fn code_from(process: &Process) -> Option<&'static str> {
 
 /// What a process is, in a few words.
 fn called(process: &Process) -> String {
-    let mut words = name(process).unwrap_or_else(|| "a process that hides what it runs".to_owned());
+    let mut words = program_name(process).unwrap_or_else(|| "a process that hides what it runs".to_owned());
     if let Some(script) = &process.script {
         let _ = write!(words, " running {}", short(script));
     }

@@ -4,8 +4,8 @@
 //! are not in that namespace, `/proc/PID/net` tells the same. That is also how other namespaces are seen, without
 //! entering them.
 
-mod namespace;
-mod owner;
+pub mod namespace;
+pub mod owner;
 pub mod proc_net;
 pub mod sock_diag;
 
@@ -16,11 +16,20 @@ use crate::processes::{Listing, Process, Processes};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A socket that listens, as the kernel lists it.
+/// Which sockets are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those that listen; of a protocol that knows no listening, those without a peer.
+    Listening,
+    /// Those that have a peer and are open in both directions.
+    Connected,
+}
+
+/// A socket, as the kernel lists it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Socket {
     /// The protocol.
@@ -35,6 +44,8 @@ pub struct Socket {
     pub uid: u32,
     /// Of IPv6: true if it takes no IPv4.
     pub only_ipv6: Option<bool>,
+    /// The other end, if it has one.
+    pub peer: Option<SocketAddr>,
 }
 
 /// What is remembered from pass to pass, so that a pass in which nothing changed reads almost nothing.
@@ -42,6 +53,26 @@ pub struct Socket {
 pub struct Eyes {
     owners: owner::Owners,
     namespaces: namespace::Namespaces,
+    last: Option<Last>,
+}
+
+/// What the last pass came to, and what it rests on: it holds while none of that has changed.
+struct Last {
+    found: Vec<(Option<u64>, Socket)>,
+    inodes: BTreeSet<u64>,
+    owners: u64,
+    /// The holders, and those they descend from.
+    kin: Vec<Arc<Process>>,
+    listeners: Vec<Listener>,
+}
+
+impl Last {
+    fn rests_on(&self, found: &[(Option<u64>, Socket)], owners: u64, listing: &Listing) -> bool {
+        let is_there = |process: &Arc<Process>| {
+            listing.get(process.pid).is_some_and(|now| std::ptr::eq(now, Arc::as_ptr(process)))
+        };
+        self.owners == owners && self.found == found && self.kin.iter().all(is_there)
+    }
 }
 
 impl Eyes {
@@ -60,7 +91,7 @@ impl Eyes {
         let home = namespace::home(host);
         let ephemeral = proc_net::read_ephemeral(host);
         let mut found: Vec<(Option<u64>, Socket)> =
-            list(host, home.is_ours)?.into_iter().map(|socket| (None, socket)).collect();
+            list(host, home.is_ours, Wanted::Listening)?.into_iter().map(|socket| (None, socket)).collect();
         let others = self.namespaces.others(host, listing, now, home.number);
         let blind = others.unreadable > 0 && !sees_all;
         if blind {
@@ -73,34 +104,26 @@ impl Eyes {
             });
         }
         for (namespace, pids) in others.pids {
-            let sockets = namespace::list(host, namespace, &pids);
+            let sockets = namespace::list(host, namespace, &pids, Wanted::Listening);
             found.extend(sockets.into_iter().map(|socket| (Some(namespace), socket)));
         }
         found.sort();
         found.dedup();
 
-        let inodes: BTreeSet<u64> =
-            found.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0).collect();
+        let mut last = self.last.take();
+        let inodes = match last.as_mut().filter(|last| last.found == found) {
+            Some(last) => std::mem::take(&mut last.inodes),
+            None => found.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0).collect(),
+        };
         self.owners.find(host, listing, &inodes, now);
         self.drop_closed(host, home.is_ours, ephemeral, &mut found);
+        let owners = self.owners.change();
+        let (listeners, kin) = match last.filter(|last| last.rests_on(&found, owners, listing)) {
+            Some(last) => (last.listeners, Some(last.kin)),
+            None => (self.attribute(host, listing, &found), kin(listing, self.owners.all_holders())),
+        };
+        self.last = kin.map(|kin| Last { found, inodes, owners, kin, listeners: listeners.clone() });
 
-        let users = host.users();
-        let mut people = People::new(host, listing);
-        let listeners = found.into_iter().map(|(namespace, socket)| {
-            let (owners, heirs) = people.owners_and_heirs(&self.owners.holders(socket.inode));
-            Listener {
-                protocol: socket.protocol,
-                address: socket.address,
-                port: socket.port,
-                only_ipv6: socket.only_ipv6,
-                user: users.name(socket.uid),
-                inode: socket.inode,
-                owners,
-                heirs,
-                namespace,
-            }
-        });
-        let listeners: Vec<Listener> = listeners.collect();
         let hidden = listeners.iter().filter(|listener| listener.owners.is_empty()).count() as u64;
         if hidden > 0 && !sees_all {
             gaps.push(Gap {
@@ -112,6 +135,32 @@ impl Eyes {
             });
         }
         Ok(ListenerFacts { listeners, ephemeral, sees_all })
+    }
+
+    /// Says of each socket whose it is.
+    fn attribute(
+        &self,
+        host: &Host,
+        listing: &Arc<Listing>,
+        found: &[(Option<u64>, Socket)],
+    ) -> Vec<Listener> {
+        let users = host.users();
+        let mut people = People::new(host, listing);
+        let listeners = found.iter().map(|(namespace, socket)| {
+            let (owners, heirs) = people.owners_and_heirs(&self.owners.holders(socket.inode));
+            Listener {
+                protocol: socket.protocol,
+                address: socket.address,
+                port: socket.port,
+                only_ipv6: socket.only_ipv6,
+                user: users.name(socket.uid),
+                inode: socket.inode,
+                owners,
+                heirs,
+                namespace: *namespace,
+            }
+        });
+        listeners.collect()
     }
 
     /// A client's UDP socket lives for milliseconds. One that nobody holds any more and that is gone when asked
@@ -132,46 +181,56 @@ impl Eyes {
         if !found.iter().any(passing) {
             return;
         }
-        let Ok(again) = list(host, ours) else { return };
+        let Ok(again) = list(host, ours, Wanted::Listening) else { return };
         found.retain(|entry| !passing(entry) || again.iter().any(|socket| socket.inode == entry.1.inode));
     }
 }
 
+/// These processes and those they descend from; none if the listing does not know all of them yet.
+fn kin(listing: &Listing, pids: BTreeSet<u32>) -> Option<Vec<Arc<Process>>> {
+    let mut all = pids.clone();
+    all.extend(pids.iter().flat_map(|pid| listing.ancestors(*pid).map(|process| process.pid)));
+    let at = |pid: &u32| listing.processes.binary_search_by_key(pid, |process| process.pid).ok();
+    all.iter().map(|pid| listing.processes.get(at(pid)?).map(Arc::clone)).collect()
+}
+
 /// Whether we are in the network namespace of the host's first process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ours {
+pub enum Ours {
+    /// Yes.
     Same,
+    /// No.
     Other,
 }
 
 /// The sockets of the host's own network namespace.
-fn list(host: &Host, ours: Ours) -> io::Result<Vec<Socket>> {
+pub fn list(host: &Host, ours: Ours, wanted: Wanted) -> io::Result<Vec<Socket>> {
     // The kernel speaks of this machine only, and of the namespace we are in.
     let this_machine = host.path("/proc") == Path::new("/proc");
     match (this_machine, ours) {
-        (true, Ours::Same) => {
-            sock_diag::read_sockets().or_else(|_| proc_net::read_sockets(host, "/proc/self/net"))
-        }
-        (true, Ours::Other) => proc_net::read_sockets(host, "/proc/1/net"),
-        (false, _) => proc_net::read_sockets(host, "/proc/net"),
+        (true, Ours::Same) => sock_diag::read_sockets(wanted)
+            .or_else(|_| proc_net::read_sockets(host, "/proc/self/net", wanted)),
+        (true, Ours::Other) => proc_net::read_sockets(host, "/proc/1/net", wanted),
+        (false, _) => proc_net::read_sockets(host, "/proc/net", wanted),
     }
 }
 
 /// The processes that hold sockets, by number.
-struct People<'a> {
+pub struct People<'a> {
     host: &'a Host,
     listing: Arc<Listing>,
     is_fresh: bool,
 }
 
 impl<'a> People<'a> {
-    fn new(host: &'a Host, listing: &Arc<Listing>) -> Self {
+    /// Looked up in this listing, and in a fresh one if that is too old.
+    pub fn new(host: &'a Host, listing: &Arc<Listing>) -> Self {
         Self { host, listing: Arc::clone(listing), is_fresh: false }
     }
 
     /// Of the processes that hold a socket: those that descend from no other holder, and of the rest one of each
     /// program.
-    fn owners_and_heirs(&mut self, holders: &BTreeSet<u32>) -> (Vec<Arc<Process>>, Vec<Arc<Process>>) {
+    pub fn owners_and_heirs(&mut self, holders: &BTreeSet<u32>) -> (Vec<Arc<Process>>, Vec<Arc<Process>>) {
         // The listing may be some seconds older than the socket.
         if !self.is_fresh && holders.iter().any(|pid| self.listing.get(*pid).is_none()) {
             self.is_fresh = true;

@@ -1,6 +1,6 @@
 //! Network namespaces other than the host's, and the sockets in them.
 
-use super::{Ours, Socket, proc_net};
+use super::{Ours, Socket, Wanted, proc_net};
 use crate::host::Host;
 use crate::processes::{Executable, Listing, living_folder};
 use jiff::{SignedDuration, Timestamp};
@@ -114,10 +114,10 @@ impl Namespaces {
 }
 
 /// The sockets of a namespace, as one of its processes sees them.
-pub fn list(host: &Host, namespace: u64, pids: &[u32]) -> Vec<Socket> {
+pub fn list(host: &Host, namespace: u64, pids: &[u32], wanted: Wanted) -> Vec<Socket> {
     let ask = |pid: &u32| {
         let (_, folder) = read_of(host, *pid).ok()?;
-        let sockets = proc_net::read_sockets(host, &format!("/proc/{folder}/net")).ok()?;
+        let sockets = proc_net::read_sockets(host, &format!("/proc/{folder}/net"), wanted).ok()?;
         // It may have ended meanwhile, its number may be another's, or it may have left.
         (read(host, &folder).ok() == Some(namespace)).then_some(sockets)
     };

@@ -1,11 +1,11 @@
 //! `/proc/net/tcp` and its like: sockets as lines of text, for when the kernel does not answer directly and for
 //! network namespaces other than ours.
 
-use super::Socket;
+use super::{Socket, Wanted};
 use crate::host::Host;
 use crate::watch::listener::Protocol;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const TABLES: [(&str, Protocol); 6] = [
     ("tcp", Protocol::Tcp),
@@ -16,19 +16,20 @@ const TABLES: [(&str, Protocol); 6] = [
     ("udplite6", Protocol::UdpLite),
 ];
 
-/// The states as `/proc` writes them: a TCP socket that listens, and one without a peer.
+/// The states as `/proc` writes them: a socket with a peer, a TCP socket that listens, and one without a peer.
+const ESTABLISHED: &[u8] = b"01";
 const LISTEN: &[u8] = b"0A";
 const CLOSE: &[u8] = b"07";
 
-/// The listening sockets that a folder like `/proc/net` lists.
+/// The wanted sockets that a folder like `/proc/net` lists.
 ///
 /// # Errors
 /// If it does not even list those of TCP over IPv4; other tables may be missing (IPv6 turned off).
-pub fn read_sockets(host: &Host, folder: &str) -> io::Result<Vec<Socket>> {
+pub fn read_sockets(host: &Host, folder: &str, wanted: Wanted) -> io::Result<Vec<Socket>> {
     let mut sockets = Vec::new();
     for (name, protocol) in TABLES {
         match host.read(format!("{folder}/{name}")) {
-            Ok(table) => sockets.extend(parse_table(&table, protocol)),
+            Ok(table) => sockets.extend(parse_table(&table, protocol, wanted)),
             Err(error) if error.kind() == io::ErrorKind::NotFound && name != "tcp" => {}
             Err(error) => return Err(error),
         }
@@ -36,26 +37,47 @@ pub fn read_sockets(host: &Host, folder: &str) -> io::Result<Vec<Socket>> {
     Ok(sockets)
 }
 
-/// Parses one table. Lines that are no socket, or one that does not listen, are passed over.
+/// Parses one table. Lines that are no socket, or one that is not wanted, are passed over.
 #[must_use]
-pub fn parse_table(table: &[u8], protocol: Protocol) -> Vec<Socket> {
-    table.split(|b| *b == b'\n').filter_map(|line| parse_line(line, protocol)).collect()
+pub fn parse_table(table: &[u8], protocol: Protocol, wanted: Wanted) -> Vec<Socket> {
+    table.split(|b| *b == b'\n').filter_map(|line| parse_line(line, protocol, wanted)).collect()
 }
 
 /// `0: 0100007F:0277 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000  0 12345 …`
-fn parse_line(line: &[u8], protocol: Protocol) -> Option<Socket> {
+fn parse_line(line: &[u8], protocol: Protocol, wanted: Wanted) -> Option<Socket> {
     let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
     let local = fields.nth(1)?;
-    let state = fields.nth(1)?;
-    if state != if protocol.has_no_listen_state() { CLOSE } else { LISTEN } {
+    let remote = fields.next()?;
+    let state = fields.next()?;
+    let expected = match wanted {
+        Wanted::Connected => ESTABLISHED,
+        Wanted::Listening if protocol.has_no_listen_state() => CLOSE,
+        Wanted::Listening => LISTEN,
+    };
+    if state != expected {
         return None;
     }
     let uid = decimal(fields.nth(3)?)?;
     let inode = decimal(fields.nth(1)?)?;
-    let colon = local.iter().position(|b| *b == b':')?;
-    let address = parse_address(local.get(..colon)?)?;
-    let port = u16::try_from(hex(local.get(colon + 1..)?)?).ok()?;
-    Some(Socket { protocol, port, address, inode, uid: u32::try_from(uid).ok()?, only_ipv6: None })
+    let local = parse_end(local)?;
+    let peer = if wanted == Wanted::Connected { Some(parse_end(remote)?) } else { None };
+    Some(Socket {
+        protocol,
+        port: local.port(),
+        address: local.ip(),
+        inode,
+        uid: u32::try_from(uid).ok()?,
+        only_ipv6: None,
+        peer,
+    })
+}
+
+/// `0100007F:0277`.
+fn parse_end(written: &[u8]) -> Option<SocketAddr> {
+    let colon = written.iter().position(|b| *b == b':')?;
+    let address = parse_address(written.get(..colon)?)?;
+    let port = u16::try_from(hex(written.get(colon + 1..)?)?).ok()?;
+    Some(SocketAddr::new(address, port))
 }
 
 /// The kernel prints the four bytes of each part as one number of this machine.
@@ -111,15 +133,23 @@ mod tests {
     #[cfg(target_endian = "little")]
     #[test]
     fn only_sockets_that_listen_are_taken() {
-        let seen: Vec<String> = parse_table(TCP, Protocol::Tcp)
+        let seen: Vec<String> = parse_table(TCP, Protocol::Tcp, Wanted::Listening)
             .iter()
             .map(|s| format!("{} {} uid {} inode {}", s.address, s.port, s.uid, s.inode))
             .collect();
         assert_eq!(seen, ["127.0.0.1 631 uid 0 inode 4711", "0.0.0.0 22 uid 1000 inode 4712"]);
         let udp = b"  1: 00000000000000000000000001000000:D431 00000000000000000000000000000000:0000 07 0:0 00:0 0 33 0 99 2 0 0\n\
             2: B80D01200000000000000000FE000000:0001 00000000000000000000000000000000:0000 01 0:0 00:0 0 33 0 98 2 0 0\n";
-        let seen = parse_table(udp, Protocol::Udp);
+        let seen = parse_table(udp, Protocol::Udp, Wanted::Listening);
         assert_eq!((seen.len(), seen[0].address.to_string(), seen[0].port), (1, "::1".to_owned(), 54_321));
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn a_connection_has_another_end() {
+        let seen = parse_table(TCP, Protocol::Tcp, Wanted::Connected);
+        let ends: Vec<String> = seen.iter().map(|s| format!("{} {:?}", s.port, s.peer)).collect();
+        assert_eq!(ends, ["36700 Some(127.0.0.1:631)"]);
     }
 
     #[test]
@@ -133,7 +163,7 @@ mod tests {
             "0: 0100007F:0277 0:0 0A 0:0 0:0 0 -1 0 1",
             "0: 0100007F:0277 0:0 0A 0:0 0:0 0 0 0 x",
         ] {
-            assert_eq!(parse_table(line.as_bytes(), Protocol::Tcp), [], "{line}");
+            assert_eq!(parse_table(line.as_bytes(), Protocol::Tcp, Wanted::Listening), [], "{line}");
         }
     }
 
@@ -146,8 +176,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_taken(bytes: Vec<u8>, fields in "[0-9A-F: \n]{0,200}") {
-            let _ = parse_table(&bytes, Protocol::Udp);
-            let _ = parse_table(fields.as_bytes(), Protocol::Tcp);
+            let _ = parse_table(&bytes, Protocol::Udp, Wanted::Connected);
+            let _ = parse_table(fields.as_bytes(), Protocol::Tcp, Wanted::Connected);
             let _ = parse_ephemeral(&bytes);
         }
     }

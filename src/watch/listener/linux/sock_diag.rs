@@ -1,15 +1,12 @@
 //! Asking the kernel for listening sockets over netlink.
 
-use super::Socket;
+use super::{Socket, Wanted};
 use crate::watch::listener::Protocol;
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-    Parseable,
+    NlasIterator, Parseable,
 };
-use netlink_packet_sock_diag::inet::nlas::Nla;
-use netlink_packet_sock_diag::inet::{
-    ExtensionFlags, InetRequest, InetResponse, InetResponseHeader, SocketId, StateFlags,
-};
+use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags};
 use netlink_packet_sock_diag::{
     AF_INET, AF_INET6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DIAG_BY_FAMILY,
     SockDiagMessage,
@@ -18,7 +15,12 @@ use netlink_sys::{Socket as Netlink, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io;
+use std::net::SocketAddr as Address;
 use std::os::fd::AsFd;
+
+/// So long is what stands before the attributes of a socket (`inet_diag_msg`), and this one is `INET_DIAG_SKV6ONLY`.
+const HEADER: usize = 72;
+const ONLY_IPV6: u16 = 11;
 
 const NOOP: u16 = 1;
 const ERROR: u16 = 2;
@@ -27,22 +29,26 @@ const DONE: u16 = 3;
 /// The kernel says when sockets came and went while it listed them; then it is asked again, so many times in all.
 const TRIES: u32 = 4;
 
+/// The kernel puts at most 32 KiB into one datagram of a list, and as much only for who can take it.
+const DATAGRAM: usize = 64 * 1024;
+
 /// So long may the kernel take for one answer. It never should; but we never wait for ever.
 const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
-/// The listening sockets of the network namespace we are in.
+/// The wanted sockets of the network namespace we are in.
 ///
 /// # Errors
 /// The system's; also if the kernel did not answer for five seconds, or answered what cannot be understood.
-pub fn read_sockets() -> io::Result<Vec<Socket>> {
+pub fn read_sockets(wanted: Wanted) -> io::Result<Vec<Socket>> {
     let mut netlink = Netlink::new(NETLINK_SOCK_DIAG)?;
     netlink.bind_auto()?;
     netlink.connect(&SocketAddr::new(0, 0))?;
     let mut sequence = 0;
     let mut sockets = Vec::new();
+    let mut buffer = Vec::with_capacity(DATAGRAM);
     for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::UdpLite, Protocol::Sctp] {
         for family in [AF_INET, AF_INET6] {
-            match read_table(&netlink, protocol, family, &mut sequence) {
+            match read_table(&netlink, (protocol, family), wanted, &mut sequence, &mut buffer) {
                 Ok(table) => sockets.extend(table),
                 // Protocols that this kernel has not, or has not loaded, have no sockets. (Asking loads none.)
                 Err(error) if is_unknown(&error) && !matches!(protocol, Protocol::Tcp | Protocol::Udp) => {}
@@ -61,14 +67,15 @@ fn is_unknown(error: &io::Error) -> bool {
 
 fn read_table(
     netlink: &Netlink,
-    protocol: Protocol,
-    family: u8,
+    (protocol, family): (Protocol, u8),
+    wanted: Wanted,
     sequence: &mut u32,
+    buffer: &mut Vec<u8>,
 ) -> io::Result<Vec<Socket>> {
     let mut sockets = Vec::new();
     for _ in 0..TRIES {
         *sequence += 1;
-        let request = request(protocol, family, *sequence);
+        let request = request(protocol, family, wanted, *sequence);
         netlink.send(&request, 0)?;
         let mut interrupted = false;
         sockets.clear();
@@ -77,12 +84,17 @@ fn read_table(
             if poll(&mut ready, Some(&PATIENCE))? == 0 {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            let (datagram, sender) = netlink.recv_from_full()?;
+            buffer.clear();
+            let (length, sender) = netlink.recv_from(buffer, 0)?;
+            if length >= DATAGRAM {
+                // It was cut.
+                return Err(io::ErrorKind::InvalidData.into());
+            }
             if sender.port_number() != 0 {
                 // Not from the kernel.
                 continue;
             }
-            let part = parse_messages(&datagram, *sequence, protocol);
+            let part = parse_messages(buffer, *sequence, protocol, wanted);
             if let Some(errno) = part.error {
                 return Err(io::Error::from_raw_os_error(errno));
             }
@@ -104,7 +116,7 @@ fn read_table(
     Ok(sockets)
 }
 
-fn request(protocol: Protocol, family: u8, sequence: u32) -> Vec<u8> {
+fn request(protocol: Protocol, family: u8, wanted: Wanted, sequence: u32) -> Vec<u8> {
     let number = match protocol {
         Protocol::Tcp => IPPROTO_TCP,
         Protocol::Udp => IPPROTO_UDP,
@@ -118,8 +130,12 @@ fn request(protocol: Protocol, family: u8, sequence: u32) -> Vec<u8> {
         family,
         protocol: number,
         extensions: ExtensionFlags::empty(),
-        // A socket without a peer is "closed" to the kernel.
-        states: if protocol.has_no_listen_state() { StateFlags::CLOSE } else { StateFlags::LISTEN },
+        states: match wanted {
+            Wanted::Connected => StateFlags::ESTABLISHED,
+            // A socket without a peer is "closed" to the kernel.
+            Wanted::Listening if protocol.has_no_listen_state() => StateFlags::CLOSE,
+            Wanted::Listening => StateFlags::LISTEN,
+        },
         socket_id: if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() },
     };
     let payload = NetlinkPayload::InnerMessage(SockDiagMessage::InetRequest(request));
@@ -147,7 +163,7 @@ pub struct Part {
 
 /// Parses one datagram, of which messages with another sequence number answer something else.
 #[must_use]
-pub fn parse_messages(datagram: &[u8], sequence: u32, protocol: Protocol) -> Part {
+pub fn parse_messages(datagram: &[u8], sequence: u32, protocol: Protocol, wanted: Wanted) -> Part {
     let mut part = Part::default();
     let mut rest = datagram;
     while !rest.is_empty() {
@@ -157,7 +173,7 @@ pub fn parse_messages(datagram: &[u8], sequence: u32, protocol: Protocol) -> Par
         };
         if message.sequence_number() == sequence {
             part.interrupted |= message.flags() & NLM_F_DUMP_INTR != 0;
-            part.add(message.message_type(), message.payload(), protocol);
+            part.add(message.message_type(), message.payload(), protocol, wanted);
         }
         // Messages begin at multiples of four; a length of nothing was refused above.
         let length = (message.length() as usize).next_multiple_of(4).max(16);
@@ -167,7 +183,7 @@ pub fn parse_messages(datagram: &[u8], sequence: u32, protocol: Protocol) -> Par
 }
 
 impl Part {
-    fn add(&mut self, kind: u16, payload: &[u8], protocol: Protocol) {
+    fn add(&mut self, kind: u16, payload: &[u8], protocol: Protocol, wanted: Wanted) {
         // An error, and what is wrong with a whole dump, are negative error numbers.
         let errno = payload.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes).saturating_neg());
         match kind {
@@ -180,7 +196,7 @@ impl Part {
                 self.done = true;
                 self.error = Some(errno).filter(|errno| *errno != 0);
             }
-            SOCK_DIAG_BY_FAMILY => match parse_socket(payload, protocol) {
+            SOCK_DIAG_BY_FAMILY => match parse_socket(payload, protocol, wanted) {
                 Some(socket) => self.sockets.push(socket),
                 None => self.misunderstood += 1,
             },
@@ -190,18 +206,12 @@ impl Part {
     }
 }
 
-fn parse_socket(payload: &[u8], protocol: Protocol) -> Option<Socket> {
-    let (header, only_ipv6) = match InetResponse::parse(payload) {
-        Ok(response) => {
-            let only_ipv6 = response.nlas.iter().find_map(|attribute| match attribute {
-                Nla::SkV6Only(only) => Some(*only),
-                _ => None,
-            });
-            (response.header, only_ipv6)
-        }
-        // An attribute that is not understood tells nothing we need.
-        Err(_) => (InetResponseHeader::parse(payload).ok()?, None),
-    };
+fn parse_socket(payload: &[u8], protocol: Protocol, wanted: Wanted) -> Option<Socket> {
+    let header = InetResponseHeader::parse(payload).ok()?;
+    // Of the attributes one is wanted. One that is not understood tells nothing we need.
+    let attributes = NlasIterator::new(payload.get(HEADER..).unwrap_or_default());
+    let only_ipv6 = attributes.filter_map(Result::ok).find(|attribute| attribute.kind() == ONLY_IPV6);
+    let only_ipv6 = only_ipv6.and_then(|attribute| attribute.value().first().map(|only| *only != 0));
     Some(Socket {
         protocol,
         port: header.socket_id.source_port,
@@ -209,6 +219,8 @@ fn parse_socket(payload: &[u8], protocol: Protocol) -> Option<Socket> {
         inode: header.inode.into(),
         uid: header.uid,
         only_ipv6,
+        peer: (wanted == Wanted::Connected)
+            .then(|| Address::new(header.socket_id.destination_address, header.socket_id.destination_port)),
     })
 }
 
@@ -257,7 +269,7 @@ mod tests {
             message(SOCK_DIAG_BY_FAMILY, 2, 7, &socket(82, &[9, 0, 15, 0])),
             message(DONE, 2, 7, &0_i32.to_ne_bytes()),
         ];
-        let part = parse_messages(&answer.concat(), 7, Protocol::Tcp);
+        let part = parse_messages(&answer.concat(), 7, Protocol::Tcp, Wanted::Listening);
         let seen: Vec<_> = part.sockets.iter().map(|s| (s.port, s.only_ipv6, s.inode, s.uid)).collect();
         assert_eq!(seen, [(80, Some(false), 4711, 33), (82, None, 4711, 33)]);
         assert_eq!((part.done, part.error, part.interrupted, part.misunderstood), (true, None, false, 0));
@@ -266,29 +278,29 @@ mod tests {
     #[test]
     fn a_list_that_changed_under_way_says_so() {
         let answer = message(SOCK_DIAG_BY_FAMILY, 2 | NLM_F_DUMP_INTR, 7, &socket(80, &[]));
-        let part = parse_messages(&answer, 7, Protocol::Tcp);
+        let part = parse_messages(&answer, 7, Protocol::Tcp, Wanted::Listening);
         assert_eq!((part.interrupted, part.done, part.sockets.len()), (true, false, 1));
     }
 
     #[test]
     fn errors_are_error_numbers() {
         let no_such_module = message(ERROR, 0, 7, &(-2_i32).to_ne_bytes());
-        assert_eq!(parse_messages(&no_such_module, 7, Protocol::Sctp).error, Some(2));
+        assert_eq!(parse_messages(&no_such_module, 7, Protocol::Sctp, Wanted::Listening).error, Some(2));
         let failed = message(DONE, 2, 7, &(-12_i32).to_ne_bytes());
-        assert_eq!(parse_messages(&failed, 7, Protocol::Tcp).error, Some(12));
+        assert_eq!(parse_messages(&failed, 7, Protocol::Tcp, Wanted::Listening).error, Some(12));
         let overrun = message(4, 2, 7, &[]);
-        assert_eq!(parse_messages(&overrun, 7, Protocol::Tcp).misunderstood, 1);
-        assert_eq!(parse_messages(&[1; 15], 7, Protocol::Tcp).misunderstood, 1);
+        assert_eq!(parse_messages(&overrun, 7, Protocol::Tcp, Wanted::Listening).misunderstood, 1);
+        assert_eq!(parse_messages(&[1; 15], 7, Protocol::Tcp, Wanted::Listening).misunderstood, 1);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_taken(bytes: Vec<u8>, attributes: Vec<u8>) {
-            let _ = parse_messages(&bytes, 0, Protocol::Tcp);
-            let _ = parse_messages(&message(SOCK_DIAG_BY_FAMILY, 2, 7, &bytes), 7, Protocol::Tcp);
+            let _ = parse_messages(&bytes, 0, Protocol::Tcp, Wanted::Listening);
+            let _ = parse_messages(&message(SOCK_DIAG_BY_FAMILY, 2, 7, &bytes), 7, Protocol::Tcp, Wanted::Listening);
             let answer = message(SOCK_DIAG_BY_FAMILY, 2, 7, &socket(80, &attributes));
-            prop_assert_eq!(parse_messages(&answer, 7, Protocol::Tcp).sockets.len(), 1);
-            let _ = parse_messages(&message(ERROR, 2, 7, &bytes), 7, Protocol::Tcp);
+            prop_assert_eq!(parse_messages(&answer, 7, Protocol::Tcp, Wanted::Listening).sockets.len(), 1);
+            let _ = parse_messages(&message(ERROR, 2, 7, &bytes), 7, Protocol::Tcp, Wanted::Listening);
         }
     }
 }
