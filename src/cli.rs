@@ -1,6 +1,6 @@
 //! The command line. The man pages and the completions are made from these definitions.
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Mails root when anything but what you allowed runs, listens, logs in or asks too much on this host.
@@ -40,6 +40,9 @@ pub enum Command {
         /// Print the facts as JSON instead of a policy
         #[arg(long)]
         facts: bool,
+        /// Look also at what is off unless asked for
+        #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+        with: Vec<Extra>,
         /// Include the ready-made policies of the packages that are installed, and learn only the rest
         ///
         /// If the settings say `observe`, the file of the rules that are learned then is included too.
@@ -150,6 +153,13 @@ pub enum Command {
         #[command(subcommand)]
         command: MailCommand,
     },
+}
+
+/// What is looked at only on request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Extra {
+    /// Connections to elsewhere
+    Connections,
 }
 
 /// What to do with the mail.

@@ -21,7 +21,7 @@ mod status;
 mod step_down;
 mod validate;
 
-use crate::cli::{Cli, Command, MailCommand};
+use crate::cli::{Cli, Command, Extra, MailCommand};
 use crate::file::{self, Existing};
 use crate::host::Host;
 use crate::learn::{self, How, ReadyMade};
@@ -66,12 +66,14 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         setup()?;
     }
     match cli.command {
-        Command::Snapshot { output, facts: true, force, .. } => snapshot::facts(output.as_deref(), force),
-        Command::Snapshot { output, force, ready_made: true, .. } => {
-            snapshot::policy(output.as_deref(), force, &how(ReadyMade::Included, Some(&setup()?)))
+        Command::Snapshot { output, facts: true, force, with, .. } => {
+            snapshot::facts(output.as_deref(), force, &with)
         }
-        Command::Snapshot { output, force, .. } => {
-            snapshot::policy(output.as_deref(), force, &how(ReadyMade::Named, None))
+        Command::Snapshot { output, force, ready_made: true, with, .. } => {
+            snapshot::policy(output.as_deref(), force, &with, &how(ReadyMade::Included, Some(&setup()?)))
+        }
+        Command::Snapshot { output, force, with, .. } => {
+            snapshot::policy(output.as_deref(), force, &with, &how(ReadyMade::Named, None))
         }
         Command::Check { policy, facts, json } => check::run(&setup()?, policy, facts.as_deref(), json),
         Command::Run { once, no_deliver } => {
@@ -152,6 +154,14 @@ fn look_once(policy: &Policy) -> (Vec<Box<dyn pass::Watching>>, Snapshot) {
     (watches, snapshot)
 }
 
+/// One pass over all that can be learned, and over what is asked for besides.
+fn look_to_learn(with: &[Extra]) -> (Vec<Box<dyn pass::Watching>>, Snapshot) {
+    let mut policy = Policy::default();
+    policy.network.to_learn = true;
+    policy.connection.to_learn = with.contains(&Extra::Connections);
+    look_once(&policy)
+}
+
 /// How a policy is learned on this host.
 fn how(ready_made: ReadyMade, setup: Option<&Setup>) -> How {
     let installed = installed();
@@ -195,7 +205,7 @@ fn load_policy(file: &Path) -> Result<Policy> {
 /// Writes a policy from what runs now, and says so.
 fn learn_policy(setup: &Setup, ready_made: ReadyMade) -> Result<()> {
     let file = &setup.policy;
-    let (watches, snapshot) = look_once(&Policy::default());
+    let (watches, snapshot) = look_to_learn(&[]);
     let (text, policy) = learned(&watches, &snapshot, &how(ready_made, Some(setup)))?;
     file::write(file, text.as_bytes(), Existing::Keep)
         .with_context(|| format!("cannot write the learned policy to {}", file.display()))?;

@@ -20,11 +20,18 @@ use std::time::Instant;
 /// look at on this one [says so](Watching::looks_here).
 #[must_use]
 pub fn watches() -> Vec<Box<dyn Watching>> {
-    use watch::{account, autorun, deception, listener, login, process, protection};
+    use watch::{account, autorun, connection, deception, listener, login, network, process, protection};
     use watch::{request, resource, session, update};
     vec![
         entry(process::ProcessWatch::default(), |p| &p.process, |s| &mut s.processes, |s| &s.processes),
         entry(listener::ListenerWatch::default(), |p| &p.listener, |s| &mut s.listeners, |s| &s.listeners),
+        entry(
+            connection::ConnectionWatch::default(),
+            |p| &p.connection,
+            |s| &mut s.connections,
+            |s| &s.connections,
+        ),
+        entry(network::NetworkWatch::default(), |p| &p.network, |s| &mut s.network, |s| &s.network),
         entry(login::LoginWatch::default(), |p| &p.login, |s| &mut s.logins, |s| &s.logins),
         entry(session::SessionWatch::default(), |p| &p.session, |s| &mut s.sessions, |s| &s.sessions),
         entry(update::UpdateWatch::default(), |p| &p.update, |s| &mut s.updates, |s| &s.updates),

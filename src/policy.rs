@@ -12,7 +12,8 @@ pub use written::{Written, parse_policy};
 use crate::coverage::CoverageRule;
 use crate::rule::Placed;
 use crate::watch::{
-    account, autorun, deception, listener, login, process, protection, request, resource, session, update,
+    account, autorun, connection, deception, listener, login, network, process, protection, request,
+    resource, session, update,
 };
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,10 @@ pub struct Policy {
     pub process: process::Rules,
     /// Listening sockets.
     pub listener: listener::Rules,
+    /// Connections to elsewhere.
+    pub connection: connection::Rules,
+    /// How the host is connected.
+    pub network: network::Rules,
     /// Logins.
     pub login: login::Rules,
     /// SSH sessions.
@@ -91,6 +96,7 @@ impl Policy {
     #[must_use]
     pub fn rules(&self) -> usize {
         let tables = [
+            self.network.network.is_some(),
             self.login.logins.is_some(),
             self.session.sessions.is_some(),
             self.update.updates.is_some(),
@@ -100,6 +106,11 @@ impl Policy {
         let lists = [
             self.process.process.len(),
             self.listener.listener.len(),
+            self.connection.connection.len(),
+            self.network.link.len(),
+            self.network.route.len(),
+            self.network.gateway.len(),
+            self.network.firewall.len(),
             self.login.login.len(),
             self.login.change.len(),
             self.session.session.len(),

@@ -2,7 +2,9 @@
 
 use crate::coverage::Gap;
 use crate::text::Text;
-use crate::watch::{Seen, Watch, account, autorun, deception, listener, login, process, protection};
+use crate::watch::{
+    Seen, Watch, account, autorun, connection, deception, listener, login, network, process, protection,
+};
 use crate::watch::{request, resource, session, update};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,12 @@ pub struct Snapshot {
     /// Listening sockets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listeners: Section<listener::ListenerWatch>,
+    /// Connections to elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Section<connection::ConnectionWatch>,
+    /// How the host is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Section<network::NetworkWatch>,
     /// Logins, successful and failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logins: Section<login::LoginWatch>,
@@ -78,6 +86,8 @@ impl Snapshot {
             taken,
             processes: None,
             listeners: None,
+            connections: None,
+            network: None,
             logins: None,
             sessions: None,
             updates: None,

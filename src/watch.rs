@@ -6,9 +6,11 @@
 
 pub mod account;
 pub mod autorun;
+pub mod connection;
 pub mod deception;
 pub mod listener;
 pub mod login;
+pub mod network;
 pub mod process;
 pub mod protection;
 pub mod request;

@@ -1,9 +1,9 @@
 //! `watchdog snapshot`: a policy from what runs now, or the facts themselves.
 
+use crate::cli::Extra;
 use crate::file::{self, Existing};
 use crate::learn::How;
 use crate::pass::Watching;
-use crate::policy::Policy;
 use crate::snapshot::Snapshot;
 use crate::text;
 use crate::{complain, say};
@@ -13,16 +13,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The facts as JSON.
-pub fn facts(output: Option<&Path>, force: bool) -> Result<ExitCode> {
-    let (watches, snapshot) = super::look_once(&Policy::default());
+pub fn facts(output: Option<&Path>, force: bool, with: &[Extra]) -> Result<ExitCode> {
+    let (watches, snapshot) = super::look_to_learn(with);
     put(output, force, &(serde_json::to_string_pretty(&snapshot)? + "\n"))?;
     say_gaps(&watches, &snapshot);
     Ok(ExitCode::SUCCESS)
 }
 
 /// A policy that allows what runs now.
-pub fn policy(output: Option<&Path>, force: bool, how: &How) -> Result<ExitCode> {
-    let (watches, snapshot) = super::look_once(&Policy::default());
+pub fn policy(output: Option<&Path>, force: bool, with: &[Extra], how: &How) -> Result<ExitCode> {
+    let (watches, snapshot) = super::look_to_learn(with);
     let (text, _) = super::learned(&watches, &snapshot, how)?;
     put(output, force, &text)?;
     say_gaps(&watches, &snapshot);

@@ -5,7 +5,8 @@ use super::{Policy, PolicyError};
 use crate::coverage::CoverageRule;
 use crate::rule::Placed;
 use crate::watch::{
-    account, autorun, deception, listener, login, process, protection, request, resource, session, update,
+    account, autorun, connection, deception, listener, login, network, process, protection, request,
+    resource, session, update,
 };
 use serde::Deserialize;
 use toml::Spanned;
@@ -38,6 +39,17 @@ pub struct Written {
     process: Vec<Spanned<process::ProcessRule>>,
     #[serde(default)]
     listener: Vec<Spanned<listener::ListenerRule>>,
+    #[serde(default)]
+    connection: Vec<Spanned<connection::ConnectionRule>>,
+    network: Option<Spanned<network::Network>>,
+    #[serde(default)]
+    link: Vec<Spanned<network::LinkRule>>,
+    #[serde(default)]
+    route: Vec<Spanned<network::RouteRule>>,
+    #[serde(default)]
+    gateway: Vec<Spanned<network::GatewayRule>>,
+    #[serde(default)]
+    firewall: Vec<Spanned<network::FirewallRule>>,
     logins: Option<Spanned<login::Logins>>,
     #[serde(default)]
     login: Vec<Spanned<login::LoginRule>>,
@@ -103,6 +115,12 @@ impl Written {
         }
         all(&mut policy.process.process, self.process, source);
         all(&mut policy.listener.listener, self.listener, source);
+        all(&mut policy.connection.connection, self.connection, source);
+        once(&mut policy.network.network, self.network, source)?;
+        all(&mut policy.network.link, self.link, source);
+        all(&mut policy.network.route, self.route, source);
+        all(&mut policy.network.gateway, self.gateway, source);
+        all(&mut policy.network.firewall, self.firewall, source);
         once(&mut policy.login.logins, self.logins, source)?;
         all(&mut policy.login.login, self.login, source);
         all(&mut policy.login.change, self.account_change, source);
