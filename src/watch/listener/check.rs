@@ -78,6 +78,7 @@ impl<'a> Door<'a> {
 
 /// A program as rules name it. That its file was replaced since is for the process watch to say: after each
 /// upgrade, the same door is still the same.
+#[must_use]
 pub fn program_name(process: &Process) -> Option<String> {
     match &process.exe {
         Executable::Path(path) | Executable::Deleted(path) => Some(path.to_string()),

@@ -4,8 +4,8 @@
 //! are not in that namespace, `/proc/PID/net` tells the same. That is also how other namespaces are seen, without
 //! entering them.
 
-pub mod namespace;
-pub mod owner;
+pub(in crate::watch) mod namespace;
+pub(in crate::watch) mod owner;
 pub mod proc_net;
 pub mod sock_diag;
 
@@ -120,7 +120,7 @@ impl Eyes {
         let owners = self.owners.change();
         let (listeners, kin) = match last.filter(|last| last.rests_on(&found, owners, listing)) {
             Some(last) => (last.listeners, Some(last.kin)),
-            None => (self.attribute(host, listing, &found), kin(listing, self.owners.all_holders())),
+            None => (self.attribute(host, listing, &found), kin(listing, &self.owners.all_holders())),
         };
         self.last = kin.map(|kin| Last { found, inodes, owners, kin, listeners: listeners.clone() });
 
@@ -187,7 +187,7 @@ impl Eyes {
 }
 
 /// These processes and those they descend from; none if the listing does not know all of them yet.
-fn kin(listing: &Listing, pids: BTreeSet<u32>) -> Option<Vec<Arc<Process>>> {
+fn kin(listing: &Listing, pids: &BTreeSet<u32>) -> Option<Vec<Arc<Process>>> {
     let mut all = pids.clone();
     all.extend(pids.iter().flat_map(|pid| listing.ancestors(*pid).map(|process| process.pid)));
     let at = |pid: &u32| listing.processes.binary_search_by_key(pid, |process| process.pid).ok();
@@ -196,7 +196,7 @@ fn kin(listing: &Listing, pids: BTreeSet<u32>) -> Option<Vec<Arc<Process>>> {
 
 /// Whether we are in the network namespace of the host's first process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ours {
+pub(in crate::watch) enum Ours {
     /// Yes.
     Same,
     /// No.
@@ -204,7 +204,7 @@ pub enum Ours {
 }
 
 /// The sockets of the host's own network namespace.
-pub fn list(host: &Host, ours: Ours, wanted: Wanted) -> io::Result<Vec<Socket>> {
+pub(in crate::watch) fn list(host: &Host, ours: Ours, wanted: Wanted) -> io::Result<Vec<Socket>> {
     // The kernel speaks of this machine only, and of the namespace we are in.
     let this_machine = host.path("/proc") == Path::new("/proc");
     match (this_machine, ours) {
@@ -216,7 +216,7 @@ pub fn list(host: &Host, ours: Ours, wanted: Wanted) -> io::Result<Vec<Socket>> 
 }
 
 /// The processes that hold sockets, by number.
-pub struct People<'a> {
+pub(in crate::watch) struct People<'a> {
     host: &'a Host,
     listing: Arc<Listing>,
     is_fresh: bool,

@@ -145,9 +145,12 @@ fn new_addresses(link: &Link, rules: &Rules, now: Timestamp) -> Vec<Finding> {
         let mut comparison = fits_name(rule, link);
         let fits = rule.addresses.iter().any(|allowed| allowed.covers(address));
         let all = || rule.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        comparison.condition(fits, || match rule.addresses.is_empty() {
-            true => "it allows the link no address".to_owned(),
-            false => format!("it is for {}", all()),
+        comparison.condition(fits, || {
+            if rule.addresses.is_empty() {
+                "it allows the link no address".to_owned()
+            } else {
+                format!("it is for {}", all())
+            }
         });
         comparison
     };

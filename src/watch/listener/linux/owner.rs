@@ -61,16 +61,17 @@ impl Owners {
 
     /// Finds out who holds the sockets of `inodes`.
     pub fn find(&mut self, host: &Host, listing: &Listing, inodes: &BTreeSet<u64>, now: Timestamp) {
-        if self.inodes != *inodes {
+        let is_same = self.inodes == *inodes;
+        if !is_same {
             self.known.retain(|inode, _| inodes.contains(inode));
             self.changed();
-            self.verify(host);
+        }
+        self.verify(host);
+        if !is_same {
             for inode in inodes {
                 self.known.entry(*inode).or_default();
             }
             self.inodes.clone_from(inodes);
-        } else {
-            self.verify(host);
         }
         if self.all_walked.is_none_or(|then| now.duration_since(then).abs() >= AGAIN) {
             self.all_walked = Some(now);
@@ -199,9 +200,7 @@ impl Owners {
             };
             count += 1;
             if let Some(known) = read_socket(&folder, fd).and_then(|inode| self.known.get_mut(&inode)) {
-                if known.holders.insert((pid, fd)) {
-                    changed = true;
-                }
+                changed |= known.holders.insert((pid, fd));
             }
         }
         if changed {

@@ -18,10 +18,12 @@ pub fn new(facts: &NetworkFacts, rules: &Rules, now: Timestamp) -> Vec<Finding> 
     refused
         .map(|(route, nearest)| {
             let allowing = learn::route_rule(route, "…", None);
-            let title = match route.is_default() {
-                true => format!("all packets without another way go {}, and no rule allows that", way(route)),
-                false => format!("packets to {} go {}, and no rule allows that", route.to, way(route)),
+            let which = if route.is_default() {
+                "all packets without another way".to_owned()
+            } else {
+                format!("packets to {}", route.to)
             };
+            let title = format!("{which} go {}, and no rule allows that", way(route));
             Finding::new(Code::NewRoute, format!("route {}", allowing.words()), title)
                 .severity(if route.is_default() { Severity::Urgent } else { Severity::Warning })
                 .with("to", route.to.to_string())

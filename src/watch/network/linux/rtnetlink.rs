@@ -23,7 +23,6 @@ const LINK: u16 = 16;
 const ADDRESS: u16 = 20;
 const ROUTE: u16 = 24;
 const NEIGHBOUR: u16 = 28;
-const NOOP: u16 = 1;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 
@@ -194,7 +193,6 @@ pub fn parse_answer(datagram: &[u8], sequence: u32) -> Answer {
 impl Answer {
     fn add(&mut self, kind: u16, payload: &[u8]) {
         match kind {
-            NOOP => {}
             DONE | ERROR => {
                 let errno =
                     payload.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes).saturating_neg());
