@@ -2,9 +2,11 @@
 //! sockets or the sessions of people. What did not change since the last pass is not read again.
 
 pub mod alive;
+pub mod events;
 #[cfg(target_os = "linux")]
 pub(crate) mod linux;
 pub mod nt;
+pub mod origin;
 pub mod parse;
 pub mod script;
 pub mod secret;
@@ -18,13 +20,14 @@ pub use task::living_folder;
 
 use crate::host::Host;
 use crate::text::Text;
+use events::Pool;
 use jiff::{SignedDuration, Timestamp};
 #[cfg(target_os = "linux")]
 pub(crate) use linux as system;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 #[cfg(windows)]
 pub(crate) use windows as system;
 
@@ -117,9 +120,12 @@ impl Listing {
 /// A listing this young serves every watch of the same pass.
 const FRESH: SignedDuration = SignedDuration::from_secs(5);
 
-/// The processes of a host, remembered from pass to pass.
+/// The processes of a host, remembered from pass to pass, and those that start in between if somebody listens.
 #[derive(Default)]
-pub struct Processes(Mutex<Remembered>);
+pub struct Processes {
+    remembered: Mutex<Remembered>,
+    starts: OnceLock<Arc<Pool>>,
+}
 
 #[derive(Default)]
 struct Remembered {
@@ -133,9 +139,11 @@ impl Processes {
     /// # Errors
     /// If the list of processes itself cannot be read.
     pub fn now(&self, host: &Host) -> io::Result<Arc<Listing>> {
-        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let now = host.now();
-        if let Some(listing) = &remembered.listing
+        // Of what started and was lost only a new listing tells.
+        let has_lost = self.starts.get().is_some_and(|starts| starts.has_lost());
+        if let Some(listing) = remembered.listing.as_ref().filter(|_| !has_lost)
             && now.duration_since(listing.taken).abs() < FRESH
         {
             return Ok(Arc::clone(listing));
@@ -144,5 +152,30 @@ impl Processes {
         let listing = Arc::new(Listing { unread, ..Listing::new(now, processes) });
         remembered.listing = Some(Arc::clone(&listing));
         Ok(listing)
+    }
+
+    /// Lets a thread listen to what starts from now on, which calls `tell` when a pass should not wait for its time.
+    ///
+    /// # Errors
+    /// If there can be no thread.
+    #[cfg(target_os = "linux")]
+    pub fn listen(&self, host: &Arc<Host>, tell: impl Fn() + Send + 'static) -> io::Result<()> {
+        let pool = self.starts.get_or_init(|| Arc::new(Pool::new(host.now())));
+        events::listen(Arc::clone(host), pool, tell)
+    }
+
+    /// Nothing tells of what starts on this system.
+    ///
+    /// # Errors
+    /// None.
+    #[cfg(windows)]
+    pub fn listen(&self, _host: &Arc<Host>, _tell: impl Fn() + Send + 'static) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// What has started, if somebody listens.
+    #[must_use]
+    pub fn starts(&self) -> Option<&Pool> {
+        self.starts.get().map(AsRef::as_ref)
     }
 }

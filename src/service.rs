@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod begin;
+mod early;
 pub mod kept;
 mod looker;
 mod mailer;
@@ -38,9 +39,11 @@ use crate::rule::Span;
 use crate::settings::Setup;
 use crate::store::Store;
 use crate::telemetry::{self, Telemetry};
-use crate::watch::Memory;
+use crate::watch::process::ProcessWatch;
+use crate::watch::{Memory, Watch as _};
 use anyhow::{Context, Result};
 use begin::Ground;
+use early::{Early, Hurry};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use looker::{Looker, Order, Report};
@@ -83,6 +86,8 @@ pub const UNWATCHED: Span = Span::minutes(3);
 enum Event {
     Looked(Box<Report>),
     Signal(Signal),
+    /// A process started of a kind that was not seen before.
+    Started,
 }
 
 impl From<Signal> for Event {
@@ -108,6 +113,8 @@ struct Service {
     lookers: Vec<Looker>,
     inbox: Receiver<Event>,
     clock: Clock,
+    processes: Arc<Processes>,
+    early: Early,
     coverage: BTreeMap<&'static str, Covered>,
     notes: Vec<Finding>,
     observing: Observing,
@@ -147,6 +154,8 @@ pub fn run(plan: Plan, read: impl Fn() -> Result<(Setup, Policy)>) -> Result<()>
         return Ok(());
     };
     let mut service = Service::begin(host, plan, ground, notify, (&sender, inbox))?;
+    let tell = service.early.teller(sender.clone());
+    service.processes.listen(&service.host, tell).context("cannot start a thread")?;
     // Ready is said now and not after the first pass: that may take minutes, and whoever waits for us, like the
     // boot or an installation, gains nothing by it.
     service.notify.ready();
@@ -162,6 +171,7 @@ pub fn run(plan: Plan, read: impl Fn() -> Result<(Setup, Policy)>) -> Result<()>
         match service.next_event(now) {
             Some(Event::Signal(Signal::Stop)) => break,
             Some(Event::Signal(Signal::Reload)) => service.reload(&read),
+            Some(Event::Started) => service.early.wanted(),
             Some(Event::Looked(report)) => {
                 let reports = service.gather(*report, PATIENCE);
                 match reports {
@@ -183,8 +193,8 @@ pub fn run(plan: Plan, read: impl Fn() -> Result<(Setup, Policy)>) -> Result<()>
             {
                 service.renew(read());
             }
-            // Nothing is looked at yet.
-            None if service.settles.is_some() => {}
+            // Nothing is looked at yet, or something will be at once.
+            None if service.settles.is_some() || service.early.until().is_some() => {}
             None => service.settle(Vec::new()),
         }
     }
@@ -259,6 +269,8 @@ impl Service {
         let rejected = wrong.map(|why| Rejected { why, read: Instant::now() });
         Ok(Self {
             book: store.book()?,
+            processes,
+            early: Early::default(),
             clock: Clock::starting(now, host.machine_id().as_str()),
             zone: TimeZone::system(),
             envelope: Route::new(&mail_settings, &host.name()).envelope().clone(),
@@ -310,16 +322,24 @@ impl Service {
                 return;
             }
             self.settles = None;
+            if let Some(starts) = self.processes.starts() {
+                starts.forget_seen();
+            }
         }
         let Some(policy) = &self.policy else { return };
         let mut memories = None;
         for looker in &mut self.lookers {
+            let hurry = looker.name() == ProcessWatch::NAME && !looker.is_busy() && self.early.take();
+            if hurry {
+                looker.forget_schedule();
+            }
             if looker.is_due(now, &self.clock, &self.zone) {
                 let memories = memories.get_or_insert_with(|| self.store.memories());
                 looker.ask(Order {
                     now,
                     policy: Arc::clone(policy),
                     memories: memories.of_watch(looker.name()),
+                    hurry: if hurry { Hurry::Told } else { Hurry::None },
                 });
             }
         }
@@ -332,7 +352,7 @@ impl Service {
         let wait = match self.settles {
             // What is due waits as well.
             Some(_) => Duration::from_millis(500),
-            None => due.map_or(SLICE, until_due),
+            None => due.map_or(SLICE, until_due).min(self.early.until().unwrap_or(SLICE)),
         };
         let wait = wait.clamp(Duration::from_millis(1), self.notify.slice(SLICE));
         match self.inbox.recv_timeout(wait) {
@@ -344,16 +364,25 @@ impl Service {
     }
 
     /// The answers of one round: those who were asked together are told of together, in one mail.
-    fn gather(&mut self, first: Report, patience: Duration) -> (Vec<Report>, Option<Signal>) {
+    fn gather(&mut self, first: Report, mut patience: Duration) -> (Vec<Report>, Option<Signal>) {
         let started = Instant::now();
         let mut reports = Vec::new();
         let mut next = Some(first);
+        let mut is_urgent = false;
         loop {
             if let Some(report) = next.take() {
                 if let Some(looker) = self.lookers.iter_mut().find(|looker| looker.name() == report.watch) {
                     looker.answered();
                 }
+                if report.watch == ProcessWatch::NAME {
+                    self.early.looked(report.took_ms);
+                }
+                is_urgent |= report.hurry == Hurry::Told;
                 reports.push(report);
+            }
+            // What could not wait for its time does not wait for others either.
+            if is_urgent {
+                return (reports, None);
             }
             let left = patience.saturating_sub(started.elapsed());
             if left.is_zero() || !self.lookers.iter().any(Looker::is_busy) {
@@ -362,6 +391,11 @@ impl Service {
             match self.inbox.recv_timeout(left) {
                 Ok(Event::Looked(report)) => next = Some(*report),
                 Ok(Event::Signal(signal)) => return (reports, Some(signal)),
+                Ok(Event::Started) => {
+                    self.early.wanted();
+                    // What looks for minutes holds up nobody who is in a hurry.
+                    patience = patience.min(started.elapsed() + early::BREATH);
+                }
                 Err(_) => return (reports, None),
             }
         }

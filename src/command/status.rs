@@ -9,7 +9,7 @@ use crate::say;
 use crate::schedule;
 use crate::settings::Setup;
 use crate::store::{self, Reader, Status};
-use crate::telemetry::{COST, Cost};
+use crate::telemetry::{COST, Cost, VIEW, View};
 use crate::text::clean;
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
@@ -24,6 +24,7 @@ pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
     let reader = Reader::open(&path)?;
     let status = reader.status()?;
     let cost: Cost = reader.memory(COST)?.recall();
+    let view: View = reader.memory(VIEW)?.recall();
     let observing = observing(setup, reader.memory(observe::MEMORY)?.recall());
     let outbox = Outbox::at(setup.state_dir.join("outbox")).status().context("cannot read the outbox")?;
     let open = reader.open_alerts()?.len();
@@ -46,11 +47,14 @@ pub fn run(setup: &Setup, json: bool) -> Result<ExitCode> {
             "run": status.run.map(|run| json!({ "started": run.started, "last": run.last, "stopped": run.stopped })),
             "outbox": { "waiting": outbox.waiting, "handed-over": outbox.handed_over, "oldest": outbox.oldest, "last-error": outbox.last_error },
             "observing": observing.as_ref().map(|record| json!({ "until": record.until, "learned": record.learned.len() })),
-            "last-digest": status.last_digest, "counters": status.counters, "findings": status.findings,
+            "starts": view.starts, "last-digest": status.last_digest, "counters": status.counters, "findings": status.findings,
         });
         say!("{value}");
     } else {
         print(setup, &status, &cost, &outbox, open, &digest);
+        if let Some(starts) = &view.starts {
+            say!("starts     {}", clean(&starts.in_words()));
+        }
         if let Some(record) = observing {
             let until = schedule::in_words(record.until, &TimeZone::system());
             let rules = words::count(record.learned.len() as u64, "rule");

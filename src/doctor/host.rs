@@ -1,7 +1,8 @@
-//! What the host offers: process events, fresh package lists.
+//! What the host offers: events of processes, fresh package lists.
 
 use super::{Case, Check};
 use crate::policy::Policy;
+use crate::processes::events::Starts;
 use crate::rule::Span;
 use crate::text::Text;
 use crate::watch::update;
@@ -21,15 +22,23 @@ pub fn parse_connector(connector: &[u8]) -> bool {
 /// Whether what starts and ends between two looks is seen.
 pub(super) fn events(case: &Case) -> Vec<Check> {
     const NAME: &str = "events";
+    if let Some(starts) = case.stored.known().and_then(|known| known.view.starts.as_ref()) {
+        let says = starts.in_words();
+        return vec![match starts {
+            Starts::Told(counts) if counts.lost == 0 => Check::ok(NAME, says),
+            Starts::Told(_) => Check::warning(NAME, says),
+            // In a container, or on an old kernel, that is how it is.
+            Starts::Untold(_) => Check::note(NAME, says),
+        }];
+    }
     let offered = match case.host.read("/proc/net/connector") {
-        Ok(connector) if parse_connector(&connector) => "the kernel would offer them (process connector)",
-        _ => "the kernel offers none here (no process connector, as in most containers)",
+        Ok(connector) if parse_connector(&connector) => "the kernel offers to tell it (process connector)",
+        _ => "the kernel does not offer to tell it here (no process connector, as in most containers)",
     };
-    let says = format!(
-        "this version looks once a minute and does not use process events: what starts and ends between two looks \
-         is not seen; {offered}"
-    );
-    vec![Check::note(NAME, says)]
+    vec![Check::note(
+        NAME,
+        format!("no service has said yet whether it sees what starts between two looks; {offered}"),
+    )]
 }
 
 /// Whether the package lists are fresh.

@@ -175,7 +175,7 @@ fn a_host_that_lacks_nothing_gets_no_remedy() {
             ok journal: the journal outlives a reboot
             ok login-records: logins are recorded in wtmp, failed ones in btmp
             ok web-logs: the web logs of the policy are there
-            note events: this version looks once a minute and does not use process events: what starts and ends between two looks is not seen; the kernel would offer them (process connector)
+            note events: no service has said yet whether it sees what starts between two looks; the kernel offers to tell it (process connector)
             ok clock: the clock is synchronised
             ok time-zone: hours in the policy are those of Europe/London, unless it names another zone
             ok package-lists: the package lists are fresh, up to date as of 2026-11-22
@@ -276,7 +276,7 @@ fn an_ill_host_gets_a_remedy_for_each_thing() {
             warning web-logs: the policy names the web log /var/log/nginx/access.log, and it is not there
                 start the web server, or correct `log` in [[requests]]
             note web-logs: web logs that no rule names are not watched: /var/log/apache2/access.log
-            note events: this version looks once a minute and does not use process events: what starts and ends between two looks is not seen; the kernel offers none here (no process connector, as in most containers)
+            note events: no service has said yet whether it sees what starts between two looks; the kernel does not offer to tell it here (no process connector, as in most containers)
             warning clock: the clock is not synchronised: hours of logins, ages of updates and times in mails may be wrong
                 apt install systemd-timesyncd && timedatectl set-ntp true
             warning time-zone: the host's time zone has no name, so hours in the policy are taken as UTC unless it names a zone
@@ -322,7 +322,7 @@ fn a_host_on_which_nothing_was_ever_set_up_is_told_how_to_begin() {
             note journal: there is no journal
             warning login-records: there is no record of logins (wtmp or wtmpdb): logins at the console are not seen, and a log that keeps silent is not noticed
                 touch /var/log/wtmp, or on Debian 13: apt install wtmpdb libpam-wtmpdb
-            note events: this version looks once a minute and does not use process events: what starts and ends between two looks is not seen; the kernel offers none here (no process connector, as in most containers)
+            note events: no service has said yet whether it sees what starts between two looks; the kernel does not offer to tell it here (no process connector, as in most containers)
             unknown clock: nobody here can say whether the clock is right (neither timedatectl nor chronyc answers)
                 apt install systemd-timesyncd, or chrony
             ok time-zone: hours in the policy are those of UTC, unless it names another zone
@@ -351,7 +351,7 @@ fn with_wrong_settings_it_says_so_and_still_looks_at_the_rest() {
             note journal: there is no journal
             warning login-records: there is no record of logins (wtmp or wtmpdb): logins at the console are not seen, and a log that keeps silent is not noticed
                 touch /var/log/wtmp, or on Debian 13: apt install wtmpdb libpam-wtmpdb
-            note events: this version looks once a minute and does not use process events: what starts and ends between two looks is not seen; the kernel offers none here (no process connector, as in most containers)
+            note events: no service has said yet whether it sees what starts between two looks; the kernel does not offer to tell it here (no process connector, as in most containers)
             note clock: this is a container: its clock is that of the host it runs on, look there
             ok time-zone: hours in the policy are those of UTC, unless it names another zone
             note package-lists: this host has no packages of dpkg, so no updates are watched

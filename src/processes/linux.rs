@@ -1,6 +1,7 @@
 //! Reading `/proc`: every process, through a handle on its folder, so that a reused number cannot mix two
 //! processes. What a process was started with is read once; what it can change is read in every pass.
 
+use super::origin::Origin;
 use super::parse::{self, Stat};
 use super::script::{self, Invocation};
 use super::task::{self, Found, Program};
@@ -62,11 +63,12 @@ struct Known {
     pass: u64,
 }
 
-/// What holds for all processes of one pass.
-struct Pass<'a> {
+/// What holds for all processes of one moment.
+pub struct Moment<'a> {
     host: &'a Host,
     proc: BorrowedFd<'a>,
     users: Users,
+    passwd: Option<(u64, i64, u64)>,
     boot: Timestamp,
     ticks: u64,
     files: HashMap<Vec<u8>, Option<(u64, u64)>>,
@@ -79,6 +81,10 @@ struct Started<'a> {
     stat: &'a Stat,
     /// Its program, or what is to be said of it as there is none to be seen.
     found: &'a Result<Program, Executable>,
+    /// Device and inode of its program.
+    file: Option<(u64, u64)>,
+    raw: Vec<u8>,
+    unit: Option<Text>,
 }
 
 /// What reading a process once came to. It may have ended, or started another program, meanwhile.
@@ -113,15 +119,7 @@ impl Reader {
     pub fn read(&mut self, host: &Host) -> io::Result<(Vec<Arc<Process>>, u64)> {
         let folder = std::fs::File::open(host.path("/proc"))?;
         let proc = folder.as_fd();
-        let boot = parse::parse_boot_time(&host.read("/proc/stat")?).unwrap_or(0);
-        let mut pass = Pass {
-            host,
-            proc,
-            users: host.users(),
-            boot: Timestamp::from_second(boot).unwrap_or_default(),
-            ticks: rustix::param::clock_ticks_per_second().max(1),
-            files: HashMap::new(),
-        };
+        let mut pass = Moment::new(host, proc)?;
         let number = self.known.values().map(|known| known.pass).max().unwrap_or(0) + 1;
         self.restless_before = std::mem::take(&mut self.restless);
         let (mut processes, mut refused) = (Vec::with_capacity(self.known.len() + 16), 0);
@@ -140,8 +138,48 @@ impl Reader {
         Ok((processes, refused))
     }
 
+    /// One process that has just started, if it can still be read; nothing of it is remembered here. What is gone first when it
+    /// ends is read first.
+    pub fn read_one(&mut self, moment: &mut Moment, pid: u32) -> Option<Arc<Process>> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = openat(moment.proc, pid.to_string(), flags, Mode::empty()).ok()?;
+        moment.renew_users();
+        let Ok(Some(program)) = Program::of(&folder) else {
+            // A thread of the kernel, or one that has lived for long: there is time.
+            let attempt = self.attempt(moment, &folder, pid, 0).ok();
+            self.known.remove(&pid);
+            self.restless.clear();
+            return attempt.filter(|attempt| attempt.is_whole)?.process;
+        };
+        let file = program.file(&folder).ok();
+        let raw = read_arguments(&folder);
+        let unit = read_unit(&folder, &mut self.buffer).ok()?;
+        read_at(&folder, c"status", &mut self.buffer, 8192).ok()?;
+        let uid = parse::parse_status_uid(&self.buffer)?;
+        read_at(&folder, c"stat", &mut self.buffer, 4096).ok()?;
+        let stat = parse::parse_stat(&self.buffer)?;
+        let found = Ok(program);
+        let process =
+            Self::fresh(moment, &folder, Started { pid, uid, stat: &stat, found: &found, file, raw, unit });
+        match readlinkat(&folder, c"exe", Vec::new()) {
+            // If it runs something else by now, that is told of next. Its arguments come a moment after its program.
+            Ok(link) if found.as_ref().is_ok_and(|program| link.as_bytes() != program.link) => return None,
+            Ok(_) if process.script.as_deref() == Some(script::NO_ARGUMENTS) => return None,
+            Ok(_) => {}
+            // It has ended, and of some of this it cannot be told whether that was before or after.
+            Err(_) => {
+                let is_whole = |script: &Text| script.starts_with(['/', '-']) && !process.container;
+                let is_sure = process.script.as_ref().map_or(!process.container || file.is_some(), is_whole);
+                if !is_sure {
+                    return None;
+                }
+            }
+        }
+        Some(Arc::new(process))
+    }
+
     /// One process; nothing if it is dead and only waits to be buried.
-    fn one(&mut self, pass: &mut Pass, pid: u32, number: u64) -> Result<Option<Arc<Process>>, Lost> {
+    fn one(&mut self, pass: &mut Moment, pid: u32, number: u64) -> Result<Option<Arc<Process>>, Lost> {
         let folder = openat(
             pass.proc,
             pid.to_string(),
@@ -161,7 +199,13 @@ impl Reader {
     }
 
     /// Reads a process once.
-    fn attempt(&mut self, pass: &mut Pass, folder: &OwnedFd, pid: u32, number: u64) -> Result<Attempt, Lost> {
+    fn attempt(
+        &mut self,
+        pass: &mut Moment,
+        folder: &OwnedFd,
+        pid: u32,
+        number: u64,
+    ) -> Result<Attempt, Lost> {
         read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
         let stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
         let mut uid = owner(folder)?;
@@ -217,7 +261,16 @@ impl Reader {
             }
             return Ok(Attempt { process: Some(Arc::clone(&known.process)), is_whole });
         }
-        let process = Arc::new(self.fresh(pass, folder, &Started { pid, uid, stat: &stat, found: &found }));
+        // A thread that told of it may be gone again.
+        let source = program.and_then(|program| program.task.as_ref()).unwrap_or(folder);
+        let (mut raw, mut unit) = (Vec::new(), None);
+        if !matches!(found, Err(Executable::Kernel)) {
+            raw = read_arguments(source);
+            unit = read_unit(source, &mut self.buffer).ok().flatten();
+        }
+        let file = program.and_then(|program| program.file(folder).ok());
+        let started = Started { pid, uid, stat: &stat, found: &found, file, raw, unit };
+        let process = Arc::new(Self::fresh(pass, source, started));
         // The folder handle already ties all of this to one process; that it still is there, with the same program,
         // says that it is whole.
         match &found {
@@ -231,29 +284,16 @@ impl Reader {
         Ok(Attempt { process: Some(process), is_whole })
     }
 
-    /// A process that is new, or runs a new program: what it was started with is read.
-    fn fresh(&mut self, pass: &mut Pass, folder: &OwnedFd, started: &Started) -> Process {
-        let Started { pid, uid, stat, found } = *started;
-        let program = found.as_ref().ok();
-        // A thread that told of it may be gone again.
-        let source = program.and_then(|program| program.task.as_ref()).unwrap_or(folder);
-        let link = program.map(|program| program.link.as_slice()).unwrap_or_default();
-        let file = program.and_then(|program| program.file(folder).ok());
+    /// A process that is new, or runs a new program: what it was started with is read, from `source`.
+    fn fresh(pass: &mut Moment, source: &OwnedFd, started: Started) -> Process {
+        let Started { pid, uid, stat, found, file, raw, unit } = started;
+        let link = found.as_ref().map(|program| program.link.as_slice()).unwrap_or_default();
         let exe = match found {
             Ok(program) => name_executable(&program.link, || pass.is_file_of(link, file)),
             Err(exe) => exe.clone(),
         };
-        let mut raw = Vec::new();
-        let mut unit = None;
         let mut script = None;
         if exe != Executable::Kernel {
-            let _ = read_at(source, c"cmdline", &mut raw, ARGS + 1);
-            if raw.len() > ARGS {
-                let _ = read_at(source, c"cmdline", &mut raw, COMMAND_LINE);
-            }
-            if read_at(source, c"cgroup", &mut self.buffer, 8192).is_ok() {
-                unit = parse::parse_cgroup_unit(&self.buffer).map(|unit| Text::cut(unit, 256));
-            }
             let args = parse::parse_cmdline(&raw);
             let read_link =
                 |name: &CStr| readlinkat(source, name, Vec::new()).ok().map(std::ffi::CString::into_bytes);
@@ -292,7 +332,39 @@ impl Known {
     }
 }
 
-impl Pass<'_> {
+impl<'a> Moment<'a> {
+    /// This moment of a host whose `/proc` is this folder.
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read.
+    pub fn new(host: &'a Host, proc: BorrowedFd<'a>) -> io::Result<Self> {
+        let boot = parse::parse_boot_time(&host.read("/proc/stat")?).unwrap_or(0);
+        let boot = Timestamp::from_second(boot).unwrap_or_default();
+        let ticks = rustix::param::clock_ticks_per_second().max(1);
+        Ok(Self { host, proc, users: host.users(), passwd: passwd(host), boot, ticks, files: HashMap::new() })
+    }
+
+    /// Files may have been replaced since.
+    pub fn forget_files(&mut self) {
+        self.files.clear();
+    }
+
+    /// Users may have been made since.
+    fn renew_users(&mut self) {
+        let now = passwd(self.host);
+        if self.passwd != now {
+            (self.users, self.passwd) = (self.host.users(), now);
+        }
+    }
+}
+
+/// Tells one list of users from another.
+fn passwd(host: &Host) -> Option<(u64, i64, u64)> {
+    let stat = rustix::fs::stat(host.path("/etc/passwd")).ok()?;
+    Some((stat.st_ino, stat.st_mtime, stat.st_mtime_nsec))
+}
+
+impl Moment<'_> {
     /// True if the executable is not the file that the host has under that path: the process lives in a
     /// container, or has mounted something over it in a namespace of its own.
     fn is_foreign(
@@ -377,10 +449,51 @@ fn describe(errno: Errno) -> &'static str {
 }
 
 /// When a process started: the boot plus its ticks.
-fn since(pass: &Pass, start: u64) -> Timestamp {
+fn since(pass: &Moment, start: u64) -> Timestamp {
     let ms = start.saturating_mul(1000) / pass.ticks;
     let after = SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
     pass.boot.saturating_add(after).unwrap_or(pass.boot)
+}
+
+/// The bytes of its arguments, as far as they are needed.
+fn read_arguments(folder: &OwnedFd) -> Vec<u8> {
+    let mut raw = Vec::new();
+    let _ = read_at(folder, c"cmdline", &mut raw, ARGS + 1);
+    if raw.len() > ARGS {
+        let _ = read_at(folder, c"cmdline", &mut raw, COMMAND_LINE);
+    }
+    raw
+}
+
+/// The systemd unit it belongs to, if any.
+fn read_unit(folder: &OwnedFd, buffer: &mut Vec<u8>) -> Result<Option<Text>, Errno> {
+    read_at(folder, c"cgroup", buffer, 8192)?;
+    Ok(parse::parse_cgroup_unit(buffer).map(|unit| Text::cut(unit, 256)))
+}
+
+/// Where a process comes from, but for its ancestors.
+pub fn origin(host: &Host, process: &Process) -> Origin {
+    let mut origin = Origin::default();
+    let folder = host.path(format!("/proc/{}", process.pid));
+    let Ok(folder) =
+        rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    else {
+        return origin;
+    };
+    let mut buffer = Vec::new();
+    let mut read = |name: &CStr| read_at(&folder, name, &mut buffer, 4096).ok().map(|()| buffer.clone());
+    let number = |bytes: Vec<u8>| std::str::from_utf8(&bytes).ok()?.trim().parse::<u32>().ok();
+    let login = read(c"loginuid").and_then(number).filter(|uid| *uid != u32::MAX);
+    origin.login = login.map(|uid| host.users().name(uid));
+    origin.group =
+        read(c"cgroup").as_deref().and_then(parse::innermost_group).map(|name| Text::cut(name, 128));
+    let cwd = readlinkat(&folder, c"cwd", Vec::new()).ok();
+    origin.folder = cwd.map(|folder| Text::cut(folder.as_bytes(), 512));
+    // The number may be another's by now.
+    match read(c"stat").as_deref().and_then(parse::parse_stat).filter(|stat| stat.start == process.start) {
+        Some(stat) => Origin { terminal: parse::terminal(stat.terminal).map(Text::new), ..origin },
+        None => Origin::default(),
+    }
 }
 
 /// Reads at most `limit` bytes of a file of the process into `buffer`.

@@ -105,10 +105,37 @@ pub fn parse_cgroup_unit(bytes: &[u8]) -> Option<&[u8]> {
     path.split(|b| *b == b'/').find(|part| part.ends_with(b".service"))
 }
 
+/// The innermost control group of `/proc/PID/cgroup`: a container or a session has one of its own.
+#[must_use]
+pub fn innermost_group(bytes: &[u8]) -> Option<&[u8]> {
+    let path = bytes.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"0::"))?;
+    path.rsplit(|b| *b == b'/').next().filter(|name| !name.is_empty())
+}
+
+/// What a terminal is called, by the number of its device.
+#[must_use]
+pub fn terminal(device: i64) -> Option<String> {
+    let device = u64::try_from(device).ok().filter(|device| *device != 0)?;
+    let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xfff00));
+    Some(match (major, minor) {
+        (4, ..64) => format!("tty{minor}"),
+        (4, _) => format!("ttyS{}", minor - 64),
+        (136..=143, _) => format!("pts/{}", (major - 136) * 256 + minor),
+        _ => format!("terminal {major}:{minor}"),
+    })
+}
+
 /// The moment of the boot in seconds since 1970, from `/proc/stat`.
 #[must_use]
 pub fn parse_boot_time(bytes: &[u8]) -> Option<i64> {
     let line = bytes.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
+    std::str::from_utf8(line).ok()?.trim().parse().ok()
+}
+
+/// How many processes and threads were started since the boot, from `/proc/stat`.
+#[must_use]
+pub fn parse_starts(bytes: &[u8]) -> Option<u64> {
+    let line = bytes.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"processes "))?;
     std::str::from_utf8(line).ok()?.trim().parse().ok()
 }
 
@@ -144,6 +171,19 @@ mod tests {
     }
 
     #[test]
+    fn starts_are_counted_by_the_kernel() {
+        assert_eq!(parse_starts(b"ctxt 5\nbtime 1\nprocesses 4812\nprocs_running 1\n"), Some(4812));
+        assert_eq!(parse_starts(b"processes x\n"), None);
+    }
+
+    #[test]
+    fn terminals_are_called_as_people_call_them() {
+        let names = [0, 0x0401, 0x0440, 0x8800, 0x8803, 0x8900, 0x0501].map(terminal);
+        let expected = ["", "tty1", "ttyS0", "pts/0", "pts/3", "pts/256", "terminal 5:1"];
+        assert_eq!(names.map(Option::unwrap_or_default), expected);
+    }
+
+    #[test]
     fn the_effective_user_is_the_second_number() {
         assert_eq!(parse_status_uid(b"Name:\ta\\nUid:\t0\nUmask:\t0022\nUid:\t1000\t33\t0\t0\n"), Some(33));
         assert_eq!(parse_status_uid(b"Name:\tx\n"), None);
@@ -176,7 +216,7 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes: Vec<u8>) {
             let _ = (parse_stat(&bytes), parse_status_uid(&bytes), parse_cmdline(&bytes), parse_cgroup_unit(&bytes));
-            let _ = (parse_boot_time(&bytes), parse_cpu_ticks(&bytes));
+            let _ = (parse_boot_time(&bytes), parse_cpu_ticks(&bytes), parse_starts(&bytes));
         }
 
         #[test]

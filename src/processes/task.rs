@@ -34,7 +34,7 @@ pub struct Program {
 
 impl Program {
     /// What this folder tells of; nothing if there is none, or the thread let go of it meanwhile.
-    fn of(folder: &OwnedFd) -> Result<Option<Self>, Errno> {
+    pub fn of(folder: &OwnedFd) -> Result<Option<Self>, Errno> {
         let link = match readlinkat(folder, c"exe", Vec::new()) {
             Ok(link) => link.into_bytes(),
             Err(Errno::NOENT) => return Ok(None),

@@ -3,6 +3,7 @@
 //! was started with is asked once.
 
 use super::nt;
+use super::origin::Origin;
 use super::script::{self, Invocation};
 use super::{Executable, Listing, Process, secret};
 use crate::host::Host;
@@ -34,6 +35,11 @@ pub fn has_no_user(process: &Process) -> bool {
 /// Never: the kernel lists all processes to everybody.
 pub fn hides_others(_listing: &Listing) -> bool {
     false
+}
+
+/// Who started a process is told elsewhere, and no more than that is told here.
+pub fn origin(_host: &Host, _process: &Process) -> Origin {
+    Origin::default()
 }
 
 /// So much of a command line is kept: enough to know it by, and nobody can fill our memory or a mail with it.

@@ -84,8 +84,10 @@ pub fn wait_for_ground(
                 Ok(Event::Signal(Signal::Stop)) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 // Somebody has repaired something.
                 Ok(Event::Signal(Signal::Reload)) => break,
-                Ok(Event::Looked(_)) | Err(RecvTimeoutError::Timeout) if left.is_zero() => break,
-                Ok(Event::Looked(_)) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Event::Looked(_) | Event::Started) | Err(RecvTimeoutError::Timeout) if left.is_zero() => {
+                    break;
+                }
+                Ok(Event::Looked(_) | Event::Started) | Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A watch in a thread of its own: it is asked to look, and answers with what differs.
 
 use super::Event;
+use super::early::Hurry;
 use super::timing::Clock;
 use crate::coverage::Gap;
 use crate::finding::Finding;
@@ -22,6 +23,7 @@ pub struct Order {
     pub now: Timestamp,
     pub policy: Arc<Policy>,
     pub memories: Memories,
+    pub hurry: Hurry,
 }
 
 /// What it answers.
@@ -33,6 +35,7 @@ pub struct Report {
     pub gaps: Vec<Gap>,
     pub took_ms: f64,
     pub memories: Memories,
+    pub hurry: Hurry,
 }
 
 /// A watch as the deciding thread sees it.
@@ -136,7 +139,7 @@ impl Looker {
 }
 
 fn look(watch: &mut dyn Watching, order: Order, host: &Host, processes: &Processes) -> Report {
-    let Order { now, policy, mut memories } = order;
+    let Order { now, policy, mut memories, hurry } = order;
     let mut snapshot = Snapshot::empty(host.name(), host.boot_id(), now);
     watch.look(&At { host, processes, now }, &policy, &mut memories, &mut snapshot);
     let findings = watch.check(&snapshot, &policy, &mut memories);
@@ -149,5 +152,6 @@ fn look(watch: &mut dyn Watching, order: Order, host: &Host, processes: &Process
         gaps: watch.gaps(&snapshot),
         took_ms: snapshot.took_ms.get(watch.name()).copied().unwrap_or(0.0),
         memories,
+        hurry,
     }
 }

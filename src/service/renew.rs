@@ -41,6 +41,9 @@ impl Service {
                 self.telemetry = self.telemetry.changed(&setup.settings.telemetry, &setup.state_dir);
                 self.observing.changed(&setup, &policy);
                 self.observing.complain(&setup, self.host.now());
+                if let Some(starts) = self.processes.starts() {
+                    starts.forget_known();
+                }
                 (self.setup, self.policy, self.rejected) = (setup, Some(Arc::new(policy)), None);
                 tracing::info!("settings and policy read anew; policy {digest} is in force");
                 self.see_again();

@@ -1,5 +1,6 @@
 //! What was seen becomes alerts and mails.
 
+use super::early::Hurry;
 use super::looker::Report;
 use super::own::{InForce, SELF, hanging, policy_rejected};
 use super::{Covered, HANGS, Rejected, Service, Show, renew};
@@ -8,6 +9,7 @@ use crate::mail::{self, Letter};
 use crate::observe;
 use crate::pass::Memories;
 use crate::policy::Policy;
+use crate::processes::events::Pool;
 use crate::say;
 use crate::telemetry::{self, View};
 use jiff::Timestamp;
@@ -21,6 +23,7 @@ impl Service {
         let now = self.host.now();
         let mut memories = Memories::default();
         let mut looked = Vec::new();
+        let is_early = reports.iter().any(|report| report.hurry == Hurry::Told);
         for report in reports {
             memories.add(report.memories);
             let covered = Covered { saw: report.summary, gaps: report.gaps, took_ms: report.took_ms };
@@ -62,6 +65,9 @@ impl Service {
         self.notes.clear();
         self.telemetry.publish(records);
         self.observing.done(record);
+        if is_early && !letters.is_empty() {
+            self.early.mailed();
+        }
         if self.show == Show::Terminal {
             letters.iter().for_each(show);
         }
@@ -103,7 +109,8 @@ impl Service {
     fn view(&self) -> View {
         let gaps = self.coverage.iter().map(|(watch, covered)| ((*watch).to_owned(), covered.gaps.clone()));
         let digest = self.policy.as_ref().map(|policy| policy.digest.as_str()).unwrap_or_default();
-        View::of_this_process(digest, gaps, self.telemetry.lost())
+        let starts = self.processes.starts().map(Pool::in_all);
+        View { starts, ..View::of_this_process(digest, gaps, self.telemetry.lost()) }
     }
 
     fn about(&self) -> About {

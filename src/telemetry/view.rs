@@ -4,6 +4,7 @@
 use crate::coverage::Gap;
 use crate::host::Host;
 use crate::processes::alive;
+use crate::processes::events::Starts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,9 @@ pub struct View {
     pub policy_digest: String,
     /// What each watch could not see when it last looked, accepted by the policy or not.
     pub gaps: BTreeMap<String, Vec<Gap>>,
+    /// How the starts of processes were seen since it started; nothing where that is not known yet, or to no system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts: Option<Starts>,
     /// Records of telemetry that were dropped since it started.
     pub telemetry_lost: u64,
 }
@@ -41,6 +45,7 @@ impl View {
             pid: std::process::id(),
             start: alive::start(&Host::this(), std::process::id()).unwrap_or(0),
             policy_digest: policy_digest.to_owned(),
+            starts: None,
             gaps: gaps.filter(|(_, gaps)| !gaps.is_empty()).collect(),
             telemetry_lost,
         }

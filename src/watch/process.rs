@@ -4,6 +4,7 @@ mod check;
 mod learn;
 mod package;
 mod policy;
+mod started;
 
 pub use check::without_allowed;
 pub use package::{Package, State};
@@ -12,6 +13,8 @@ pub use policy::*;
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::coverage::Gap;
 use crate::finding::Finding;
+use crate::processes::events::{Ended, Starts};
+use crate::processes::origin::Origin;
 use crate::processes::{Executable, Listing, PROCESSES, Process, system};
 use crate::text::Text;
 use jiff::Timestamp;
@@ -28,6 +31,15 @@ mod tests;
 pub struct ProcessFacts {
     /// By rising number.
     pub processes: Vec<Arc<Process>>,
+    /// Those that started and ended since the last pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<Ended>,
+    /// How the starts were seen; nothing, if this was a single look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<Starts>,
+    /// Where those came from that no rule allows, by their number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub origins: BTreeMap<u32, Arc<Origin>>,
     /// The packages their executables belong to, by path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub packages: BTreeMap<Text, Package>,
@@ -36,6 +48,12 @@ pub struct ProcessFacts {
 }
 
 impl ProcessFacts {
+    /// Every process that runs or ran, and how many of those that ended it stands for.
+    pub fn each(&self) -> impl Iterator<Item = (&Arc<Process>, Option<&Ended>)> {
+        let living = self.processes.iter().map(|process| (process, None));
+        living.chain(self.ended.iter().map(|ended| (&ended.process, Some(ended))))
+    }
+
     /// The package of a process's executable. What runs in a container is no file of the host's packages.
     #[must_use]
     pub fn package(&self, process: &Process) -> Option<&Package> {
@@ -78,12 +96,13 @@ impl Watch for ProcessWatch {
         if unread > 0 {
             look.gaps.push(gap("process-list", listed, listed + unread, system::WHY_NOT_ALL));
         }
-        let packages = if rules_name_packages(look.rules) {
-            self.packages.of(look.host, &paths(&processes))
-        } else {
-            BTreeMap::new()
-        };
-        Seen::Facts(ProcessFacts { processes, packages, sees_all })
+        let mut facts = ProcessFacts { processes, sees_all, ..ProcessFacts::default() };
+        started::add(&mut facts, look, &listing);
+        if rules_name_packages(look.rules) {
+            facts.packages = self.packages.of(look.host, &paths(&facts));
+        }
+        started::add_origins(&mut facts, look, &listing);
+        Seen::Facts(facts)
     }
 
     fn check(seen: &Facts<Self>, _memory: &mut Memory) -> Vec<Finding> {
@@ -96,7 +115,10 @@ impl Watch for ProcessWatch {
 
     fn summary(facts: &ProcessFacts) -> String {
         let programs = facts.processes.iter().filter(|process| process.exe != Executable::Kernel).count();
-        format!("{programs} processes")
+        match &facts.starts {
+            None => format!("{programs} processes"),
+            Some(starts) => format!("{programs} processes{}", started::summary(starts)),
+        }
     }
 }
 
@@ -110,27 +132,31 @@ fn rules_name_packages(rules: &Rules) -> bool {
     rules.process.is_empty() || rules.process.iter().any(|placed| placed.rule.package.is_some())
 }
 
-fn paths(processes: &[Arc<Process>]) -> BTreeSet<Text> {
+fn paths(facts: &ProcessFacts) -> BTreeSet<Text> {
     let path = |process: &Arc<Process>| match &process.exe {
         Executable::Path(path) if !process.container => Some(path.clone()),
         _ => None,
     };
-    processes.iter().filter_map(path).collect()
+    facts.each().filter_map(|(process, _)| path(process)).collect()
 }
 
-/// Leaves out this program: this process, what it started to look with, and others that run the same file as the
-/// same user. Anybody else could make it run something of their own.
 fn without_ourselves(listing: &Listing) -> Vec<Arc<Process>> {
+    let is_own = is_own(listing);
+    listing.processes.iter().filter(|process| !is_own(process)).cloned().collect()
+}
+
+/// True for this program: this process, what it started to look with, and others that run the same file as the same
+/// user. Anybody else could make it run something of their own.
+fn is_own(listing: &Listing) -> impl Fn(&Process) -> bool {
     let me = std::process::id();
     // On Windows the number is only the end of a user's, and the name the whole.
     let program =
         |process: &Process| (process.exe.clone(), process.uid, process.user.clone(), process.container);
     let own = listing.get(me).map(program);
-    let is_own = |process: &Process| {
+    move |process: &Process| {
         process.pid == me
             || own == Some(program(process)) && matches!(process.exe, Executable::Path(_))
             || process.parent == me
             || listing.ancestors(process.pid).any(|ancestor| ancestor.pid == me)
-    };
-    listing.processes.iter().filter(|process| !is_own(process)).cloned().collect()
+    }
 }

@@ -120,7 +120,9 @@ fn each_kind_is_said_in_words_and_allowed_by_what_it_suggests() {
     facts.modules.push(module("rootkit", "OE"));
     facts.bpf.push(bpf("kprobe", Some(process(14, "/usr/bin/bpftrace", "root")), None));
     facts.bpf.push(bpf("pinned", None, Some("/sys/fs/bpf/x")));
-    says(&facts, &expect![[r#"
+    says(
+        &facts,
+        &expect![[r#"
         urgent false-kernel-thread: /tmp/x run by root calls itself [kworker/0:1], like a thread of the kernel
           subject: /tmp/x [kworker/0:1]
         urgent hidden-process: a process is hidden: its folder in /proc is covered by a mount of tmpfs, /
@@ -154,7 +156,8 @@ fn each_kind_is_said_in_words_and_allowed_by_what_it_suggests() {
           subject: /usr/bin/bpftrace kprobe
         urgent unknown-bpf: BPF lies in /sys/fs/bpf/x
           subject: /sys/fs/bpf/x
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -233,7 +236,8 @@ fn the_learned_policy_is_sorted_and_leaves_out_what_no_ordinary_host_has() {
         types = ["cgroup_device"]
         why   = "was so when this policy was learned"
         by    = "test"
-    "##]].assert_eq(&learn::learn(&facts, "test"));
+    "##]]
+    .assert_eq(&learn::learn(&facts, "test"));
     let left = without_allowed(&facts, &rules(BASE), NOW);
     assert_eq!((left.deceits.len(), left.modules.len(), left.bpf.len()), (1, 1, 0));
 }

@@ -2,6 +2,8 @@
 
 use super::{ProcessFacts, ProcessRule, Rules, State, UNREADABLE};
 use crate::finding::{Code, Finding, Nearest, Severity};
+use crate::processes::events::Ended;
+use crate::processes::origin::Origin;
 use crate::processes::{Executable, Process};
 use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
 use crate::text::Text;
@@ -26,16 +28,14 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
     let mut unknown: BTreeMap<Identity, Refused> = BTreeMap::new();
     // Thousands of processes are few different ones: each kind is compared once.
     let mut verdicts: BTreeMap<(Identity, Option<&Text>), Option<Option<Nearest>>> = BTreeMap::new();
-    for process in &facts.processes {
-        match &process.exe {
-            Executable::Kernel => continue,
-            // An ordinary user's blindness is a gap in coverage, counted once.
-            Executable::Unreadable(_) if !facts.sees_all => continue,
-            _ => {}
+    for (process, ended) in facts.each() {
+        if is_beyond(process, facts) {
+            continue;
         }
         for (count, placed) in counts.iter_mut().zip(&rules.process) {
-            // Only rules that ask for a number need every process counted.
-            if placed.rule.count.is_some() && compare(&placed.rule, process, facts).fits() {
+            // Only rules that ask for a number need every process counted, and of those that run.
+            if placed.rule.count.is_some() && ended.is_none() && compare(&placed.rule, process, facts).fits()
+            {
                 *count += 1;
             }
         }
@@ -46,10 +46,15 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
             }
         });
         if let Some(nearest) = verdict {
-            let refused = unknown
-                .entry(identity(process))
-                .or_insert_with(|| Refused { nearest: nearest.clone(), processes: Vec::new() });
-            refused.processes.push(process);
+            let refused = unknown.entry(identity(process)).or_insert_with(|| Refused {
+                nearest: nearest.clone(),
+                processes: Vec::new(),
+                ended: Vec::new(),
+            });
+            match ended {
+                None => refused.processes.push(process),
+                Some(ended) => refused.ended.push(ended),
+            }
         }
     }
     let mut findings: Vec<Finding> = unknown.into_values().map(|refused| refused.finding(facts)).collect();
@@ -58,14 +63,39 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
     findings
 }
 
+/// True for what no rule is asked about.
+fn is_beyond(process: &Process, facts: &ProcessFacts) -> bool {
+    match &process.exe {
+        Executable::Kernel => true,
+        // An ordinary user's blindness is a gap in coverage, counted once.
+        Executable::Unreadable(_) => !facts.sees_all,
+        _ => false,
+    }
+}
+
+/// Of each kind of process that runs and that no rule allows, the first one.
+#[must_use]
+pub fn strangers<'a>(facts: &'a ProcessFacts, rules: &Rules, now: Timestamp) -> Vec<&'a Process> {
+    let mut kinds: BTreeMap<(Identity, Option<&Text>), &Process> = BTreeMap::new();
+    for process in facts.processes.iter().filter(|process| !is_beyond(process, facts)) {
+        kinds.entry((identity(process), process.unit.as_ref())).or_insert(process);
+    }
+    let is_refused = |process: &&Process| {
+        let verdict = rule::ask(&rules.process, now, |rule| compare(rule, process, facts));
+        matches!(verdict, Verdict::Refused(_))
+    };
+    kinds.into_values().filter(is_refused).collect()
+}
+
 /// The same facts without the processes that `rules` allow, for a policy that includes these.
 #[must_use]
 pub fn without_allowed(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> ProcessFacts {
     let is_allowed = |process: &Process| {
         matches!(rule::ask(&rules.process, now, |rule| compare(rule, process, facts)), Verdict::Allowed(_))
     };
-    let left = facts.processes.iter().filter(|process| !is_allowed(process)).cloned().collect();
-    ProcessFacts { processes: left, ..facts.clone() }
+    let processes = facts.processes.iter().filter(|process| !is_allowed(process)).cloned().collect();
+    let ended = facts.ended.iter().filter(|ended| !is_allowed(&ended.process)).cloned().collect();
+    ProcessFacts { processes, ended, ..facts.clone() }
 }
 
 /// How one rule fits one process.
@@ -133,18 +163,27 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
 struct Refused<'a> {
     nearest: Option<Nearest>,
     processes: Vec<&'a Arc<Process>>,
+    ended: Vec<&'a Ended>,
 }
 
 impl Refused<'_> {
     fn finding(self, facts: &ProcessFacts) -> Finding {
         // An entry is made together with its first process.
-        let Some(first) = self.processes.first().copied() else {
+        let ended = || self.ended.iter().map(|ended| &ended.process);
+        let Some(first) = self.processes.iter().copied().chain(ended()).next() else {
             return Finding::new(Code::UnknownProcess, "", "unknown process");
         };
-        let count = self.processes.len();
-        let pids: Vec<u32> = self.processes.iter().take(NAMED).map(|process| process.pid).collect();
+        let gone: u64 = self.ended.iter().map(|ended| ended.times).sum();
+        let count = (self.processes.len() as u64).saturating_add(gone);
+        let all = self.processes.iter().copied().chain(ended());
+        let pids: Vec<u32> = all.take(NAMED).map(|process| process.pid).collect();
+        let origin = facts.origins.get(&first.pid).filter(|_| !self.processes.is_empty());
+        let origin =
+            origin.or_else(|| self.ended.first().map(|ended| &ended.origin)).cloned().unwrap_or_default();
         if let Executable::Unreadable(why) = &first.exe {
-            return hiding(first, why, count).nearest(self.nearest).suggest(suggestion(first, facts));
+            return hiding(first, why, count, &origin)
+                .nearest(self.nearest)
+                .suggest(suggestion(first, facts));
         }
         let (what, code_from) = match &first.exe {
             Executable::Path(path) => (path.to_string(), None),
@@ -166,12 +205,21 @@ impl Refused<'_> {
         if count > 1 {
             title += &format!(", {count} times");
         }
+        if self.processes.is_empty() {
+            title += if count > 1 { " (all have ended)" } else { " (it has ended)" };
+        }
         let package = facts.package(first).map(|package| match package.state {
             State::Unmodified => format!("{}, unmodified", package.name),
             State::Modified => format!("{}, but the file is not as the package brought it", package.name),
             State::Unknown => format!("{}, not verified", package.name),
         });
         let parent = facts.processes.iter().find(|process| process.pid == first.parent && first.parent != 0);
+        let parent = match origin.ancestors.first() {
+            Some(parent) => Some(format!("{} ({})", parent.what, parent.pid)),
+            None => parent.map(|parent| called(parent)),
+        };
+        let until =
+            self.ended.iter().filter_map(|ended| ended.until).max().filter(|_| self.processes.is_empty());
         Finding::new(Code::UnknownProcess, subject(first), title)
             .with("executable", &what)
             .with("code from", code_from)
@@ -182,8 +230,15 @@ impl Refused<'_> {
             .with("arguments", first.args.iter().map(Text::as_str).collect::<Vec<_>>().join(" "))
             .with("calls itself", &first.name)
             .with("started", first.since.to_string())
-            .with("parent", parent.map(|parent| called(parent)))
+            .with("ended", until.map(|until| until.to_string()))
+            .with("parent", parent)
+            .with("ancestors", origin.line())
+            .with("login user", &origin.login)
+            .with("from", &origin.from)
+            .with("terminal", &origin.terminal)
+            .with("folder", &origin.folder)
             .with("unit", &first.unit)
+            .with("group", origin.group.as_ref().filter(|group| first.unit.as_ref() != Some(group)))
             .with("package", package)
             .nearest(self.nearest)
             .suggest(suggestion(first, facts))
@@ -220,7 +275,7 @@ fn suggestion(process: &Process, facts: &ProcessFacts) -> String {
     to_toml("[[process]]", &super::learn::rule_for(process, facts, vec![process.user.to_string()], "…", None))
 }
 
-fn hiding(process: &Process, why: &Text, count: usize) -> Finding {
+fn hiding(process: &Process, why: &Text, count: u64, origin: &Origin) -> Finding {
     let times = if count > 1 { format!(", {count} times") } else { String::new() };
     let title = format!("a process of {} hides what it runs{times}", process.user);
     Finding::new(Code::UnreadableProcess, format!("user={}", process.user), title)
@@ -229,6 +284,10 @@ fn hiding(process: &Process, why: &Text, count: usize) -> Finding {
         .with("user", &process.user)
         .with("arguments", process.args.iter().map(Text::as_str).collect::<Vec<_>>().join(" "))
         .with("started", process.since.to_string())
+        .with("ancestors", origin.line())
+        .with("login user", &origin.login)
+        .with("from", &origin.from)
+        .with("terminal", &origin.terminal)
         .with("why", why)
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[must_use]
 pub fn learn(facts: &ProcessFacts, by: &str, today: Day) -> String {
     let mut seen: BTreeMap<_, (&Process, BTreeSet<&Text>)> = BTreeMap::new();
-    for process in &facts.processes {
+    for (process, _) in facts.each() {
         match &process.exe {
             Executable::Kernel => continue,
             Executable::Unreadable(_) if !facts.sees_all => continue,

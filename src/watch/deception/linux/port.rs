@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::text::Text;
 use crate::watch::deception::{Deceit, Kind};
 use crate::watch::listener::Protocol;
-use crate::watch::listener::linux::{Socket, proc_net, sock_diag};
+use crate::watch::listener::linux::{Socket, Wanted, proc_net, sock_diag};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -84,10 +84,10 @@ fn tcp_sockets(state: &[u8]) -> usize {
 
 /// What is missing where, at this moment. A list that cannot be read misses nothing: the listeners say so.
 fn find(host: &Host, compares: bool, ports: impl Iterator<Item = u16>) -> Missing {
-    let Ok(listed) = sock_diag::read_sockets() else { return Missing::new() };
+    let Ok(listed) = sock_diag::read_sockets(Wanted::Listening) else { return Missing::new() };
     let listed = doors(&listed);
     let mut missing = Missing::new();
-    if compares && let Ok(tables) = proc_net::read_sockets(host, "/proc/self/net") {
+    if compares && let Ok(tables) = proc_net::read_sockets(host, "/proc/self/net", Wanted::Listening) {
         missing.extend(compare(&listed, &doors(&tables)));
     }
     let Ok(mut kernel) = diag::Ports::open() else { return missing };

@@ -1,0 +1,347 @@
+//! What was seen of started processes and waits for a pass. Bounded: thousands of the same kind are one entry with a count, and
+//! kinds beyond a limit are counted as not read.
+
+use super::{Counts, Ended, Starts, Taken};
+use crate::processes::origin::Origin;
+use crate::processes::{Executable, Listing, Process};
+use crate::text::Text;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// So many kinds wait for a pass.
+const KINDS: usize = 1024;
+
+/// So many kinds are known not to need a pass of their own.
+const KNOWN: usize = 8192;
+
+/// Of so many processes the end is waited for.
+const RUNNING: usize = 32_768;
+
+/// So many starts may be on their way to us at any moment.
+const UNDER_WAY: u64 = 64;
+
+/// What makes processes the same thing to a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Kind {
+    exe: Executable,
+    script: Option<Text>,
+    user: Text,
+    unit: Option<Text>,
+    container: bool,
+}
+
+impl From<&Process> for Kind {
+    fn from(process: &Process) -> Self {
+        let Process { exe, script, user, unit, container, .. } = process.clone();
+        Self { exe, script, user, unit, container }
+    }
+}
+
+/// Names what was handed to a pass. Only once it comes back, stored with the findings of that pass, is that forgotten here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The run of the service: another one has seen other things.
+    run: i64,
+    number: u64,
+}
+
+/// Why a pass should not wait for its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Nothing that has not been judged before.
+    Known,
+    /// A kind that was not seen since the policy changed.
+    Kind,
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Pool(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    untold: Option<String>,
+    batch: Batch,
+    handed: Option<(Ticket, Batch)>,
+    last: Ticket,
+    known: HashSet<Kind>,
+    running: HashMap<u32, Kind>,
+    /// The kernel's count and ours, up to where they were compared.
+    kernel: Option<u64>,
+    seen: u64,
+    has_lost: bool,
+    total: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Batch {
+    groups: HashMap<Kind, Group>,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+struct Group {
+    process: Arc<Process>,
+    origin: Arc<Origin>,
+    times: u64,
+    running: u64,
+    until: Option<Timestamp>,
+}
+
+impl Pool {
+    /// Nothing was seen yet. `run` tells this run of the service from others.
+    #[must_use]
+    pub fn new(run: Timestamp) -> Self {
+        Self(Mutex::new(Inner {
+            untold: Some("it has only just been asked for".to_owned()),
+            batch: Batch::default(),
+            handed: None,
+            last: Ticket { run: run.as_microsecond(), number: 0 },
+            known: HashSet::new(),
+            running: HashMap::new(),
+            kernel: None,
+            seen: 0,
+            has_lost: false,
+            total: Counts::default(),
+        }))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on the kernel tells of each start; it has counted so many up to now.
+    pub fn told(&self, kernel: Option<u64>) {
+        let mut inner = self.inner();
+        (inner.untold, inner.kernel, inner.seen) = (None, kernel, 0);
+    }
+
+    /// The kernel does not tell us, or no more.
+    pub fn untold(&self, why: String) {
+        self.inner().untold = Some(why);
+    }
+
+    /// A process or a thread was started.
+    pub fn started(&self) {
+        let mut inner = self.inner();
+        inner.batch.counts.seen += 1;
+        inner.seen += 1;
+    }
+
+    /// A program was started, and this was read of it; `origin` says where it comes from.
+    pub fn program(&self, process: &Arc<Process>, origin: &dyn Fn() -> Arc<Origin>) -> News {
+        let mut inner = self.inner();
+        inner.batch.counts.programs += 1;
+        inner.add(process, origin)
+    }
+
+    /// A program was started and had ended before it could be read.
+    pub fn unread(&self) {
+        let mut inner = self.inner();
+        inner.batch.counts.programs += 1;
+        inner.batch.counts.unread += 1;
+    }
+
+    /// True if this process started a program of its own that was read, and has not been judged yet.
+    pub fn waits_for(&self, pid: u32) -> bool {
+        self.inner().running.contains_key(&pid)
+    }
+
+    /// A process acts for another user now. One that has only just started a program is of that kind from the beginning: most
+    /// servers are started by root and give that up at once.
+    pub fn another_user(&self, process: &Arc<Process>, origin: &dyn Fn() -> Arc<Origin>) -> News {
+        let mut inner = self.inner();
+        let kind = Kind::from(process.as_ref());
+        if let Some(before) = inner.running.get(&process.pid).filter(|before| before.exe == kind.exe).cloned()
+        {
+            if before == kind {
+                return News::Known;
+            }
+            inner.running.remove(&process.pid);
+            if let Some(group) = inner.batch.groups.get_mut(&before) {
+                group.times = group.times.saturating_sub(1);
+                group.running = group.running.saturating_sub(1);
+                if group.times == 0 {
+                    inner.batch.groups.remove(&before);
+                }
+            }
+        }
+        inner.add(process, origin)
+    }
+
+    /// A process has ended.
+    pub fn ended(&self, pid: u32, now: Timestamp) {
+        let mut inner = self.inner();
+        let Some(kind) = inner.running.remove(&pid) else { return };
+        if let Some(group) = inner.batch.groups.get_mut(&kind) {
+            group.running = group.running.saturating_sub(1);
+            group.until = Some(now);
+        }
+    }
+
+    /// So many messages were lost.
+    pub fn lost(&self, messages: u64) {
+        let mut inner = self.inner();
+        inner.batch.counts.lost = inner.batch.counts.lost.saturating_add(messages);
+        inner.has_lost = true;
+        // Who has ended was perhaps among them.
+        inner.running.clear();
+    }
+
+    /// True if something was lost since this was asked before.
+    pub fn has_lost(&self) -> bool {
+        std::mem::take(&mut self.inner().has_lost)
+    }
+
+    /// What was known not to need a pass of its own may need one under another policy.
+    pub fn forget_known(&self) {
+        self.inner().known.clear();
+    }
+
+    /// Forgets what was seen: whoever has just started us, or asked us to read anew, is not told of.
+    pub fn forget_seen(&self) {
+        let mut inner = self.inner();
+        inner.batch = Batch::default();
+        (inner.kernel, inner.seen) = (None, 0);
+        inner.running.clear();
+    }
+
+    /// What was seen since the pass with this ticket was stored. `kernel` is the kernel's own count of starts, read just now.
+    /// What the listing holds, or what `is_own` says of, is left out.
+    pub fn take(
+        &self,
+        stored: Ticket,
+        kernel: Option<u64>,
+        listing: &Listing,
+        is_own: impl Fn(&Process) -> bool,
+    ) -> Taken {
+        let mut inner = self.inner();
+        let ticket = Ticket { number: inner.last.number + 1, ..inner.last };
+        inner.last = ticket;
+        if let Some(why) = &inner.untold {
+            let starts = Starts::Untold(why.clone());
+            return Taken { ticket, starts, living: Vec::new(), ended: Vec::new() };
+        }
+        inner.compare(kernel);
+        inner.total = inner.total.plus(inner.batch.counts);
+        let before = inner.handed.take().filter(|(handed, _)| *handed != stored).map(|(_, batch)| batch);
+        let mut batch = std::mem::take(&mut inner.batch);
+        // What was handed over and not stored is handed over again.
+        if let Some(before) = before {
+            batch.unite(before);
+        }
+        let (mut living, mut ended) = (Vec::new(), Vec::new());
+        for (kind, group) in batch.groups.iter().filter(|(_, group)| !is_own(&group.process)) {
+            let Group { process, origin, times, running, until } = group;
+            let listed = listing.get(process.pid).filter(|listed| listed.start == process.start);
+            let runs = *running > 0 && inner.running.get(&process.pid) == Some(kind);
+            // What is listed is judged as it is there: it may act for another user since.
+            let is_listed =
+                listed.is_some_and(|listed| runs || Kind::from(listed) == Kind::from(process.as_ref()));
+            let times = times - u64::from(is_listed || runs);
+            if runs && !is_listed {
+                living.push(Arc::clone(process));
+            }
+            if times > 0 {
+                let (process, origin) = (Arc::clone(process), Arc::clone(origin));
+                ended.push(Ended { process, origin, times, until: *until });
+            }
+        }
+        living.sort_by_key(|process| process.pid);
+        ended.sort_by_key(|ended| (ended.process.since, ended.process.pid));
+        let starts = Starts::Told(batch.counts);
+        inner.handed = Some((ticket, batch));
+        Taken { ticket, starts, living, ended }
+    }
+
+    /// How the starts were seen in all, up to the last pass.
+    #[must_use]
+    pub fn in_all(&self) -> Starts {
+        let inner = self.inner();
+        inner.untold.clone().map_or(Starts::Told(inner.total), Starts::Untold)
+    }
+
+    /// Where a process came from that was seen to start and runs still.
+    #[must_use]
+    pub fn origin(&self, process: &Process) -> Option<Arc<Origin>> {
+        let inner = self.inner();
+        let batches = inner.handed.iter().map(|(_, batch)| batch).chain([&inner.batch]);
+        let mut groups = batches.filter_map(|batch| batch.groups.get(&Kind::from(process)));
+        let is_it = |group: &&Group| (group.process.pid, group.process.start) == (process.pid, process.start);
+        groups.find(is_it).map(|group| Arc::clone(&group.origin))
+    }
+}
+
+impl Inner {
+    fn add(&mut self, process: &Arc<Process>, origin: &dyn Fn() -> Arc<Origin>) -> News {
+        let kind = Kind::from(process.as_ref());
+        let is_full = self.batch.groups.len() >= KINDS;
+        match self.batch.groups.get_mut(&kind) {
+            Some(group) => group.times = group.times.saturating_add(1),
+            None if is_full => {
+                self.batch.counts.unread += 1;
+                return News::Known;
+            }
+            None => {
+                let (process, origin) = (Arc::clone(process), origin());
+                self.batch
+                    .groups
+                    .insert(kind.clone(), Group { process, origin, times: 1, running: 0, until: None });
+            }
+        }
+        if self.running.len() < RUNNING {
+            let before = self.running.insert(process.pid, kind.clone());
+            // It runs this now, and what it ran before no more.
+            if let Some(group) = before.and_then(|before| self.batch.groups.get_mut(&before)) {
+                group.running = group.running.saturating_sub(1);
+            }
+            if let Some(group) = self.batch.groups.get_mut(&kind) {
+                group.running += 1;
+            }
+        }
+        if self.known.contains(&kind) {
+            return News::Known;
+        }
+        if self.known.len() >= KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(kind);
+        News::Kind
+    }
+
+    /// Holds our count against the kernel's. A few starts are always on their way to us, and no loss.
+    fn compare(&mut self, kernel: Option<u64>) {
+        let counts = &mut self.batch.counts;
+        let started = self.kernel.zip(kernel).map(|(before, now)| now.saturating_sub(before));
+        let missing = started.map_or(0, |started| started.saturating_sub(self.seen));
+        if counts.lost > 0 || missing > UNDER_WAY {
+            counts.started = counts.seen.saturating_add(missing);
+            (self.kernel, self.seen) = (kernel, 0);
+        } else {
+            counts.started = counts.seen;
+            // What is on its way stays in the account.
+            if self.kernel.is_none() {
+                (self.kernel, self.seen) = (kernel, 0);
+            }
+        }
+    }
+}
+
+impl Batch {
+    fn unite(&mut self, before: Self) {
+        self.counts = self.counts.plus(before.counts);
+        for (kind, group) in before.groups {
+            match self.groups.get_mut(&kind) {
+                Some(later) => {
+                    later.times = later.times.saturating_add(group.times);
+                    later.until = later.until.max(group.until);
+                }
+                None => {
+                    self.groups.insert(kind, group);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Where a process comes from, for a person to read: who started it, who was logged in, from where and in which folder. It is
+//! evidence, and never what a process is known by.
+
+use super::{Executable, Listing, Process, system};
+use crate::host::Host;
+use crate::text::Text;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// So many ancestors are told of.
+pub const ANCESTORS: usize = 16;
+
+/// Where a process comes from, as far as it could be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Origin {
+    /// Who started it, the nearest first, up to the first process of the host.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<Ancestor>,
+    /// The user who logged in, whatever users came after that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<Text>,
+    /// The address from which the SSH session above it comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Text>,
+    /// The terminal, like `pts/0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<Text>,
+    /// The folder in which it works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Text>,
+    /// The innermost control group, which names a container or a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Text>,
+}
+
+/// One who started others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ancestor {
+    /// Its number.
+    pub pid: u32,
+    /// The path of what it runs; the name it gives itself, if that is not seen.
+    pub what: Text,
+    /// Its user.
+    pub user: Text,
+    /// True if it had ended when this was read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
+}
+
+/// Where a process that runs comes from.
+#[must_use]
+pub fn read(host: &Host, process: &Process, listing: &Listing) -> Arc<Origin> {
+    let parents = std::iter::successors(listing.get(process.parent), |parent| listing.get(parent.parent));
+    let ancestor = |process: &Process| {
+        let (what, user) = (called(process), process.user.clone());
+        Ancestor { pid: process.pid, what, user, ended: false }
+    };
+    let ancestors: Vec<Ancestor> = parents.take(ANCESTORS).map(ancestor).collect();
+    let from = source(host, process.pid, &ancestors);
+    Arc::new(Origin { ancestors, from, ..system::origin(host, process) })
+}
+
+/// What it runs, in a word.
+#[must_use]
+pub fn called(process: &Process) -> Text {
+    match &process.exe {
+        Executable::Path(path) | Executable::Deleted(path) => path.clone(),
+        Executable::Memory(_) | Executable::Kernel | Executable::Unreadable(_) => process.name.clone(),
+    }
+}
+
+/// The address from which the SSH session comes in which this process runs, as sshd told the first process of that session.
+#[must_use]
+pub fn source(host: &Host, pid: u32, ancestors: &[Ancestor]) -> Option<Text> {
+    let is_sshd = |ancestor: &Ancestor| {
+        let name = ancestor.what.as_str().rsplit('/').next().unwrap_or_default();
+        matches!(name, "sshd" | "sshd-session")
+    };
+    let at = ancestors.iter().position(is_sshd)?;
+    let first = at.checked_sub(1).map_or(Some(pid), |below| Some(ancestors.get(below)?.pid))?;
+    let environment = host.read(format!("/proc/{first}/environ")).ok()?;
+    let value = environment.split(|b| *b == 0).find_map(|entry| entry.strip_prefix(b"SSH_CONNECTION="))?;
+    value.split(|b| *b == b' ').next().filter(|address| !address.is_empty()).map(|a| Text::cut(a, 64))
+}
+
+impl Origin {
+    /// The ancestors in one line, the nearest first: `bash 912, sshd 900 (ended), systemd 1`.
+    #[must_use]
+    pub fn line(&self) -> Option<String> {
+        let one = |ancestor: &Ancestor| {
+            let path = ancestor.what.as_str();
+            let name = path.rsplit(['/', '\\']).next().filter(|name| !name.is_empty()).unwrap_or(path);
+            let ended = if ancestor.ended { " (ended)" } else { "" };
+            format!("{name} {}{ended}", ancestor.pid)
+        };
+        let line: Vec<String> = self.ancestors.iter().map(one).collect();
+        (!line.is_empty()).then(|| line.join(", "))
+    }
+}
