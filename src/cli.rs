@@ -158,6 +158,8 @@ pub enum Command {
 /// What is looked at only on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Extra {
+    /// Sockets that everybody on the host may talk to
+    UnixListeners,
     /// Connections to elsewhere
     Connections,
 }

@@ -158,6 +158,7 @@ fn look_once(policy: &Policy) -> (Vec<Box<dyn pass::Watching>>, Snapshot) {
 fn look_to_learn(with: &[Extra]) -> (Vec<Box<dyn pass::Watching>>, Snapshot) {
     let mut policy = Policy::default();
     policy.network.to_learn = true;
+    policy.unix_listener.to_learn = with.contains(&Extra::UnixListeners);
     policy.connection.to_learn = with.contains(&Extra::Connections);
     look_once(&policy)
 }

@@ -21,10 +21,16 @@ use std::time::Instant;
 #[must_use]
 pub fn watches() -> Vec<Box<dyn Watching>> {
     use watch::{account, autorun, connection, deception, listener, login, network, process, protection};
-    use watch::{request, resource, session, update};
+    use watch::{request, resource, session, unix_listener, update};
     vec![
         entry(process::ProcessWatch::default(), |p| &p.process, |s| &mut s.processes, |s| &s.processes),
         entry(listener::ListenerWatch::default(), |p| &p.listener, |s| &mut s.listeners, |s| &s.listeners),
+        entry(
+            unix_listener::UnixListenerWatch::default(),
+            |p| &p.unix_listener,
+            |s| &mut s.unix_listeners,
+            |s| &s.unix_listeners,
+        ),
         entry(
             connection::ConnectionWatch::default(),
             |p| &p.connection,

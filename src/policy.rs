@@ -13,7 +13,7 @@ use crate::coverage::CoverageRule;
 use crate::rule::Placed;
 use crate::watch::{
     account, autorun, connection, deception, listener, login, network, process, protection, request,
-    resource, session, update,
+    resource, session, unix_listener, update,
 };
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ pub struct Policy {
     pub process: process::Rules,
     /// Listening sockets.
     pub listener: listener::Rules,
+    /// Sockets that everybody on the host may talk to.
+    pub unix_listener: unix_listener::Rules,
     /// Connections to elsewhere.
     pub connection: connection::Rules,
     /// How the host is connected.
@@ -106,6 +108,7 @@ impl Policy {
         let lists = [
             self.process.process.len(),
             self.listener.listener.len(),
+            self.unix_listener.unix_listener.len(),
             self.connection.connection.len(),
             self.network.link.len(),
             self.network.route.len(),

@@ -5,7 +5,7 @@ use crate::text::Text;
 use crate::watch::{
     Seen, Watch, account, autorun, connection, deception, listener, login, network, process, protection,
 };
-use crate::watch::{request, resource, session, update};
+use crate::watch::{request, resource, session, unix_listener, update};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +34,9 @@ pub struct Snapshot {
     /// Listening sockets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listeners: Section<listener::ListenerWatch>,
+    /// Sockets that everybody on the host may talk to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unix_listeners: Section<unix_listener::UnixListenerWatch>,
     /// Connections to elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Section<connection::ConnectionWatch>,
@@ -86,6 +89,7 @@ impl Snapshot {
             taken,
             processes: None,
             listeners: None,
+            unix_listeners: None,
             connections: None,
             network: None,
             logins: None,

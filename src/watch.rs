@@ -16,6 +16,7 @@ pub mod protection;
 pub mod request;
 pub mod resource;
 pub mod session;
+pub mod unix_listener;
 pub mod update;
 
 use crate::coverage::Gap;

@@ -378,6 +378,58 @@ sys.stdin.readline(); s[150].close(); print('closed'); sys.stdin.readline()
 }
 
 #[test]
+fn of_the_sockets_at_paths_those_are_seen_that_everybody_may_talk_to() {
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let script = "import os,socket,sys
+folder=sys.argv[1]; os.chmod(folder,0o755)
+def door(name,mode,kind=socket.SOCK_STREAM):
+    s=socket.socket(socket.AF_UNIX,kind); s.bind(name)
+    if name[0]=='/': os.chmod(name,mode)
+    if kind!=socket.SOCK_DGRAM: s.listen()
+    return s
+os.mkdir(folder+'/closed',0o700)
+k=[door(folder+'/open',0o666),door(folder+'/mine',0o660),door(folder+'/closed/open',0o666),
+   door(folder+'/log',0o622,socket.SOCK_DGRAM),door('\\0watchdog-test-%d'%os.getpid(),0),
+   door(folder+'/a\\nb',0o777,socket.SOCK_SEQPACKET),door(folder+'/gone',0o666)]
+os.unlink(folder+'/gone')
+client=socket.socket(socket.AF_UNIX); client.connect(folder+'/open')
+print('ready'); sys.stdin.read()
+";
+    let mut child = Command::new("python3")
+        .args(["-u", "-c", script])
+        .arg(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    let mut watches = pass::watches();
+    watches.retain(|watch| watch.name() == "unix-listener");
+    let (host, processes) = (Host::this(), Processes::default());
+    let at = At { host: &host, processes: &processes, now: host.now() };
+    let policy =
+        Policy::from_text("policy.toml", "schema = 1\n[[unix-listener]]\npath = \"/none\"\n").unwrap();
+    let snapshot = pass::look_all(&mut watches, &at, &policy, &mut Memories::default());
+    let seen = snapshot.unix_listeners.as_ref().unwrap().facts().unwrap().sockets.as_ref().unwrap();
+    let is_its = |owner: &std::sync::Arc<host_watchdog::processes::Process>| owner.pid == child.id();
+    let its: Vec<String> = seen
+        .iter()
+        .filter(|socket| socket.owners.iter().any(is_its))
+        .map(|socket| socket.path.replace(folder.path().to_str().unwrap(), ""))
+        .collect();
+    let abstract_one = format!("@watchdog-test-{}", child.id());
+    assert_eq!(its, ["/a\\x0ab", "/log", "/open", &abstract_one]);
+    let learned: String = watches.iter().map(|watch| watch.learn(&snapshot, "test")).collect();
+    let learned = Policy::from_text("policy.toml", &format!("schema = 1\n{learned}")).unwrap();
+    let found = pass::check_all(&watches, &snapshot, &learned, &mut Memories::default());
+    assert!(found.iter().all(|finding| finding.code == Code::CoverageGap), "{found:#?}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn a_program_that_was_not_there_before_is_named_with_its_script_and_user() {
     let mut eyes = Eyes::new();
     let folder = tempfile::tempdir().unwrap();

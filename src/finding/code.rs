@@ -58,6 +58,7 @@ codes! {
     UnreadableProcess "unreadable-process" State Urgent "A process hides what it runs from a watchdog that should be able to read it."
     NewListener "new-listener" State Urgent "A socket listens that no rule allows."
     MissingListener "missing-listener" State Urgent "A socket that a rule requires does not listen."
+    NewUnixListener "new-unix-listener" State Warning "Everybody on the host may talk to a socket that no rule allows."
     UnknownConnection "unknown-connection" Event Urgent "A program is connected to a place elsewhere that no rule allows."
     NewLink "new-link" State Warning "A network link is there that no rule allows."
     MissingLink "missing-link" State Urgent "A network link that a rule requires is not there, or not up."

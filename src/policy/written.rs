@@ -6,7 +6,7 @@ use crate::coverage::CoverageRule;
 use crate::rule::Placed;
 use crate::watch::{
     account, autorun, connection, deception, listener, login, network, process, protection, request,
-    resource, session, update,
+    resource, session, unix_listener, update,
 };
 use serde::Deserialize;
 use toml::Spanned;
@@ -39,6 +39,8 @@ pub struct Written {
     process: Vec<Spanned<process::ProcessRule>>,
     #[serde(default)]
     listener: Vec<Spanned<listener::ListenerRule>>,
+    #[serde(default)]
+    unix_listener: Vec<Spanned<unix_listener::UnixListenerRule>>,
     #[serde(default)]
     connection: Vec<Spanned<connection::ConnectionRule>>,
     network: Option<Spanned<network::Network>>,
@@ -115,6 +117,7 @@ impl Written {
         }
         all(&mut policy.process.process, self.process, source);
         all(&mut policy.listener.listener, self.listener, source);
+        all(&mut policy.unix_listener.unix_listener, self.unix_listener, source);
         all(&mut policy.connection.connection, self.connection, source);
         once(&mut policy.network.network, self.network, source)?;
         all(&mut policy.network.link, self.link, source);

@@ -107,7 +107,7 @@ impl Eyes {
             let sockets = namespace::list(host, namespace, &pids, Wanted::Listening);
             found.extend(sockets.into_iter().map(|socket| (Some(namespace), socket)));
         }
-        found.sort();
+        found.sort_unstable();
         found.dedup();
 
         let mut last = self.last.take();
