@@ -27,6 +27,9 @@ const BUSY: [&str; 11] = [
     "set sshguard",
 ];
 
+const UNREAD: &str =
+    "# The firewall could not be read. Once it can be, add \"firewall\" and what the finding suggests.\n";
+
 /// True if it is the host's end of a container's or a virtual machine's link. The other end, in a container, is none.
 #[must_use]
 pub fn comes_and_goes(link: &Link) -> bool {
@@ -41,7 +44,10 @@ pub fn comes_and_goes(link: &Link) -> bool {
 #[must_use]
 pub fn learn(facts: &NetworkFacts, by: &str) -> String {
     let why = "so it was when this policy was learned";
-    let table = Network { watch: Part::ALL.to_vec(), why: None, by: Some(by.to_owned()), expires: None };
+    let is_read = matches!(facts.firewall, Firewall::Blocks(_));
+    // What nobody could learn would be all new once it can be read.
+    let watch = Part::ALL.into_iter().filter(|part| is_read || *part != Part::Firewall).collect();
+    let table = Network { watch, why: None, by: Some(by.to_owned()), expires: None };
     let mut rules = vec![to_toml("[network]", &table)];
     let links = facts.links.iter().filter(|link| !link.loopback || counts(link));
     let mut links: Vec<LinkRule> = links.map(|link| link_rule(link, why, Some(by))).collect();
@@ -67,7 +73,11 @@ pub fn learn(facts: &NetworkFacts, by: &str) -> String {
         }
         rules.extend(parts.iter().map(|rule| to_toml("[[firewall]]", rule)));
     }
-    format!("# How this host is connected. What [network] names needs a rule.\n\n{}", rules.join("\n"))
+    let unread = if is_read { "" } else { UNREAD };
+    format!(
+        "# How this host is connected. What [network] names needs a rule.\n{unread}\n{}",
+        rules.join("\n")
+    )
 }
 
 /// True if a loopback has more than every loopback has.

@@ -143,6 +143,15 @@ fn what_is_learned_is_allowed() {
 }
 
 #[test]
+fn a_firewall_that_could_not_be_read_is_not_all_new_once_it_can_be() {
+    let facts = NetworkFacts { firewall: Firewall::Unread("no right".to_owned()), ..server() };
+    let learned = learn::learn(&facts, "test");
+    assert!(learned.contains("# The firewall could not be read."), "{learned}");
+    assert_eq!(subjects(&server(), &learned), [""; 0]);
+    assert_eq!(subjects(&facts, &learned), [""; 0]);
+}
+
+#[test]
 fn without_the_table_nothing_needs_a_rule() {
     assert_eq!(subjects(&server(), ""), [""; 0]);
     assert_eq!(subjects(&server(), "[[link]]\nname = \"eth0\"\n"), [""; 0]);
