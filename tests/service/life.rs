@@ -146,7 +146,10 @@ fn while_every_watch_hangs_it_shows_no_sign_of_life_and_while_one_answers_it_doe
     let mut manager = Manager::at("@host-watchdog-hang");
     let service = manager.start(&state, &["run"], 1.0);
     wait_for("the first pass", || state.passes() > 1);
-    let most = Held::hold(service.0.pid(), "process,listener,login,session,resource,request");
+    let most = Held::hold(
+        service.0.pid(),
+        "process,listener,unix-listener,connection,network,login,session,resource,request",
+    );
     // All are asked at once, and one answers.
     service.signal("-HUP");
     // It does not look at once: whoever has told it to may end first.
