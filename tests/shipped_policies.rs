@@ -268,7 +268,8 @@ fn what_may_hide_or_listen_in_is_bound_to_a_program_and_has_a_reason() {
         for placed in &policy.deception.bpf {
             let (rule, origin) = (&placed.rule, &placed.origin);
             assert!(rule.why.is_some() && rule.by.as_deref() == Some("host-watchdog"), "{origin}");
-            assert!((rule.exe.is_some() && !rule.types.is_empty()) != !rule.pinned.is_empty(), "{origin}");
+            let is_held = rule.exe.is_some() && !rule.types.is_empty();
+            assert_eq!(is_held, rule.pinned.is_empty(), "{origin}");
             seen += 1;
         }
     }

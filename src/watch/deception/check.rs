@@ -136,9 +136,8 @@ fn compare_program(
 ) {
     let own = program.and_then(|program| program.exe.as_deref());
     if let Some(pattern) = exe {
-        let fits = own.is_some_and(|own| match own.starts_with("memfd:") {
-            true => pattern.matches(own),
-            false => pattern.matches_path(own),
+        let fits = own.is_some_and(|own| {
+            if own.starts_with("memfd:") { pattern.matches(own) } else { pattern.matches_path(own) }
         });
         comparison.condition(fits, || format!("it is for {}", pattern.as_str()));
         if let Some(own) = program.and_then(|program| program.script).filter(|_| script.is_none()) {

@@ -74,7 +74,7 @@ impl Eyes {
         for socket in sockets {
             let holders = self.descriptors.holders(socket.inode, listing);
             // Whose it is cannot be seen by an ordinary user. That is a gap, and counted as one.
-            if !(holders.is_empty() && !sees_all) {
+            if !holders.is_empty() || sees_all {
                 deceits.extend(socket.deceits(&holders));
             }
         }

@@ -356,7 +356,7 @@ prop_compose! {
         let kinds = [Kind::PacketSocket, Kind::RawSocket, Kind::Promiscuous, Kind::Preload, Kind::Tracer, Kind::NoEnvironment];
         let someone = |name: &str, container, script: Option<String>| {
             let script = script.as_deref().map(Text::from);
-            Process { container, script, ..process(9, &format!("/x/{name}"), "root") }
+            Process { script, container, ..process(9, &format!("/x/{name}"), "root") }
         };
         let deceits = deceits.into_iter().map(|(kind, what, container, has_process, script)| {
             deceit(kinds[kind], &what, has_process.then(|| someone(&what, container, script)))

@@ -56,7 +56,9 @@ impl Descriptors {
         }
         let is_due = self.walked.is_none_or(|then| now.duration_since(then).abs() >= AGAIN);
         if !is_due {
-            new.iter().for_each(|pid| self.walk(host, *pid));
+            for pid in new {
+                self.walk(host, *pid);
+            }
         }
         let is_unknown = |holders: &Holders| holders.places.is_empty() && holders.searches < SEARCHES;
         if is_due || self.sockets.values().any(is_unknown) {

@@ -60,6 +60,7 @@ pub fn parse_libraries(environment: &[u8]) -> Vec<(Variable, Vec<u8>)> {
 
 /// True if somebody other than root and the process's own user may put something else at this path. What lies in a
 /// folder for everybody counts too if it is loaded into a program by name: nobody honest keeps libraries there.
+#[must_use]
 pub fn others_may_write(host_folder: &Path, process: &Process, variable: Variable, path: &[u8]) -> bool {
     let path = Path::new(OsStr::from_bytes(path));
     // `$ORIGIN` and the like stand for places of the program itself.

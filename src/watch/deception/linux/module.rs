@@ -16,6 +16,7 @@ const SIGNED: &str = "/sys/module/module/parameters/sig_enforce";
 const LOOKS: usize = 3;
 
 /// The modules by name, and whether the kernel marks those that nobody signed.
+#[must_use]
 pub fn read_modules(host: &Host) -> (Vec<Module>, bool) {
     let marks = host.path(SIGNED).exists();
     // A kernel without modules has no such list.
@@ -50,17 +51,16 @@ pub fn read_modules(host: &Host) -> (Vec<Module>, bool) {
 /// Names and marks from `/proc/modules`.
 #[must_use]
 pub fn parse_modules(list: &[u8]) -> BTreeMap<Text, Text> {
-    let lines = list.split(|byte| *byte == b'\n');
-    let module = |line: &[u8]| {
+    let parse = |line: &[u8]| {
         let mut fields = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
         let name = fields.next()?;
         // The last field may be the marks, in brackets; with them stands `+` or `-` while it comes or goes.
-        let last = fields.next_back().unwrap_or_default();
-        let marks = last.strip_prefix(b"(").and_then(|rest| rest.strip_suffix(b")")).unwrap_or_default();
-        let marks: Vec<u8> = marks.iter().filter(|mark| mark.is_ascii_uppercase()).copied().collect();
-        Some((Text::cut(name, 64), Text::cut(&marks, 16)))
+        let end = fields.next_back().unwrap_or_default();
+        let inner = end.strip_prefix(b"(").and_then(|rest| rest.strip_suffix(b")")).unwrap_or_default();
+        let taint: Vec<u8> = inner.iter().filter(|mark| mark.is_ascii_uppercase()).copied().collect();
+        Some((Text::cut(name, 64), Text::cut(&taint, 16)))
     };
-    lines.filter_map(module).collect()
+    list.split(|byte| *byte == b'\n').filter_map(parse).collect()
 }
 
 /// What one of the two places has and the other has not, and which.

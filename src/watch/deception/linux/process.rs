@@ -60,13 +60,13 @@ impl Known {
                 continue;
             }
             let known = self.0.remove(&process.pid);
-            let of = match known.filter(|known| known.is_old && Arc::ptr_eq(&known.process, process)) {
-                Some(known) => known,
-                None => {
-                    asked.new.push(process.pid);
-                    let Some(of) = read(host, process, now, &mut asked) else { continue };
-                    of
-                }
+            let is_same = |known: &Of| known.is_old && Arc::ptr_eq(&known.process, process);
+            let of = if let Some(known) = known.filter(is_same) {
+                known
+            } else {
+                asked.new.push(process.pid);
+                let Some(of) = read(host, process, now, &mut asked) else { continue };
+                of
             };
             asked.read += 1;
             let deceit =

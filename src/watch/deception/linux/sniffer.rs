@@ -31,6 +31,7 @@ pub struct Socket {
 
 impl Socket {
     /// One for each process that holds it; one of nobody if none was found.
+    #[must_use]
     pub fn deceits(self, holders: &[Arc<Process>]) -> Vec<Deceit> {
         let Self { kind, what, uid, note, .. } = self;
         if holders.is_empty() {
@@ -48,6 +49,7 @@ impl Socket {
 }
 
 /// The packet and raw sockets of these network namespaces, asked for through one of their processes each.
+#[must_use]
 pub fn read_sockets(host: &Host, namespaces: &BTreeMap<u64, Vec<u32>>) -> Vec<Socket> {
     let own = namespace(host, "self");
     let mut sockets = Vec::new();
@@ -108,6 +110,7 @@ fn interfaces(host: &Host) -> Vec<String> {
 }
 
 /// The interfaces that take packets for others. Those that belong to a bridge or a bond do so by their nature.
+#[must_use]
 pub fn promiscuous(host: &Host) -> Vec<Deceit> {
     let is_promiscuous = |name: &String| {
         let flags = host.read(format!("/sys/class/net/{name}/flags")).unwrap_or_default();

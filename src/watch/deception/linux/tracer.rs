@@ -34,14 +34,14 @@ impl Tracers {
         for pid in asked {
             let Some(traced) = listing.get(pid) else { continue };
             let status = host.read(format!("/proc/{pid}/status")).unwrap_or_default();
-            let Some(tracer) = parse_tracer(&status).filter(|tracer| *tracer != 0) else { continue };
+            let Some(by) = parse_tracer(&status).filter(|by| *by != 0) else { continue };
             self.traced.insert(pid);
             let what = match &traced.exe {
                 Executable::Path(path) | Executable::Deleted(path) | Executable::Memory(path) => path.clone(),
                 Executable::Kernel | Executable::Unreadable(_) => traced.name.clone(),
             };
-            let note = format!("process {pid} of user {} is traced by process {tracer}", traced.user);
-            let (process, note) = (find(listing, tracer), Some(Text::new(note)));
+            let note = format!("process {pid} of user {} is traced by process {by}", traced.user);
+            let (process, note) = (find(listing, by), Some(Text::new(note)));
             deceits.push(Deceit { kind: Kind::Tracer, what, process, note });
         }
         deceits
