@@ -109,7 +109,6 @@ codes! {
     HiddenPort "hidden-port" State Urgent "A port is open that is missing where open ports are listed."
     PacketSocket "packet-socket" State Urgent "A program reads packets from the network as they come, and no rule allows that."
     RawSocket "raw-socket" State Warning "A program has a raw socket, and no rule allows that."
-    PromiscuousInterface "promiscuous-interface" State Urgent "A network interface takes packets that are for other hosts."
     SocketShell "socket-shell" State Urgent "A shell takes its commands from a network connection."
     PreloadedLibrary "preloaded-library" State Urgent "A library is loaded into a program from where others may put theirs, or into every program."
     TracedProcess "traced-process" State Warning "A process looks into another and steers it, and no rule allows that."

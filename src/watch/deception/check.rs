@@ -238,7 +238,6 @@ fn finding(identity: &Identity, deceits: &[&Deceit], nearest: Option<Nearest>) -
         Kind::HiddenPort => format!("{what}"),
         Kind::PacketSocket => format!("{program_words}{user} reads {what} from the network"),
         Kind::RawSocket => format!("{program_words}{user} has a raw socket for {what}"),
-        Kind::Promiscuous => format!("interface {what} takes packets that are for others"),
         Kind::SocketShell => format!("{program_words}{user} takes its commands from {what}"),
         Kind::Preload if program.is_none() => format!("every program loads {what}"),
         Kind::Preload => format!("{program_words}{user} loads what others may have put there: {what}"),

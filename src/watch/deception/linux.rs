@@ -78,7 +78,6 @@ impl Eyes {
                 deceits.extend(socket.deceits(&holders));
             }
         }
-        deceits.extend(sniffer::promiscuous(host));
         if sees_all && is_this_machine(host) {
             let hidden = may_ask_kernel(host).then(|| self.hidden.look(host, listing)).flatten();
             if hidden.is_none() {

@@ -29,8 +29,6 @@ pub enum Kind {
     PacketSocket,
     /// A socket that takes and sends packets of a protocol by itself.
     RawSocket,
-    /// An interface that takes packets for other hosts.
-    Promiscuous,
     /// A shell that takes its commands from a connection.
     SocketShell,
     /// A library that others may write, loaded into programs.
@@ -51,7 +49,6 @@ impl Kind {
             Self::HiddenPort => Code::HiddenPort,
             Self::PacketSocket => Code::PacketSocket,
             Self::RawSocket => Code::RawSocket,
-            Self::Promiscuous => Code::PromiscuousInterface,
             Self::SocketShell => Code::SocketShell,
             Self::Preload => Code::PreloadedLibrary,
             Self::Tracer => Code::TracedProcess,
@@ -68,7 +65,6 @@ impl Kind {
             Self::HiddenPort => "hidden-port",
             Self::PacketSocket => "packet-socket",
             Self::RawSocket => "raw-socket",
-            Self::Promiscuous => "promiscuous",
             Self::SocketShell => "socket-shell",
             Self::Preload => "preload",
             Self::Tracer => "tracer",

@@ -109,7 +109,6 @@ fn each_kind_is_said_in_words_and_allowed_by_what_it_suggests() {
         deceit(Kind::HiddenPort, "tcp port 4444 is open and missing in /proc/net", None),
         deceit(Kind::PacketSocket, "all packets", Some(contained)),
         deceit(Kind::RawSocket, "TCP", Some(process(402, "/usr/bin/ping", "alice"))),
-        deceit(Kind::Promiscuous, "eth0", None),
         deceit(Kind::SocketShell, "203.0.113.9", Some(shell.clone())),
         deceit(Kind::SocketShell, "203.0.113.9", Some(Process { pid: 8, ..shell })),
         deceit(Kind::Preload, "/lib/x*.so", None),
@@ -137,8 +136,6 @@ fn each_kind_is_said_in_words_and_allowed_by_what_it_suggests() {
         warning raw-socket: /usr/bin/ping run by alice has a raw socket for TCP
           subject: /usr/bin/ping TCP
           deception raw-socket /usr/bin/ping: it is not for TCP
-        urgent promiscuous-interface: interface eth0 takes packets that are for others
-          subject: eth0
         urgent socket-shell: /usr/bin/dash running -c id run by www-data takes its commands from 203.0.113.9
           subject: /usr/bin/dash script=-c id 203.0.113.9
         urgent preloaded-library: every program loads /lib/x*.so
@@ -353,7 +350,7 @@ prop_compose! {
         marks_unsigned: bool,
         held in prop::collection::vec(("[a-z*_]{1,4}", any::<bool>(), any::<bool>()), 0..4),
     ) -> DeceptionFacts {
-        let kinds = [Kind::PacketSocket, Kind::RawSocket, Kind::Promiscuous, Kind::Preload, Kind::Tracer, Kind::NoEnvironment];
+        let kinds = [Kind::PacketSocket, Kind::RawSocket, Kind::KernelName, Kind::Preload, Kind::Tracer, Kind::NoEnvironment];
         let someone = |name: &str, container, script: Option<String>| {
             let script = script.as_deref().map(Text::from);
             Process { script, container, ..process(9, &format!("/x/{name}"), "root") }

@@ -52,8 +52,9 @@ pub fn check(facts: &NetworkFacts, rules: &Rules, now: Timestamp, memory: &mut M
     }
     if counts(Part::Links) {
         findings.extend(facts.links.iter().filter_map(|link| new_link(link, facts, rules, now)));
-        findings.extend(facts.links.iter().filter_map(|link| promiscuous(link, rules, now)));
     }
+    // Whoever listens in is told of, whatever else of the network counts.
+    findings.extend(facts.links.iter().filter_map(|link| promiscuous(link, rules, now)));
     if counts(Part::Addresses) {
         // The finding of a new link tells its addresses, and the rule for it allows them.
         let is_known = |link: &&Link| !counts(Part::Links) || new_link(link, facts, rules, now).is_none();

@@ -1,5 +1,4 @@
-//! What listens in on the network: packet sockets and raw sockets of every network namespace, and interfaces that take
-//! what is for others.
+//! What listens in on the network: packet sockets and raw sockets of every network namespace.
 
 use super::diag;
 use super::process::namespace;
@@ -9,10 +8,6 @@ use crate::text::Text;
 use crate::watch::deception::{Deceit, Kind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The flag of an interface that takes all packets. What the kernel shows here counts every reason, also a socket that
-/// asks for it; `ip link` shows only what somebody set by hand.
-const PROMISCUOUS: u32 = 0x100;
 
 /// A socket that reads what comes, not only what is for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,23 +102,6 @@ fn interfaces(host: &Host) -> Vec<String> {
         entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort();
     names
-}
-
-/// The interfaces that take packets for others. Those that belong to a bridge or a bond do so by their nature.
-#[must_use]
-pub fn promiscuous(host: &Host) -> Vec<Deceit> {
-    let is_promiscuous = |name: &String| {
-        let flags = host.read(format!("/sys/class/net/{name}/flags")).unwrap_or_default();
-        let flags = std::str::from_utf8(&flags).unwrap_or_default().trim().trim_start_matches("0x");
-        let is_part = ["master", "brport"]
-            .iter()
-            .any(|part| host.path(format!("/sys/class/net/{name}/{part}")).symlink_metadata().is_ok());
-        u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & PROMISCUOUS != 0) && !is_part
-    };
-    let names = interfaces(host).into_iter().filter(is_promiscuous);
-    let deceit =
-        |name: String| Deceit { kind: Kind::Promiscuous, what: Text::new(name), process: None, note: None };
-    names.map(deceit).collect()
 }
 
 /// The sockets of `/proc/net/packet`: `sk RefCnt Type Proto Iface R Rmem User Inode`.
