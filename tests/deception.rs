@@ -354,6 +354,25 @@ fn a_port_that_is_missing_in_a_list_is_found() {
 }
 
 #[test]
+fn an_ordinary_user_is_told_how_much_could_not_be_looked_into() {
+    if left_out("root", is_root()) {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().display();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let script = format!(
+        "mount -t tmpfs none {path}; cp {} {path}/watchdog; echo 'schema = 1' >{path}/policy.toml; chmod 755 {path}\n\
+         exec setpriv --reuid nobody --regid nogroup --clear-groups {path}/watchdog check --json --policy {path}/policy.toml",
+        env!("CARGO_BIN_EXE_watchdog")
+    );
+    let found = check_within("-m", &script);
+    let gaps = with_code(&found, Code::CoverageGap);
+    assert!(gaps.iter().any(|gap| gap["subject"] == "deception-process"), "{gaps:?}");
+    assert_eq!(with_code(&found, Code::HiddenProcess), Vec::<&Value>::new());
+}
+
+#[test]
 fn the_kernel_tells_of_one_port_whether_somebody_listens_there() {
     let mut ports = diag::Ports::open().unwrap();
     for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {

@@ -56,8 +56,14 @@ impl Known {
         let mut asked = Asked::default();
         let mut kept = HashMap::with_capacity(listing.processes.len());
         for process in &listing.processes {
-            if matches!(process.exe, Executable::Kernel | Executable::Unreadable(_)) {
-                continue;
+            match process.exe {
+                Executable::Kernel => continue,
+                // Whoever does not show what it runs shows nothing else.
+                Executable::Unreadable(_) => {
+                    asked.refused += 1;
+                    continue;
+                }
+                Executable::Path(_) | Executable::Deleted(_) | Executable::Memory(_) => {}
             }
             let known = self.0.remove(&process.pid);
             let is_same = |known: &Of| known.is_old && Arc::ptr_eq(&known.process, process);
