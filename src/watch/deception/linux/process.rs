@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// Younger than this a process is looked at again: it may enter a namespace, or start its program proper.
 const YOUNG: SignedDuration = SignedDuration::from_mins(2);
 
+/// An old one may do so too: all are asked again after this.
+const AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
 /// A process that was just started has no environment yet.
 const NEWBORN: SignedDuration = SignedDuration::from_secs(2);
 
@@ -22,7 +25,10 @@ const EVERYWHERE: &str = "/etc/ld.so.preload";
 
 /// What is known of the processes.
 #[derive(Default)]
-pub struct Known(HashMap<u32, Of>);
+pub struct Known {
+    processes: HashMap<u32, Of>,
+    all_asked: Option<Timestamp>,
+}
 
 struct Of {
     /// As the listing had it: it is another object once anything in it changed.
@@ -54,6 +60,10 @@ impl Known {
         deceits: &mut Vec<Deceit>,
     ) -> Asked {
         let mut asked = Asked::default();
+        if self.all_asked.is_none_or(|then| now.duration_since(then).abs() >= AGAIN) {
+            self.all_asked = Some(now);
+            self.processes.clear();
+        }
         let mut kept = HashMap::with_capacity(listing.processes.len());
         for process in &listing.processes {
             match process.exe {
@@ -65,7 +75,7 @@ impl Known {
                 }
                 Executable::Path(_) | Executable::Deleted(_) | Executable::Memory(_) => {}
             }
-            let known = self.0.remove(&process.pid);
+            let known = self.processes.remove(&process.pid);
             let is_same = |known: &Of| known.is_old && Arc::ptr_eq(&known.process, process);
             let of = if let Some(known) = known.filter(is_same) {
                 known
@@ -83,7 +93,7 @@ impl Known {
             }
             kept.insert(process.pid, of);
         }
-        self.0 = kept;
+        self.processes = kept;
         asked
     }
 
@@ -91,7 +101,7 @@ impl Known {
     pub fn namespaces(&self) -> BTreeMap<u64, Vec<u32>> {
         const SOME: usize = 4;
         let mut namespaces: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
-        for (pid, of) in &self.0 {
+        for (pid, of) in &self.processes {
             if let Some(namespace) = of.namespace {
                 let pids = namespaces.entry(namespace).or_default();
                 if pids.len() < SOME {

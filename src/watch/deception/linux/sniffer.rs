@@ -142,7 +142,7 @@ pub fn parse_raw(table: &[u8]) -> Vec<Socket> {
 
 fn packets(protocol: u16) -> String {
     match protocol {
-        0x0000 => "no packets, it may send them,".to_owned(),
+        0x0000 => "no packets yet".to_owned(),
         0x0003 => "all packets".to_owned(),
         0x0800 => "packets of IPv4".to_owned(),
         0x0806 => "packets of ARP".to_owned(),
