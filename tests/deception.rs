@@ -318,6 +318,39 @@ fn a_process_that_proc_does_not_list_is_found_by_its_number() {
 }
 
 #[test]
+fn a_process_that_a_library_slipped_into_the_watchdog_hides_from_it_is_found() {
+    let has_compiler = Command::new("gcc").arg("--version").output().is_ok();
+    if left_out("root", is_root()) || left_out("gcc", has_compiler) {
+        return;
+    }
+    let victim = start(&mut sleeper(), "/bin/sleep");
+    let folder = TempDir::new().unwrap();
+    let (source, library) = (folder.path().join("hide.c"), folder.path().join("hide.so"));
+    let code = format!(
+        "#define _GNU_SOURCE\n#include <dirent.h>\n#include <dlfcn.h>\n#include <string.h>\n\
+         struct dirent64 *readdir64(DIR *folder) {{\n\
+         struct dirent64 *(*real)(DIR *) = dlsym(RTLD_NEXT, \"readdir64\");\n\
+         struct dirent64 *entry;\n\
+         do entry = real(folder); while (entry && !strcmp(entry->d_name, \"{}\"));\n\
+         return entry;\n}}\n",
+        victim.pid()
+    );
+    std::fs::write(&source, code).unwrap();
+    let made =
+        Command::new("gcc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status().unwrap();
+    assert!(made.success());
+    let found = check_within("-m", &format!("export LD_PRELOAD={}", library.display()));
+    let hidden = with_code(&found, Code::HiddenProcess);
+    let subject = format!(
+        "{} missing in what the C library lists of /proc",
+        Path::new("/bin/sleep").canonicalize().unwrap().display()
+    );
+    let subjects: Vec<&Value> = hidden.iter().map(|finding| &finding["subject"]).collect();
+    assert_eq!(subjects, [subject.as_str()]);
+    assert_eq!(hidden[0]["evidence"]["pid"][0], victim.pid());
+}
+
+#[test]
 fn a_mount_over_the_folder_of_a_process_is_found() {
     if left_out("root", is_root()) {
         return;
