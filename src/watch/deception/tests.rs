@@ -345,12 +345,12 @@ fn what_proc_and_the_kernel_write_is_taken_apart() {
 
 prop_compose! {
     fn any_facts()(
-        deceits in prop::collection::vec((0..6_usize, "[a-z*/\\\\\u{202e}]{0,4}", any::<bool>(), any::<bool>(), prop::option::of("[-a*]{1,3}")), 0..6),
+        deceits in prop::collection::vec((0..5_usize, "[a-z*/\\\\\u{202e}]{0,4}", any::<bool>(), any::<bool>(), prop::option::of("[-a*]{1,3}")), 0..6),
         modules in prop::collection::vec(("[a-z*]{1,4}", "[OEP]{0,2}"), 0..5),
         marks_unsigned: bool,
         held in prop::collection::vec(("[a-z*_]{1,4}", any::<bool>(), any::<bool>()), 0..4),
     ) -> DeceptionFacts {
-        let kinds = [Kind::PacketSocket, Kind::RawSocket, Kind::KernelName, Kind::Preload, Kind::Tracer, Kind::NoEnvironment];
+        let kinds = [Kind::PacketSocket, Kind::RawSocket, Kind::Preload, Kind::Tracer, Kind::NoEnvironment];
         let someone = |name: &str, container, script: Option<String>| {
             let script = script.as_deref().map(Text::from);
             Process { script, container, ..process(9, &format!("/x/{name}"), "root") }
