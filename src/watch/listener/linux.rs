@@ -103,10 +103,7 @@ impl Eyes {
                     .to_owned(),
             });
         }
-        for (namespace, pids) in others.pids {
-            let sockets = namespace::list(host, namespace, &pids, Wanted::Listening);
-            found.extend(sockets.into_iter().map(|socket| (Some(namespace), socket)));
-        }
+        found.extend(self.namespaces.listening(host, &others, now));
         found.sort_unstable();
         found.dedup();
 

@@ -12,6 +12,10 @@ use std::io;
 const YOUNG: SignedDuration = SignedDuration::from_mins(2);
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
+/// To list the sockets of another namespace takes milliseconds, as the kernel goes through the connections of the whole
+/// host for it. So it is done when their number or the processes there changed, and at least so often.
+const ANEW: SignedDuration = SignedDuration::from_mins(5);
+
 /// The network namespace of the host.
 pub struct Home {
     /// Its number; unknown if `/proc` does not tell.
@@ -70,6 +74,15 @@ pub struct Others {
 pub struct Namespaces {
     known: HashMap<u32, (u64, u64)>,
     all_asked: Option<Timestamp>,
+    listed: HashMap<u64, Listed>,
+}
+
+/// The listening sockets of a namespace, and what was to be seen of it without listing them.
+struct Listed {
+    at: Timestamp,
+    counts: Vec<String>,
+    pids: Vec<u32>,
+    sockets: Vec<Socket>,
 }
 
 impl Namespaces {
@@ -113,6 +126,48 @@ impl Namespaces {
     }
 }
 
+impl Namespaces {
+    /// The listening sockets of other namespaces than the host's.
+    pub fn listening(&mut self, host: &Host, others: &Others, now: Timestamp) -> Vec<(Option<u64>, Socket)> {
+        self.listed.retain(|namespace, _| others.pids.contains_key(namespace));
+        for (namespace, pids) in &others.pids {
+            // Counted before they are listed: what comes in between is another number next time.
+            let counts = pids.first().map(|pid| counts(host, *pid)).unwrap_or_default();
+            let is_as_before = |listed: &Listed| {
+                let young = now.duration_since(listed.at).abs() < ANEW;
+                young && !counts.is_empty() && listed.counts == counts && listed.pids == *pids
+            };
+            if self.listed.get(namespace).is_some_and(is_as_before) {
+                continue;
+            }
+            let sockets = list(host, *namespace, pids, Wanted::Listening);
+            self.listed.insert(*namespace, Listed { at: now, counts, pids: pids.clone(), sockets });
+        }
+        let of_one = |(namespace, listed): (&u64, &Listed)| {
+            let namespace = Some(*namespace);
+            listed.sockets.iter().map(move |socket| (namespace, socket.clone())).collect::<Vec<_>>()
+        };
+        self.listed.iter().flat_map(of_one).collect()
+    }
+}
+
+/// How many sockets of each protocol there are where this process is. What else the kernel tells there is of all
+/// namespaces together, and changes all the time.
+fn counts(host: &Host, pid: u32) -> Vec<String> {
+    let read = |name: &str| host.read(format!("/proc/{pid}/net/{name}")).unwrap_or_default();
+    [read("sockstat"), read("sockstat6")].iter().flat_map(|table| parse_counts(table)).collect()
+}
+
+/// Of `TCP: inuse 5 orphan 0 tw 2 alloc 9 mem 1` the protocol and the first number.
+fn parse_counts(table: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(table);
+    let in_use = |line: &str| {
+        let (protocol, rest) = line.split_once(": inuse ")?;
+        Some(format!("{protocol} {}", rest.split(' ').next()?))
+    };
+    text.lines().filter_map(in_use).collect()
+}
+
 /// The sockets of a namespace, as one of its processes sees them.
 pub fn list(host: &Host, namespace: u64, pids: &[u32], wanted: Wanted) -> Vec<Socket> {
     let ask = |pid: &u32| {
@@ -128,6 +183,13 @@ pub fn list(host: &Host, namespace: u64, pids: &[u32], wanted: Wanted) -> Vec<So
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_the_counts_those_are_taken_that_are_of_one_namespace() {
+        let table = b"sockets: used 120\nTCP: inuse 5 orphan 0 tw 2 alloc 9 mem 1\nUDP: inuse 3 mem 0\nFRAG: inuse 0 memory 0\n";
+        assert_eq!(parse_counts(table), ["TCP 5", "UDP 3", "FRAG 0"]);
+        assert_eq!(parse_counts(b"TCP: inuse\n\xff"), [""; 0]);
+    }
 
     #[test]
     fn the_number_of_a_namespace() {
