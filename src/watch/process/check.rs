@@ -1,6 +1,6 @@
 //! Comparing processes with the rules: each that no rule allows, and each rule that asks for a number not met.
 
-use super::{ProcessFacts, ProcessRule, Rules, State, UNREADABLE};
+use super::{ANY_PACKAGE, Package, ProcessFacts, ProcessRule, Rules, State, UNREADABLE};
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::events::Ended;
 use crate::processes::origin::Origin;
@@ -147,10 +147,12 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
     }
     if let Some(package) = &rule.package {
         let own = facts.package(process);
-        let fits = own.is_some_and(|own| own.name == **package && own.state == State::Unmodified);
+        let is_named = |own: &Package| package == ANY_PACKAGE || own.name == **package;
+        let fits = own.is_some_and(|own| is_named(own) && own.state == State::Unmodified);
         comparison.condition(fits, || match own {
+            None if package == ANY_PACKAGE => "the file belongs to no package".to_owned(),
             None => format!("the file belongs to no package, not to {package}"),
-            Some(own) if own.name != **package => {
+            Some(own) if !is_named(own) => {
                 format!("the file belongs to {}, not to {package}", own.name)
             }
             Some(own) if own.state == State::Modified => format!("the file is not as {package} brought it"),

@@ -6,6 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 /// What a rule calls the executable of a process that hides it even from root.
 pub const UNREADABLE: &str = "(unreadable)";
 
+/// What a rule calls the package of a file that may be any package's: for the commands that people and scripts start.
+pub const ANY_PACKAGE: &str = "*";
+
 /// What a policy says of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rules {
@@ -24,7 +27,7 @@ pub struct ProcessRule {
     /// The script an interpreter runs; `*` stands for anything. Without it an interpreter may run none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Pattern>,
-    /// The executable must be an unmodified file of this package, of any version; on Windows, of this signer.
+    /// The executable must be an unmodified file of this package, of any version; on Windows, of this signer. `*` is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
     /// The users it may run as; none named: any.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::policy::Policy;
+use crate::processes::origin::Ancestor;
 use crate::rule::to_toml;
 use expect_test::{Expect, expect};
 
@@ -248,6 +249,88 @@ fn the_whole_finding_is_what_json_prints() {
           "suggest": "[[process]]\nexe   = \"/tmp/x\"\nusers = [\"alice\"]\nwhy   = \"…\"\n"
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&finding).unwrap());
+}
+
+/// One that started and ended since the last pass, so many times.
+fn ended(process: Process, times: u64) -> Ended {
+    let ancestor = |pid, what: &str, ended| Ancestor { pid, what: what.into(), user: "alice".into(), ended };
+    let origin = Origin {
+        ancestors: vec![
+            ancestor(912, "/usr/bin/bash", true),
+            ancestor(900, "/usr/sbin/sshd", false),
+            ancestor(1, "/usr/lib/systemd/systemd", false),
+        ],
+        login: Some("alice".into()),
+        from: Some("192.0.2.7".into()),
+        terminal: Some("pts/0".into()),
+        folder: Some("/tmp".into()),
+        group: Some("session-3.scope".into()),
+    };
+    Ended { process: Arc::new(process), origin: Arc::new(origin), times, until: Some(NOW) }
+}
+
+#[test]
+fn what_has_ended_is_judged_like_what_runs_and_says_where_it_came_from() {
+    let mut facts = facts(vec![process(1, "/sbin/init", "root")]);
+    facts.ended =
+        vec![ended(process(4711, "/tmp/x", "alice"), 312), ended(process(20, "/usr/bin/id", "alice"), 1)];
+    let policy = "[[process]]\nexe = \"/sbin/init\"\n[[process]]\nexe = \"/usr/bin/*\"\n";
+    let found = findings(&facts, policy);
+    assert_eq!(found.len(), 1);
+    expect![[r#"
+        {
+          "executable": "/tmp/x",
+          "user": "alice",
+          "processes": 312,
+          "pid": [
+            4711
+          ],
+          "arguments": "/tmp/x",
+          "calls itself": "x",
+          "started": "2026-11-18T10:50:00Z",
+          "ended": "2026-11-18T11:06:40Z",
+          "parent": "/usr/bin/bash (912)",
+          "ancestors": "bash 912 (ended), sshd 900, systemd 1",
+          "login user": "alice",
+          "from": "192.0.2.7",
+          "terminal": "pts/0",
+          "folder": "/tmp",
+          "group": "session-3.scope"
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&found[0].evidence).unwrap());
+    assert_eq!(found[0].title, "unknown process /tmp/x run by alice, 312 times (all have ended)");
+    assert_eq!(findings(&facts, &format!("{policy}{}", found[0].suggest.as_ref().unwrap())), []);
+    let learned = learn::learn(&facts, "test", crate::rule::today(NOW));
+    assert_eq!(findings(&facts, &learned), []);
+    let again: ProcessFacts = serde_json::from_str(&serde_json::to_string(&facts).unwrap()).unwrap();
+    assert_eq!(again, facts);
+}
+
+#[test]
+fn what_has_ended_is_not_counted_among_those_that_must_run() {
+    let mut facts = facts(Vec::new());
+    facts.ended = vec![ended(process(20, "/usr/sbin/cron", "root"), 9)];
+    let found = findings(&facts, "[[process]]\nexe = \"/usr/sbin/cron\"\ncount = \"1..\"\n");
+    let titles: Vec<&str> = found.iter().map(|finding| finding.title.as_str()).collect();
+    assert_eq!(titles, ["/usr/sbin/cron does not run"]);
+}
+
+#[test]
+fn any_package_is_enough_if_the_rule_says_so_but_not_a_file_of_none() {
+    let mut facts = facts(vec![process(1, "/usr/bin/ls", "root"), process(2, "/usr/bin/own", "root")]);
+    facts.packages.insert("/usr/bin/ls".into(), Package { name: "coreutils".into(), state: State::Unmodified });
+    let policy = "[[process]]\nexe = \"/usr/bin/*\"\npackage = \"*\"\nusers = [\"root\"]\n";
+    says(
+        &facts,
+        policy,
+        &expect![[r#"
+            urgent unknown-process: unknown process /usr/bin/own run by root
+              process /usr/bin/* (policy.toml:2): the file belongs to no package
+        "#]],
+    );
+    let state = State::Modified;
+    facts.packages.insert("/usr/bin/own".into(), Package { name: "own".into(), state });
+    assert_eq!(findings(&facts, policy).len(), 1, "a file that was changed");
 }
 
 /// One of everything there is.
