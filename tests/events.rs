@@ -149,7 +149,9 @@ fn thousands_that_live_for_a_millisecond_are_all_judged_or_the_lost_counted() {
         times + counts.unread + counts.lost >= ALL
     });
     let Counts { started, seen, unread, lost, .. } = counts;
-    println!("{ALL} in {took:?}: {times} judged; {seen} of {started} starts seen, {unread} unread, {lost} lost");
+    println!(
+        "{ALL} in {took:?}: {times} judged; {seen} of {started} starts seen, {unread} unread, {lost} lost"
+    );
     assert!(times <= ALL, "none is judged twice: {times}");
     assert!(times > ALL / 10, "only {times} of {ALL} were judged");
     assert!(seen >= ALL || lost > 0);
@@ -210,7 +212,8 @@ fn deep(folder: &Path) -> PathBuf {
 fn state(server: &MailServer) -> TempDir {
     let state = TempDir::new().unwrap();
     let mut policy = "schema = 1\n".to_owned();
-    let paths = (1..15).map(|depth| "/*".repeat(depth)).chain(["memfd:*".to_owned(), "(unreadable)".to_owned()]);
+    let paths =
+        (1..15).map(|depth| "/*".repeat(depth)).chain(["memfd:*".to_owned(), "(unreadable)".to_owned()]);
     for path in paths {
         for script in ["", "script = \"*\"\n"] {
             for container in [true, false] {

@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SHARE: f64 = 20.0;
 
 /// And never more than this.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Whether a watch was asked to look before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

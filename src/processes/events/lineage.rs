@@ -105,8 +105,8 @@ impl Lineage {
 mod tests {
     use super::*;
 
-    fn program(path: &str) -> Option<(Text, Text)> {
-        Some((Text::from(path), Text::from("root")))
+    fn runs(lineage: &mut Lineage, pid: u32, parent: u32, path: &str) {
+        lineage.runs(pid, parent, Some((Text::from(path), Text::from("root"))));
     }
 
     fn shown(lineage: &Lineage, pid: u32) -> Vec<String> {
@@ -117,10 +117,10 @@ mod tests {
     #[test]
     fn parents_that_have_ended_are_remembered() {
         let mut lineage = Lineage::default();
-        lineage.runs(1, 0, program("/sbin/init"));
-        lineage.runs(10, 1, program("/usr/sbin/sshd"));
+        runs(&mut lineage, 1, 0, "/sbin/init");
+        runs(&mut lineage, 10, 1, "/usr/sbin/sshd");
         lineage.fork(10, 20);
-        lineage.runs(20, 10, program("/bin/sh"));
+        runs(&mut lineage, 20, 10, "/bin/sh");
         lineage.fork(20, 30);
         lineage.ended(20);
         assert_eq!(shown(&lineage, 30), ["20 /bin/sh ended", "10 /usr/sbin/sshd", "1 /sbin/init"]);

@@ -383,7 +383,8 @@ mod tests {
         let listing = Listing::new(Timestamp::UNIX_EPOCH, listed.iter().cloned());
         let taken = pool.take(stored, Some(kernel), &listing, |_| false);
         let called = |process: &Process| crate::processes::origin::called(process);
-        let ended = taken.ended.iter().map(|e| format!("{} {} x{}", called(&e.process), e.process.user, e.times));
+        let ended =
+            taken.ended.iter().map(|e| format!("{} {} x{}", called(&e.process), e.process.user, e.times));
         let living = taken.living.iter().map(|p| format!("{} {} runs", called(p), p.user));
         let all: Vec<String> = living.chain(ended).collect();
         (all.join(", "), taken.ticket)

@@ -318,7 +318,9 @@ fn what_has_ended_is_not_counted_among_those_that_must_run() {
 #[test]
 fn any_package_is_enough_if_the_rule_says_so_but_not_a_file_of_none() {
     let mut facts = facts(vec![process(1, "/usr/bin/ls", "root"), process(2, "/usr/bin/own", "root")]);
-    facts.packages.insert("/usr/bin/ls".into(), Package { name: "coreutils".into(), state: State::Unmodified });
+    facts
+        .packages
+        .insert("/usr/bin/ls".into(), Package { name: "coreutils".into(), state: State::Unmodified });
     let policy = "[[process]]\nexe = \"/usr/bin/*\"\npackage = \"*\"\nusers = [\"root\"]\n";
     says(
         &facts,
