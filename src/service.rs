@@ -194,7 +194,7 @@ pub fn run(plan: Plan, read: impl Fn() -> Result<(Setup, Policy)>) -> Result<()>
                 service.renew(read());
             }
             // Nothing is looked at yet, or something will be at once.
-            None if service.settles.is_some() || service.early.until().is_some() => {}
+            None if service.settles.is_some() || service.until_early().is_some() => {}
             None => service.settle(Vec::new()),
         }
     }
@@ -345,6 +345,13 @@ impl Service {
         }
     }
 
+    /// How long it is until the next early pass; nothing if none is wanted, or it must wait for something else that will wake us.
+    fn until_early(&self) -> Option<Duration> {
+        let is_busy = |looker: &Looker| looker.name() == ProcessWatch::NAME && looker.is_busy();
+        let may = self.policy.is_some() && !self.lookers.iter().any(is_busy);
+        self.early.until().filter(|_| may)
+    }
+
     /// Waits for the next thing to happen: an answer, a signal, or the time of the next look.
     fn next_event(&mut self, now: Timestamp) -> Option<Event> {
         let due = self.lookers.iter().filter_map(looker::Looker::due).min();
@@ -352,7 +359,7 @@ impl Service {
         let wait = match self.settles {
             // What is due waits as well.
             Some(_) => Duration::from_millis(500),
-            None => due.map_or(SLICE, until_due).min(self.early.until().unwrap_or(SLICE)),
+            None => due.map_or(SLICE, until_due).min(self.until_early().unwrap_or(SLICE)),
         };
         let wait = wait.clamp(Duration::from_millis(1), self.notify.slice(SLICE));
         match self.inbox.recv_timeout(wait) {

@@ -53,6 +53,13 @@ impl Lineage {
         }
     }
 
+    /// It runs another program now, which is not read yet; nor is what it starts meanwhile.
+    pub fn unread(&mut self, pid: u32) {
+        if let Some(known) = self.known.get_mut(&pid) {
+            known.program = None;
+        }
+    }
+
     /// It has ended.
     pub fn ended(&mut self, pid: u32) {
         let Some(known) = self.known.get_mut(&pid) else { return };
@@ -128,6 +135,16 @@ mod tests {
         lineage.fork(1, 20);
         assert_eq!(shown(&lineage, 20), ["1 /sbin/init"]);
         assert_eq!(shown(&lineage, 30), ["20 (not seen) ended"]);
+    }
+
+    #[test]
+    fn what_is_started_before_its_parent_is_read_is_not_taken_for_what_the_parent_was() {
+        let mut lineage = Lineage::default();
+        runs(&mut lineage, 10, 1, "/usr/bin/bash");
+        lineage.unread(10);
+        lineage.fork(10, 20);
+        runs(&mut lineage, 10, 1, "/tmp/x");
+        assert!(lineage.knows(10) && !lineage.knows(20));
     }
 
     #[test]

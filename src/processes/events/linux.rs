@@ -247,7 +247,10 @@ impl Listener<'_> {
                     self.lineage.fork(parent, child);
                 }
             }
-            What::Exec(pid) => self.wait_for(pool, pid),
+            What::Exec(pid) => {
+                self.lineage.unread(pid);
+                self.wait_for(pool, pid);
+            }
             // Whoever has not started a program of its own, like a server's child, is what it was; but for what becomes root.
             What::User { process, effective } if effective == 0 || pool.waits_for(process) => {
                 if let Entry::Vacant(unread) = self.unread.entry(process) {
@@ -288,7 +291,7 @@ impl Listener<'_> {
             return News::Known;
         };
         self.lineage.runs(pid, process.parent, Some(program(&process)));
-        self.learn_parents(moment, process.parent);
+        self.learn_parents(moment, self.lineage.parent(pid).unwrap_or(process.parent));
         if self.is_own(&process) {
             return News::Known;
         }
@@ -306,12 +309,15 @@ impl Listener<'_> {
     /// Those who were there before us are read once.
     fn learn_parents(&mut self, moment: &mut Moment, mut pid: u32) {
         for _ in 0..ANCESTORS {
-            if pid == 0 || self.lineage.knows(pid) {
-                return;
+            if pid != 0
+                && !self.lineage.knows(pid)
+                && let Some(process) = self.reader.read_one(moment, pid)
+            {
+                self.lineage.runs(pid, process.parent, Some(program(&process)));
             }
-            let Some(process) = self.reader.read_one(moment, pid) else { return };
-            self.lineage.runs(pid, process.parent, Some(program(&process)));
-            pid = self.lineage.parent(pid).unwrap_or(0);
+            // Of one that has ended unread it may still be known who started it.
+            let Some(parent) = self.lineage.parent(pid) else { return };
+            pid = parent;
         }
     }
 

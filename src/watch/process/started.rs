@@ -6,7 +6,7 @@ use crate::processes::events::{Counts, Starts, Ticket};
 use crate::processes::{Listing, origin, parse};
 
 /// Of so many kinds that no rule allows it is read where they come from.
-const ORIGINS: usize = 64;
+const ORIGINS: usize = 512;
 
 /// Programs that end before they can be read are an ordinary thing on a busy host, and counted. So many of them, and more than a
 /// tenth of all, are a gap.
@@ -57,10 +57,6 @@ pub fn summary(starts: &Starts) -> String {
 
 /// Reads where those come from that no rule allows: for a person who wants to know what it is.
 pub fn add_origins(facts: &mut ProcessFacts, look: &Look<Rules>, listing: &Listing) {
-    if look.rules.process.is_empty() {
-        // A policy is being learned.
-        return;
-    }
     let strangers = check::strangers(facts, look.rules, look.now);
     let origins = strangers.into_iter().take(ORIGINS).map(|process| {
         let seen = look.processes.starts().and_then(|pool| pool.origin(process));

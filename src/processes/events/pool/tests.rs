@@ -1,0 +1,134 @@
+//! What waits for a pass: kinds, counts, and what is told again.
+
+use super::*;
+
+fn process(pid: u32, exe: &str, user: &str) -> Arc<Process> {
+    let process = Process {
+        pid,
+        start: u64::from(pid),
+        since: Timestamp::UNIX_EPOCH,
+        parent: 1,
+        exe: Executable::Path(exe.into()),
+        script: None,
+        name: "x".into(),
+        args: Vec::new(),
+        uid: 0,
+        user: user.into(),
+        unit: None,
+        container: false,
+    };
+    Arc::new(process)
+}
+
+fn pool() -> Pool {
+    let pool = Pool::new(Timestamp::UNIX_EPOCH);
+    pool.told(Some(1000));
+    pool
+}
+
+fn origin() -> Arc<Origin> {
+    Arc::default()
+}
+
+/// What is handed over, in words; and its ticket.
+fn taken(pool: &Pool, stored: Ticket, kernel: u64, listed: &[Arc<Process>]) -> (String, Ticket) {
+    let listing = Listing::new(Timestamp::UNIX_EPOCH, listed.iter().cloned());
+    let taken = pool.take(stored, Some(kernel), &listing, |_| false);
+    let called = |process: &Process| crate::processes::origin::called(process);
+    let ended = taken.ended.iter().map(|e| format!("{} {} x{}", called(&e.process), e.process.user, e.times));
+    let living = taken.living.iter().map(|p| format!("{} {} runs", called(p), p.user));
+    let all: Vec<String> = living.chain(ended).collect();
+    (all.join(", "), taken.ticket)
+}
+
+fn counts(pool: &Pool) -> Counts {
+    let Starts::Told(counts) = pool.in_all() else { panic!("it is told") };
+    counts
+}
+
+#[test]
+fn those_of_a_kind_are_one_entry_and_new_kinds_are_news_once() {
+    let pool = pool();
+    let news = [1, 2, 3].map(|pid| pool.program(&process(pid, "/tmp/x", "alice"), &origin));
+    assert_eq!(news, [News::Kind, News::Known, News::Known]);
+    assert_eq!(pool.program(&process(4, "/tmp/x", "bob"), &origin), News::Kind);
+    for pid in 1..=4 {
+        pool.ended(pid, Timestamp::UNIX_EPOCH);
+    }
+    let (said, ticket) = taken(&pool, Ticket::default(), 1000, &[]);
+    assert_eq!(said, "/tmp/x alice x3, /tmp/x bob x1");
+    assert_eq!(taken(&pool, ticket, 1000, &[]).0, "");
+    pool.forget_known();
+    assert_eq!(pool.program(&process(5, "/tmp/x", "alice"), &origin), News::Kind);
+}
+
+#[test]
+fn what_runs_is_not_told_of_as_ended_and_what_is_listed_not_twice() {
+    let pool = pool();
+    let [a, b] = [10, 11].map(|pid| process(pid, "/tmp/x", "alice"));
+    let c = process(12, "/tmp/y", "alice");
+    for process in [&a, &b, &c] {
+        pool.program(process, &origin);
+    }
+    pool.ended(11, Timestamp::UNIX_EPOCH);
+    let (said, _) = taken(&pool, Ticket::default(), 1000, &[a]);
+    assert_eq!(said, "/tmp/y alice runs, /tmp/x alice x1");
+}
+
+#[test]
+fn a_server_that_gives_up_root_is_judged_as_what_it_becomes() {
+    let pool = pool();
+    pool.program(&process(10, "/usr/sbin/pickup", "root"), &origin);
+    assert!(pool.waits_for(10));
+    pool.another_user(&process(10, "/usr/sbin/pickup", "postfix"), &origin);
+    pool.ended(10, Timestamp::UNIX_EPOCH);
+    assert_eq!(taken(&pool, Ticket::default(), 1000, &[]).0, "/usr/sbin/pickup postfix x1");
+    // One that lives is judged as it is listed.
+    pool.program(&process(20, "/usr/sbin/qmgr", "root"), &origin);
+    let listed = process(20, "/usr/sbin/qmgr", "postfix");
+    let stored = pool.inner().last;
+    assert_eq!(taken(&pool, stored, 1000, &[listed]).0, "");
+}
+
+#[test]
+fn starts_on_their_way_are_no_loss_and_lost_ones_are_counted_exactly() {
+    let pool = pool();
+    for _ in 0..100 {
+        pool.started();
+    }
+    // Some are on their way to us.
+    taken(&pool, Ticket::default(), 1130, &[]);
+    assert_eq!(counts(&pool), Counts { started: 100, seen: 100, ..Counts::default() });
+    for _ in 0..30 {
+        pool.started();
+    }
+    pool.lost(7);
+    assert!(pool.has_lost() && !pool.has_lost());
+    taken(&pool, Ticket::default(), 1135, &[]);
+    assert_eq!(counts(&pool), Counts { started: 135, seen: 130, lost: 7, ..Counts::default() });
+    // Even if no message says that anything was lost.
+    taken(&pool, Ticket::default(), 2135, &[]);
+    assert_eq!(counts(&pool).started, 1135);
+}
+
+#[test]
+fn more_kinds_than_are_kept_are_counted() {
+    let pool = pool();
+    for pid in 0..2000 {
+        pool.program(&process(pid, &format!("/tmp/{pid}"), "alice"), &origin);
+    }
+    let (said, _) = taken(&pool, Ticket::default(), 1000, &[]);
+    assert_eq!(said.split(", ").count(), KINDS);
+    assert_eq!(counts(&pool).unread, 2000 - KINDS as u64);
+    assert_eq!(counts(&pool).programs, 2000);
+}
+
+#[test]
+fn where_nothing_is_told_it_says_why() {
+    let pool = pool();
+    pool.untold("a reason".to_owned());
+    assert_eq!(pool.in_all(), Starts::Untold("a reason".to_owned()));
+    let listing = Listing::new(Timestamp::UNIX_EPOCH, Vec::<Process>::new());
+    let taken = pool.take(Ticket::default(), None, &listing, |_| false);
+    assert_eq!(taken.starts, Starts::Untold("a reason".to_owned()));
+}
