@@ -13,10 +13,11 @@ mod version;
 pub use files::{Diversion, Owner, Owners, lines_wanted, owners, parse_diversions};
 pub use lock::is_at_work;
 pub use status::{Installed, parse_status};
-pub use verify::{Digests, State, conffile_digest, parse_md5sums, verify};
+pub use verify::{Digests, Md5Sum, State, conffile_digest, expected, parse_md5sums, verify};
 pub use version::compare_versions;
 
 use crate::host::Host;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::Metadata;
 use std::io;
@@ -71,6 +72,18 @@ impl Stamp {
         let since = metadata.modified().ok().and_then(|m| m.duration_since(std::time::UNIX_EPOCH).ok());
         let modified = since.and_then(|since| i128::try_from(since.as_nanos()).ok()).unwrap_or_default();
         Self { size: metadata.len(), modified, ..Self::default() }
+    }
+
+    /// When it was last written.
+    #[must_use]
+    pub fn modified(&self) -> Timestamp {
+        Timestamp::from_nanosecond(self.modified).unwrap_or_default()
+    }
+
+    /// When the file, or anything about it, last changed: nobody can set it but by setting the clock.
+    #[must_use]
+    pub fn changed(&self) -> Timestamp {
+        Timestamp::from_nanosecond(self.changed).unwrap_or_default()
     }
 
     /// The stamp of a file of the host; links are followed. None if it is not there or not to be seen.

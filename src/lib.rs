@@ -4,12 +4,13 @@
 //! it against a [`policy::Policy`], and the [`finding::Finding`]s become mails.
 //!
 //! Imports go one way: `command` → `doctor` → `service` → `learn`, `observe`, `settings` → `telemetry` → `store` → `pass` →
-//! `snapshot`, `policy` → `watch`, `alert`, `mail` → `coverage`, `processes`, `dpkg`, `tail` → `rule`, `finding`, `host`, `text` → `file`, `system`.
+//! `snapshot`, `policy` → `watch`, `alert`, `mail` → `coverage`, `processes`, `transaction`, `dpkg`, `digest`, `tail` → `rule`, `finding`, `host`, `text` → `file`, `system`.
 
 pub mod alert;
 pub mod cli;
 pub mod command;
 pub mod coverage;
+pub mod digest;
 pub mod doctor;
 pub mod dpkg;
 pub mod file;
@@ -34,6 +35,7 @@ pub mod tail;
 pub mod telemetry;
 pub mod terminal;
 pub mod text;
+pub mod transaction;
 pub mod watch;
 #[cfg(windows)]
 pub mod win32;

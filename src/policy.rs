@@ -107,6 +107,8 @@ impl Policy {
         ];
         let lists = [
             self.process.process.len(),
+            self.process.modified_file.len(),
+            self.process.transaction.len(),
             self.listener.listener.len(),
             self.unix_listener.unix_listener.len(),
             self.connection.connection.len(),

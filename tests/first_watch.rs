@@ -201,7 +201,7 @@ fn each_alarm_arrives_as_one_mail_in_roots_mailbox() {
     copy_program("/bin/sleep", &exe);
     let evil = Running::start(Command::new(&exe).arg("600"));
     let pid = evil.pid().to_string();
-    server.arrives_once("unknown process", &[&pid, "[[process]]", &format!("exe   = {exe:?}")]);
+    server.arrives_once("unknown process", &[&pid, "[[process]]", &format!("exe    = {exe:?}")]);
 
     // A new port.
     let listener = TcpListener::bind("0.0.0.0:4444").unwrap();

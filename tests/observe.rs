@@ -299,7 +299,7 @@ fn a_policy_with_what_is_ready_made_holds_on_this_very_host() {
     let include = text.lines().find(|line| line.starts_with("include = ")).unwrap();
     assert!(include.contains("\"debian-base\""), "{include}");
     assert!(include.ends_with(&format!(", {:?}]", site.path("state/observed.toml"))), "{include}");
-    assert!(text.contains("exe   = \"/tmp/own\"") && !text.contains("/usr/bin/dpkg-deb"), "{text}");
+    assert!(text.contains("exe    = \"/tmp/own\"") && !text.contains("/usr/bin/dpkg-deb"), "{text}");
     assert!(site.says(&["check"]).contains("nothing differs"));
     assert!(site.says(&["validate"]).contains("a valid policy"));
     drop(running);

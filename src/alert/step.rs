@@ -231,7 +231,7 @@ fn not_met(mut alert: Alert, now: Timestamp, limits: &Limits) -> Alert {
     if absent.passes >= ENOUGH && now.duration_since(since) >= patience {
         alert.state = State::Resolved;
         alert.resolved = Some(now);
-        alert.owed.ended = Some(now);
+        alert.owed.ended = alert.code().has_an_end().then_some(now);
     }
     alert
 }

@@ -2,11 +2,11 @@
 
 use super::Host;
 
-/// apt holds the first from beginning to end, dpkg the second.
+/// apt holds the first from beginning to end, dpkg the second; `apt-get update` the last.
 #[cfg(target_os = "linux")]
-const LOCKS: [&str; 2] = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"];
+const LOCKS: [&str; 3] = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"];
 
-/// True if packages are being installed, upgraded or removed just now. What cannot be asked is not at work.
+/// True if packages are being installed, upgraded or removed just now, or their lists fetched. What cannot be asked is not at work.
 #[cfg(target_os = "linux")]
 #[must_use]
 pub fn is_at_work(host: &Host) -> bool {

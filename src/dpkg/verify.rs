@@ -2,13 +2,11 @@
 
 use super::files::Owner;
 use super::status::{field, paragraphs};
-use super::{INFO, STATUS, Stamp, system_path};
+use super::{INFO, STATUS};
+use crate::digest;
 use crate::host::Host;
-use md5::{Digest as _, Md5};
+use md5::Md5;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
 
 /// Whether a file is as its package brought it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,62 +20,26 @@ pub enum State {
     Unknown,
 }
 
-type Md5Sum = [u8; 16];
+/// What dpkg has of each file.
+pub type Md5Sum = [u8; 16];
 
-/// The digests of files that were read before: what has not changed is not read again.
-#[derive(Debug, Default)]
-pub struct Digests(HashMap<Stamp, Md5Sum>);
-
-impl Digests {
-    /// So many are kept; a host that starts more different programs than this has some read again.
-    const MOST: usize = 10_000;
-
-    fn of(&mut self, host: &Host, path: &[u8]) -> io::Result<Md5Sum> {
-        let mut file = File::open(host.path(system_path(path.to_vec())))?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let stamp = Stamp::new(&metadata);
-        if let Some(known) = self.0.get(&stamp) {
-            return Ok(*known);
-        }
-        let mut md5 = Md5::new();
-        let mut buffer = vec![0; 128 * 1024];
-        // No further than it was long at first, so that a file that grows cannot hold us.
-        let mut rest = (&mut file).take(metadata.len());
-        loop {
-            let length = rest.read(&mut buffer)?;
-            if length == 0 {
-                break;
-            }
-            md5.update(buffer.get(..length).unwrap_or_default());
-        }
-        let digest: Md5Sum = md5.finalize().into();
-        // A file that changed while it was read is read again next time.
-        if Stamp::new(&file.metadata()?) == stamp {
-            if self.0.len() >= Self::MOST {
-                self.0.clear();
-            }
-            self.0.insert(stamp, digest);
-        }
-        Ok(digest)
-    }
-}
+/// The digests of files that were read before, as dpkg computes them.
+pub type Digests = digest::Digests<Md5>;
 
 /// Compares the file at `path` with what its `owner` brought.
 #[must_use]
 pub fn verify(host: &Host, path: &[u8], owner: &Owner, digests: &mut Digests) -> State {
     let Some(expected) = expected(host, owner) else { return State::Unknown };
     match digests.of(host, path) {
-        Ok(digest) if digest == expected => State::Unmodified,
+        Ok(digest) if *digest == expected => State::Unmodified,
         Ok(_) => State::Modified,
         Err(_) => State::Unknown,
     }
 }
 
 /// The digest of a file as its package brought it.
-fn expected(host: &Host, owner: &Owner) -> Option<Md5Sum> {
+#[must_use]
+pub fn expected(host: &Host, owner: &Owner) -> Option<Md5Sum> {
     let sums = host.read(format!("{INFO}/{}.md5sums", owner.stem)).unwrap_or_default();
     let relative = owner.recorded.strip_prefix(b"/")?;
     let found = parse_md5sums(&sums).find(|(path, _)| *path == relative).map(|(_, digest)| digest);

@@ -43,6 +43,12 @@ macro_rules! codes {
                 match self { $(Self::$variant => Kind::$kind,)* }
             }
 
+            /// True if it is worth a word that it is over: that packages do not change any more is none.
+            #[must_use]
+            pub fn has_an_end(self) -> bool {
+                self != Self::PackagesChanged
+            }
+
             /// How soon to look, where the watch has no better knowledge.
             #[must_use]
             pub fn severity(self) -> Severity {
@@ -56,6 +62,7 @@ codes! {
     UnknownProcess "unknown-process" State Urgent "A process runs that no rule allows."
     MissingProcess "missing-process" State Urgent "A process that a rule requires does not run, or too few or too many of it."
     UnreadableProcess "unreadable-process" State Urgent "A process hides what it runs from a watchdog that should be able to read it."
+    ModifiedFile "modified-file" State Urgent "A program of a package that was just installed or upgraded is not as the package brought it."
     NewListener "new-listener" State Urgent "A socket listens that no rule allows."
     MissingListener "missing-listener" State Urgent "A socket that a rule requires does not listen."
     NewUnixListener "new-unix-listener" State Warning "Everybody on the host may talk to a socket that no rule allows."
@@ -82,6 +89,8 @@ codes! {
     SecurityUpdates "security-updates" State Warning "Security updates wait longer than the policy tolerates."
     StalePackageLists "stale-package-lists" State Warning "The package lists are too old to say which updates there are."
     RebootRequired "reboot-required" State Notice "An installed update needs a reboot to take effect."
+    NeedsRestart "needs-restart" State Notice "A program runs on from a file that an upgrade has replaced."
+    PackagesChanged "packages-changed" Event Notice "Packages were installed, upgraded or removed: one line for all that this explains."
     HighCpu "high-cpu" State Warning "The processors were busier than allowed for longer than allowed."
     HighMemory "high-memory" State Warning "More memory was in use than allowed for longer than allowed."
     HighSwap "high-swap" State Warning "More swap was in use than allowed for longer than allowed."

@@ -38,6 +38,10 @@ pub struct Written {
     #[serde(default)]
     process: Vec<Spanned<process::ProcessRule>>,
     #[serde(default)]
+    modified_file: Vec<Spanned<process::ModifiedFileRule>>,
+    #[serde(default)]
+    transaction: Vec<Spanned<process::TransactionRule>>,
+    #[serde(default)]
     listener: Vec<Spanned<listener::ListenerRule>>,
     #[serde(default)]
     unix_listener: Vec<Spanned<unix_listener::UnixListenerRule>>,
@@ -116,6 +120,8 @@ impl Written {
             Ok(())
         }
         all(&mut policy.process.process, self.process, source);
+        all(&mut policy.process.modified_file, self.modified_file, source);
+        all(&mut policy.process.transaction, self.transaction, source);
         all(&mut policy.listener.listener, self.listener, source);
         all(&mut policy.unix_listener.unix_listener, self.unix_listener, source);
         all(&mut policy.connection.connection, self.connection, source);

@@ -9,7 +9,7 @@ mod linux;
 pub mod message;
 mod pool;
 
-pub use pool::{Kind, Pool, Ticket};
+pub use pool::{Birth, Kind, Pool, Ticket};
 
 use super::{Process, origin::Origin};
 use jiff::Timestamp;

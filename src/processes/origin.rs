@@ -48,6 +48,25 @@ pub struct Ancestor {
     pub ended: bool,
 }
 
+/// Programs that install packages, and those that only ask them to.
+const INSTALLERS: &[&str] = &[
+    "/usr/bin/dpkg",
+    "/usr/bin/apt",
+    "/usr/bin/apt-get",
+    "/usr/bin/aptitude-curses",
+    "/usr/libexec/packagekitd",
+    "/usr/sbin/synaptic",
+];
+
+impl Ancestor {
+    /// True if it is a program of root's that installs packages: what it starts is told apart from the same programs started by
+    /// anybody else.
+    #[must_use]
+    pub fn installs(&self) -> bool {
+        self.user.as_str() == "root" && INSTALLERS.contains(&self.what.as_str())
+    }
+}
+
 /// Where a process that runs comes from.
 #[must_use]
 pub fn read(host: &Host, process: &Process, listing: &Listing) -> Arc<Origin> {

@@ -12,6 +12,7 @@ use crate::text::Text;
 use sha2::{Digest, Sha256};
 pub use windows::find as find_on_windows;
 
+mod java;
 mod windows;
 
 /// What an interpreter is said to run that shows no arguments at all.
@@ -104,12 +105,8 @@ const FAMILIES: &[Family] = &[
         operand: Operand::Text,
         ..NONE
     },
-    Family {
-        names: &["java"],
-        long: &["-Xm", "-Xs", "-XX:", "-D", "-server", "-client", "-verbose"],
-        script: &["-jar"],
-        ..NONE
-    },
+    // It reads its arguments like no other.
+    Family { names: &["java"], ..NONE },
     // What these run is another program: naming only the runner would let anything in through it.
     Family {
         names: &["qemu-", "wine", "mono", "mono-sgen", "dotnet", "toybox"],
@@ -138,6 +135,9 @@ fn of_family(base: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Tex
         return Some(NO_ARGUMENTS.into());
     }
     let args = args.get(1..).unwrap_or_default();
+    if family.names.contains(&"java") {
+        return java::find(args, invocation);
+    }
     match from_arguments(family, args) {
         Named::Text(option, text) => Some(inline(&[b'-', option, b' '], text)),
         Named::Module(name) => Some(Text::cut(&[b"-m ", name].concat(), 256)),

@@ -13,6 +13,7 @@ mod learn;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod policy;
+mod upgrade;
 #[cfg(windows)]
 mod windows;
 
@@ -28,6 +29,7 @@ use super::{Facts, Look, Memory, Seen, Watch};
 use crate::finding::Finding;
 use crate::processes::{PROCESSES, Process};
 use crate::text::Text;
+use crate::transaction::Transaction;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -46,6 +48,9 @@ pub struct ListenerFacts {
     pub ephemeral: (u16, u16),
     /// True if the watchdog may see the owner of every socket: then one without an owner is odd.
     pub sees_all: bool,
+    /// What the package manager does now, or did a short while ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<Transaction>,
 }
 
 /// A listening socket. UDP knows no listening: a socket that takes packets from anybody counts.
@@ -103,13 +108,14 @@ impl Watch for ListenerWatch {
             Err(error) => return Seen::Failed(format!("cannot read {PROCESSES}: {error}")),
         };
         match self.eyes.look(look.host, &listing, look.now, look.gaps) {
-            Ok(facts) => Seen::Facts(facts),
+            Ok(facts) => Seen::Facts(upgrade::look(look, facts)),
             Err(error) => Seen::Failed(format!("cannot list sockets: {error}")),
         }
     }
 
-    fn check(seen: &Facts<Self>, _memory: &mut Memory) -> Vec<Finding> {
-        check::check(seen.facts, seen.rules, seen.now)
+    fn check(seen: &Facts<Self>, memory: &mut Memory) -> Vec<Finding> {
+        let findings = check::check(seen.facts, seen.rules, seen.now);
+        upgrade::hold_back(findings, seen.facts, memory)
     }
 
     fn learn(facts: &ListenerFacts, by: &str, _now: Timestamp) -> String {

@@ -1,10 +1,12 @@
 //! Processes: which may run, by where their code comes from, and which must.
 
 mod check;
+pub mod file;
 mod learn;
 mod package;
 mod policy;
 mod started;
+pub mod upgrade;
 
 pub use check::without_allowed;
 pub use package::{Package, State};
@@ -13,13 +15,16 @@ pub use policy::*;
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::coverage::Gap;
 use crate::finding::Finding;
-use crate::processes::events::{Ended, Starts};
+use crate::processes::events::{Ended, Starts, Ticket};
 use crate::processes::origin::Origin;
 use crate::processes::{Executable, Listing, PROCESSES, Process, system};
 use crate::text::Text;
+use crate::transaction::Transaction;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+#[cfg(not(target_os = "linux"))]
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -45,6 +50,18 @@ pub struct ProcessFacts {
     pub packages: BTreeMap<Text, Package>,
     /// True if the watchdog may read every process: then one it cannot read is hiding.
     pub sees_all: bool,
+    /// What the package manager does now, or did a short while ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<Transaction>,
+    /// The processes, by number, that run on from files of these packages which were replaced since.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replaced: BTreeMap<u32, Text>,
+    /// Files that are not as the package brought them which was just installed or upgraded, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modified: BTreeMap<Text, upgrade::Modified>,
+    /// What is known of executables as files, by path, where a rule asks or none allows them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<Text, file::FileFacts>,
 }
 
 impl ProcessFacts {
@@ -59,15 +76,37 @@ impl ProcessFacts {
     pub fn package(&self, process: &Process) -> Option<&Package> {
         match &process.exe {
             Executable::Path(path) if !process.container => self.packages.get(path),
+            Executable::Deleted(path) if self.is_replaced(process) => self.packages.get(path),
             _ => None,
         }
     }
+
+    /// True if the process runs what a package brought, and an upgrade has put another file of a package in its place:
+    /// it is what it was, until it is started again.
+    #[must_use]
+    pub fn is_replaced(&self, process: &Process) -> bool {
+        let Executable::Deleted(path) = &process.exe else { return false };
+        let is_packages =
+            || self.packages.get(path).is_some_and(|package| package.state == State::Unmodified);
+        let is_under_way = || self.transaction.as_ref().is_some_and(Transaction::is_waited_for);
+        self.replaced.contains_key(&process.pid)
+            && (is_packages() || is_under_way() || self.modified.contains_key(path))
+    }
+}
+
+/// What the looking remembers, each part for itself.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    starts: Ticket,
+    upgrades: Memory,
 }
 
 /// Watches processes.
 #[derive(Default)]
 pub struct ProcessWatch {
     packages: package::Packages,
+    contents: file::Contents,
 }
 
 impl Watch for ProcessWatch {
@@ -97,16 +136,21 @@ impl Watch for ProcessWatch {
             look.gaps.push(gap("process-list", listed, listed + unread, system::WHY_NOT_ALL));
         }
         let mut facts = ProcessFacts { processes, sees_all, ..ProcessFacts::default() };
-        started::add(&mut facts, look, &listing);
+        let mut kept: Kept = look.memory.recall();
+        started::add(&mut facts, look, &listing, &mut kept.starts);
+        #[cfg(not(target_os = "linux"))]
         if rules_name_packages(look.rules) {
             facts.packages = self.packages.of(look.host, &paths(&facts));
         }
+        upgrade::look(&mut self.packages, &mut self.contents, look, &mut kept.upgrades, &mut facts);
+        look.memory.keep(&kept);
+        file::look(&mut self.contents, look, &mut facts);
         started::add_origins(&mut facts, look, &listing);
         Seen::Facts(facts)
     }
 
-    fn check(seen: &Facts<Self>, _memory: &mut Memory) -> Vec<Finding> {
-        check::check(seen.facts, seen.rules, seen.now)
+    fn check(seen: &Facts<Self>, memory: &mut Memory) -> Vec<Finding> {
+        check::check(seen.facts, seen.rules, seen.now, memory)
     }
 
     fn learn(facts: &ProcessFacts, by: &str, now: Timestamp) -> String {
@@ -126,12 +170,14 @@ fn gap(name: &str, seen: u64, of: u64, why: &str) -> Gap {
     Gap { gap: name.to_owned(), seen, of, why: why.to_owned() }
 }
 
-/// Finding out about packages costs reading their lists and files: only for rules that ask, and for a policy that
-/// has no rules yet and is about to be learned.
+/// Finding out about signers costs reading the files: only for rules that ask, and for a policy that has no rules yet and
+/// is about to be learned.
+#[cfg(not(target_os = "linux"))]
 fn rules_name_packages(rules: &Rules) -> bool {
     rules.process.is_empty() || rules.process.iter().any(|placed| placed.rule.package.is_some())
 }
 
+#[cfg(not(target_os = "linux"))]
 fn paths(facts: &ProcessFacts) -> BTreeSet<Text> {
     let path = |process: &Arc<Process>| match &process.exe {
         Executable::Path(path) if !process.container => Some(path.clone()),

@@ -4,10 +4,10 @@
 use super::Starts;
 use super::lineage::Lineage;
 use super::message::{Message, What, parse_process_event};
-use super::pool::{News, Pool};
+use super::pool::{Birth, News, Pool};
 use crate::host::Host;
 use crate::processes::linux::{Moment, Reader, origin};
-use crate::processes::origin::{ANCESTORS, Origin, called, source};
+use crate::processes::origin::{ANCESTORS, Ancestor, Origin, called, source};
 use crate::processes::{Process, parse};
 use crate::text::Text;
 use netlink_sys::{Socket, SocketAddr};
@@ -295,14 +295,16 @@ impl Listener<'_> {
         if self.is_own(&process) {
             return News::Known;
         }
+        let ancestors = self.lineage.ancestors(pid);
+        let birth = if ancestors.iter().any(Ancestor::installs) { Birth::Installation } else { Birth::Other };
         let origin = || {
-            let ancestors = self.lineage.ancestors(pid);
+            let ancestors = ancestors.clone();
             let from = source(self.host, pid, &ancestors);
             Arc::new(Origin { ancestors, from, ..origin(self.host, &process) })
         };
         match due {
-            Due::Program => pool.program(&process, &origin),
-            Due::User => pool.another_user(&process, &origin),
+            Due::Program => pool.program(&process, birth, &origin),
+            Due::User => pool.another_user(&process, birth, &origin),
         }
     }
 

@@ -30,12 +30,24 @@ pub struct Kind {
     user: Text,
     unit: Option<Text>,
     container: bool,
+    birth: Birth,
 }
 
-impl From<&Process> for Kind {
-    fn from(process: &Process) -> Self {
+/// Who had a process started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Birth {
+    /// An installation of packages.
+    Installation,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// The kind of a process that was started so.
+    #[must_use]
+    pub fn of(process: &Process, birth: Birth) -> Self {
         let Process { exe, script, user, unit, container, .. } = process.clone();
-        Self { exe, script, user, unit, container }
+        Self { exe, script, user, unit, container, birth }
     }
 }
 
@@ -131,10 +143,10 @@ impl Pool {
     }
 
     /// A program was started, and this was read of it; `origin` says where it comes from.
-    pub fn program(&self, process: &Arc<Process>, origin: &dyn Fn() -> Arc<Origin>) -> News {
+    pub fn program(&self, process: &Arc<Process>, birth: Birth, origin: &dyn Fn() -> Arc<Origin>) -> News {
         let mut inner = self.inner();
         inner.batch.counts.programs += 1;
-        inner.add(process, origin)
+        inner.add(process, birth, origin)
     }
 
     /// A program was started and had ended before it could be read.
@@ -151,9 +163,14 @@ impl Pool {
 
     /// A process acts for another user now. One that has only just started a program is of that kind from the beginning: most
     /// servers are started by root and give that up at once.
-    pub fn another_user(&self, process: &Arc<Process>, origin: &dyn Fn() -> Arc<Origin>) -> News {
+    pub fn another_user(
+        &self,
+        process: &Arc<Process>,
+        birth: Birth,
+        origin: &dyn Fn() -> Arc<Origin>,
+    ) -> News {
         let mut inner = self.inner();
-        let kind = Kind::from(process.as_ref());
+        let kind = Kind::of(process, birth);
         if let Some(before) = inner.running.get(&process.pid).filter(|before| before.exe == kind.exe).cloned()
         {
             if before == kind {
@@ -168,7 +185,7 @@ impl Pool {
                 }
             }
         }
-        inner.add(process, origin)
+        inner.add(process, birth, origin)
     }
 
     /// A process has ended.
@@ -238,8 +255,7 @@ impl Pool {
             let listed = listing.get(process.pid).filter(|listed| listed.start == process.start);
             let runs = *running > 0 && inner.running.get(&process.pid) == Some(kind);
             // What is listed is judged as it is there: it may act for another user since.
-            let is_listed =
-                listed.is_some_and(|listed| runs || Kind::from(listed) == Kind::from(process.as_ref()));
+            let is_listed = listed.is_some_and(|listed| runs || Kind::of(listed, kind.birth) == *kind);
             let times = times - u64::from(is_listed || runs);
             if runs && !is_listed {
                 living.push(Arc::clone(process));
@@ -267,16 +283,17 @@ impl Pool {
     #[must_use]
     pub fn origin(&self, process: &Process) -> Option<Arc<Origin>> {
         let inner = self.inner();
+        let kinds = [Birth::Other, Birth::Installation].map(|birth| Kind::of(process, birth));
         let batches = inner.handed.iter().map(|(_, batch)| batch).chain([&inner.batch]);
-        let mut groups = batches.filter_map(|batch| batch.groups.get(&Kind::from(process)));
+        let mut groups = batches.flat_map(|batch| kinds.iter().filter_map(|kind| batch.groups.get(kind)));
         let is_it = |group: &&Group| (group.process.pid, group.process.start) == (process.pid, process.start);
         groups.find(is_it).map(|group| Arc::clone(&group.origin))
     }
 }
 
 impl Inner {
-    fn add(&mut self, process: &Arc<Process>, origin: &dyn Fn() -> Arc<Origin>) -> News {
-        let kind = Kind::from(process.as_ref());
+    fn add(&mut self, process: &Arc<Process>, birth: Birth, origin: &dyn Fn() -> Arc<Origin>) -> News {
+        let kind = Kind::of(process, birth);
         let is_full = self.batch.groups.len() >= KINDS;
         match self.batch.groups.get_mut(&kind) {
             Some(group) => group.times = group.times.saturating_add(1),

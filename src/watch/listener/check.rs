@@ -117,7 +117,7 @@ fn is_handed_out_well(listener: &Listener, facts: &ListenerFacts, index: &RuleIn
 pub fn without_allowed(facts: &ListenerFacts, rules: &Rules, now: Timestamp) -> ListenerFacts {
     let index = RuleIndex::of(&rules.listener, now);
     let left = facts.listeners.iter().filter(|listener| !is_allowed(listener, facts, &index)).cloned();
-    ListenerFacts { listeners: left.collect(), ..*facts }
+    ListenerFacts { listeners: left.collect(), ..facts.clone() }
 }
 
 /// All differences between the sockets and the rules.
@@ -249,7 +249,13 @@ impl Refused<'_> {
             |owner| Some(&owner.user),
         );
         let mild = door.bind == Bind::Loopback || door.outside || door.ports == Ports::Ephemeral;
-        Finding::new(Code::NewListener, door.subject(), title(door, owner, count, facts))
+        let brought = door.exe.as_deref().and_then(|path| facts.transaction.as_ref()?.brought(path));
+        let brought = brought.filter(|_| !door.outside);
+        let mut title = title(door, owner, count, facts);
+        if let Some((how, package)) = &brought {
+            let _ = write!(title, ", {how} {package}");
+        }
+        let finding = Finding::new(Code::NewListener, door.subject(), title)
             .severity(if mild { Severity::Warning } else { Severity::Urgent })
             .with("protocol", door.protocol)
             .with("listens on", places)
@@ -267,7 +273,11 @@ impl Refused<'_> {
             .with(heirs_are, heirs)
             .with("note", note(door, facts))
             .nearest(self.nearest)
-            .suggest(to_toml("[[listener]]", &learn::rule_for(door, "…", None)))
+            .suggest(to_toml("[[listener]]", &learn::rule_for(door, "…", None)));
+        match brought {
+            Some((how, package)) => finding.with(how, package),
+            None => finding,
+        }
     }
 }
 

@@ -118,7 +118,7 @@ mod tests {
         ) {
             let policy = Policy::from_text("policy.toml", &format!("schema = 1\n{}", rules.concat())).unwrap();
             let rules = &policy.listener.listener;
-            let facts = ListenerFacts { listeners: sockets, ephemeral: (32_768, 60_999), sees_all: true };
+            let facts = ListenerFacts { listeners: sockets, ephemeral: (32_768, 60_999), sees_all: true, transaction: None };
             let index = RuleIndex::of(rules, now());
             let by_port = SocketIndex::of(&facts.listeners);
             for listener in &facts.listeners {

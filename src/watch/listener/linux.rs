@@ -131,7 +131,7 @@ impl Eyes {
                     .to_owned(),
             });
         }
-        Ok(ListenerFacts { listeners, ephemeral, sees_all })
+        Ok(ListenerFacts { listeners, ephemeral, sees_all, transaction: None })
     }
 
     /// Says of each socket whose it is.

@@ -58,7 +58,7 @@ fn tcp(place: &str, exe: &str) -> Listener {
 }
 
 fn facts(listeners: Vec<Listener>) -> ListenerFacts {
-    ListenerFacts { listeners, ephemeral: (32_768, 60_999), sees_all: true }
+    ListenerFacts { listeners, ephemeral: (32_768, 60_999), sees_all: true, transaction: None }
 }
 
 fn titles(facts: &ListenerFacts, policy: &str) -> Vec<String> {
@@ -469,4 +469,47 @@ proptest! {
         let json = serde_json::to_string(&facts).unwrap();
         prop_assert_eq!(serde_json::from_str::<ListenerFacts>(&json).unwrap(), facts);
     }
+}
+
+/// A pass while, or after, packages change: what was found.
+fn pass(
+    listeners: Vec<Listener>,
+    transaction: crate::transaction::Transaction,
+    policy: &str,
+    memory: &mut crate::watch::Memory,
+) -> Vec<String> {
+    let policy = Policy::from_text("policy.toml", &format!("schema = 1\n{policy}")).unwrap();
+    let facts = ListenerFacts { transaction: Some(transaction), ..facts(listeners) };
+    let seen = crate::watch::Facts { facts: &facts, rules: &policy.listener, now: now() };
+    let found = <super::super::ListenerWatch as crate::watch::Watch>::check(&seen, memory);
+    found.into_iter().map(|finding| finding.title).collect()
+}
+
+#[test]
+fn a_service_that_an_upgrade_stops_for_a_moment_is_not_missed_and_what_it_opens_is_told_at_the_end() {
+    use crate::transaction::{Change, Phase, Transaction};
+    let at = |phase| Transaction {
+        since: now(),
+        phase,
+        changes: vec![Change { name: "web".into(), arch: "all".into(), from: None, to: Some("1-2".into()) }],
+        unverified: 0,
+        fresh: [("/usr/sbin/nginx".into(), Some("web".into()))].into(),
+    };
+    let required = "[[listener]]\nprotocol = \"tcp\"\nbind = \"any\"\nport = 22\nrequired = true";
+    let door = || tcp("0.0.0.0:80", "/usr/sbin/nginx");
+    let evil = || tcp("0.0.0.0:81", "/tmp/x");
+    let mut memory = crate::watch::Memory::default();
+    assert_eq!(
+        pass(vec![door(), evil()], at(Phase::UnderWay), required, &mut memory),
+        ["tcp port 81 on every address is opened by /tmp/x run by root"]
+    );
+    let ended = "tcp port 80 on every address is opened by /usr/sbin/nginx run by root, installed just now by web 1-2";
+    let missing = "nothing listens on tcp port 22 on every address, as it must";
+    let mut again = memory.clone();
+    assert_eq!(pass(vec![door()], at(Phase::Ended(now())), required, &mut memory), [ended, missing]);
+    assert_eq!(pass(vec![door()], at(Phase::Ended(now())), required, &mut memory), [ended, missing]);
+    // A door that was open for a moment only was open.
+    assert_eq!(pass(vec![], at(Phase::UnderWay), "", &mut again), [""; 0]);
+    assert_eq!(pass(vec![], at(Phase::Slow), "", &mut again)[0].split(", ").next(), ended.split(", ").next());
+    assert_eq!(pass(vec![], at(Phase::Slow), "", &mut again), [""; 0], "once");
 }

@@ -74,7 +74,7 @@ impl Eyes {
         let is_hidden = |owner: &Arc<Process>| matches!(owner.exe, Executable::Unreadable(_));
         let hides = listeners.iter().flat_map(|listener| &listener.owners).any(is_hidden);
         let sees_all = hidden == 0 && (host.privilege().sees_all_processes || !hides);
-        Ok(ListenerFacts { listeners, ephemeral: EPHEMERAL, sees_all })
+        Ok(ListenerFacts { listeners, ephemeral: EPHEMERAL, sees_all, transaction: None })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Comparing processes with the rules: each that no rule allows, and each rule that asks for a number not met.
 
+use super::upgrade::{self, Own};
 use super::{ANY_PACKAGE, Package, ProcessFacts, ProcessRule, Rules, State, UNREADABLE};
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::events::Ended;
@@ -7,8 +8,11 @@ use crate::processes::origin::Origin;
 use crate::processes::{Executable, Process};
 use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
 use crate::text::Text;
+use crate::transaction::{self, HELD, Patience, is_packages_place};
+use crate::watch::Memory;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// So many processes of one finding are named; the count says how many there are.
@@ -17,18 +21,38 @@ const NAMED: usize = 5;
 /// What makes processes the same thing to a person: one finding for all of them.
 type Identity<'a> = (&'a Executable, Option<&'a Text>, &'a Text, bool);
 
+/// What a rule can tell from another: also the unit, and whether the file was replaced by an upgrade.
+type Kind<'a> = (Identity<'a>, Option<&'a Text>, bool);
+
 fn identity(process: &Process) -> Identity<'_> {
     (&process.exe, process.script.as_ref(), &process.user, process.container)
 }
 
-/// All differences between the processes and the rules.
+/// What a check remembers.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Remembered {
+    patience: transaction::Remembered,
+    /// Processes that a transaction may explain. Those that have ended when it does are judged all the same.
+    held: Vec<Ended>,
+}
+
+/// All differences between the processes and the rules. What a transaction that goes on may explain is held back.
 #[must_use]
-pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> Vec<Finding> {
+pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut Memory) -> Vec<Finding> {
+    let Remembered { patience, held: before } = memory.recall();
+    let mut patience = Patience::new(patience, facts.transaction.as_ref());
+    let mut held: Vec<Ended> = Vec::new();
+    let gone =
+        before.iter().filter(|held| !runs(facts, &held.process)).map(|held| (&held.process, Some(held)));
+    let own = Own::of(facts);
     let mut counts = vec![0_u64; rules.process.len()];
     let mut unknown: BTreeMap<Identity, Refused> = BTreeMap::new();
+    let mut outdated: BTreeMap<&Text, Vec<&Process>> = BTreeMap::new();
+    let mut modified: BTreeMap<&Text, Vec<&Process>> = BTreeMap::new();
     // Thousands of processes are few different ones: each kind is compared once.
-    let mut verdicts: BTreeMap<(Identity, Option<&Text>), Option<Option<Nearest>>> = BTreeMap::new();
-    for (process, ended) in facts.each() {
+    let mut verdicts: BTreeMap<Kind, Option<Option<Nearest>>> = BTreeMap::new();
+    for (process, ended) in facts.each().chain(gone) {
         if is_beyond(process, facts) {
             continue;
         }
@@ -39,28 +63,122 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> Vec<Finding
                 *count += 1;
             }
         }
-        let verdict = verdicts.entry((identity(process), process.unit.as_ref())).or_insert_with(|| {
-            match rule::ask(&rules.process, now, |rule| compare(rule, process, facts)) {
-                Verdict::Allowed(_) => None,
-                Verdict::Refused(nearest) => Some(nearest),
-            }
-        });
-        if let Some(nearest) = verdict {
-            let refused = unknown.entry(identity(process)).or_insert_with(|| Refused {
-                nearest: nearest.clone(),
-                processes: Vec::new(),
-                ended: Vec::new(),
+        if let Some(path) = present_file(process).filter(|path| facts.modified.contains_key(*path)) {
+            modified.entry(path).or_default().push(process);
+        }
+        let is_replaced = facts.is_replaced(process);
+        let verdict =
+            verdicts.entry((identity(process), process.unit.as_ref(), is_replaced)).or_insert_with(|| {
+                match rule::ask(&rules.process, now, |rule| compare(rule, process, facts)) {
+                    Verdict::Allowed(_) => None,
+                    Verdict::Refused(nearest) => Some(nearest),
+                }
             });
-            match ended {
-                None => refused.processes.push(process),
-                Some(ended) => refused.ended.push(ended),
+        let Some(nearest) = verdict else {
+            let needs_restart = |path: &&Text| {
+                // Of a file that was swapped nobody should be started anew.
+                ended.is_none()
+                    && is_replaced
+                    && !facts.modified.contains_key(*path)
+                    && !allows_deleted(process, facts, rules, now)
+            };
+            if let Some(path) = file(process).filter(needs_restart) {
+                outdated.entry(path).or_default().push(process);
             }
+            continue;
+        };
+        let is_told_by_its_file = present_file(process).is_some_and(|path| facts.modified.contains_key(path));
+        let is_own = |own: &Own| ended.map_or_else(|| own.is_own(process), |ended| own.was_own(ended));
+        if is_told_by_its_file || own.as_ref().is_some_and(is_own) {
+            continue;
+        }
+        let is_held = held.len() < HELD
+            && patience.holds(Code::UnknownProcess, &subject(process), || may_be_explained(process, facts));
+        if is_held {
+            held.push(ended.cloned().unwrap_or_else(|| running(process, facts)));
+            continue;
+        }
+        let refused = unknown.entry(identity(process)).or_insert_with(|| Refused {
+            nearest: nearest.clone(),
+            processes: Vec::new(),
+            ended: Vec::new(),
+        });
+        match ended {
+            None => refused.processes.push(process),
+            Some(ended) => refused.ended.push(ended),
         }
     }
     let mut findings: Vec<Finding> = unknown.into_values().map(|refused| refused.finding(facts)).collect();
+    let missing = rules.process.iter().zip(counts).filter_map(|(placed, count)| missing(placed, count, now));
+    let others = missing.chain(upgrade::needs_restart(&outdated, facts));
+    // Services are stopped, and started again, in the midst of it.
+    findings.extend(others.filter(|finding| !patience.holds(finding.code, &finding.subject, || true)));
+    findings.extend(upgrade::modified(facts, rules, &modified, now));
+    let told = patience.tells().and_then(|transaction| upgrade::transaction(transaction, rules, now));
+    memory.keep(&Remembered { patience: patience.done(&findings), held });
+    findings.extend(told);
     findings
-        .extend(rules.process.iter().zip(counts).filter_map(|(placed, count)| missing(placed, count, now)));
-    findings
+}
+
+/// What is remembered of one that runs.
+fn running(process: &Arc<Process>, facts: &ProcessFacts) -> Ended {
+    let origin = facts.origins.get(&process.pid).cloned().unwrap_or_default();
+    Ended { process: Arc::clone(process), origin, times: 1, until: None }
+}
+
+/// True if this very process still runs.
+fn runs(facts: &ProcessFacts, process: &Process) -> bool {
+    let found = facts.processes.binary_search_by_key(&process.pid, |process| process.pid);
+    found.ok().and_then(|at| facts.processes.get(at)).is_some_and(|found| found.start == process.start)
+}
+
+/// The files that run although no rule allows it.
+pub fn refused(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> BTreeSet<Text> {
+    let mut verdicts: BTreeMap<(Identity, Option<&Text>), bool> = BTreeMap::new();
+    let mut files = BTreeSet::new();
+    for (process, _) in facts.each() {
+        let Some(path) = present_file(process) else { continue };
+        let is_refused = verdicts.entry((identity(process), process.unit.as_ref())).or_insert_with(|| {
+            matches!(
+                rule::ask(&rules.process, now, |rule| compare(rule, process, facts)),
+                Verdict::Refused(_)
+            )
+        });
+        if *is_refused {
+            files.insert(path.clone());
+        }
+    }
+    files
+}
+
+/// The file of the host that a process runs and that is there.
+pub fn present_file(process: &Process) -> Option<&Text> {
+    match &process.exe {
+        Executable::Path(path) if !process.container => Some(path),
+        _ => None,
+    }
+}
+
+/// The file that a process runs, or ran before it was replaced.
+fn file(process: &Process) -> Option<&Text> {
+    match &process.exe {
+        Executable::Path(path) | Executable::Deleted(path) if !process.container => Some(path),
+        _ => None,
+    }
+}
+
+/// True if what this process runs came a moment ago to where packages put their files, or was replaced there.
+fn may_be_explained(process: &Process, facts: &ProcessFacts) -> bool {
+    let is_fresh = |path: &Text| facts.transaction.as_ref().is_some_and(|now| now.fresh.contains_key(path));
+    let is_gone = matches!(&process.exe, Executable::Deleted(path) if is_packages_place(path));
+    !process.container
+        && (is_gone || file(process).is_some_and(is_fresh) || process.script.as_ref().is_some_and(is_fresh))
+}
+
+/// True if a rule allows it to run on from a file that was replaced.
+fn allows_deleted(process: &Process, facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> bool {
+    let allowing = rules.process.iter().filter(|placed| placed.rule.deleted);
+    matches!(rule::ask(allowing, now, |rule| compare(rule, process, facts)), Verdict::Allowed(_))
 }
 
 /// True for what no rule is asked about.
@@ -121,7 +239,7 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
         comparison
             .condition(process.container, || "it is for a container, and this is the host's file".to_owned());
     }
-    if deleted && !rule.deleted {
+    if deleted && !rule.deleted && !facts.is_replaced(process) {
         comparison.condition(false, || "it does not allow a deleted or replaced file".to_owned());
     }
     match (&rule.script, &process.script) {
@@ -145,10 +263,20 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
         let own = process.unit.as_deref().unwrap_or("no service");
         comparison.condition(fits, || format!("it runs in {own}, not in {}", unit.as_str()));
     }
+    if let Some(sha256) = &rule.sha256 {
+        let own = present_file(process).and_then(|path| facts.files.get(path)?.sha256.as_ref());
+        comparison.condition(own.is_some_and(|own| own.eq_ignore_ascii_case(sha256)), || match own {
+            Some(own) => format!("the file has another content, sha256 {own}"),
+            None => "the content of what runs is not known".to_owned(),
+        });
+    }
     if let Some(package) = &rule.package {
         let own = facts.package(process);
         let is_named = |own: &Package| package == ANY_PACKAGE || own.name == **package;
-        let fits = own.is_some_and(|own| is_named(own) && own.state == State::Unmodified);
+        // Of one that was replaced, the package vouched for what runs, whatever lies there now.
+        let was = facts.replaced.get(&process.pid).filter(|_| facts.is_replaced(process));
+        let fits = was.is_some_and(|was| package == ANY_PACKAGE || *was == **package)
+            || was.is_none() && own.is_some_and(|own| is_named(own) && own.state == State::Unmodified);
         comparison.condition(fits, || match own {
             None if package == ANY_PACKAGE => "the file belongs to no package".to_owned(),
             None => format!("the file belongs to no package, not to {package}"),
@@ -189,6 +317,9 @@ impl Refused<'_> {
         }
         let (what, code_from) = match &first.exe {
             Executable::Path(path) => (path.to_string(), None),
+            Executable::Deleted(path) if facts.is_replaced(first) => {
+                (path.to_string(), Some("a file that an upgrade replaced"))
+            }
             Executable::Deleted(path) => (path.to_string(), Some("a deleted or replaced file")),
             Executable::Memory(name) => (format!("memfd:{name}"), Some("memory, no file")),
             Executable::Kernel | Executable::Unreadable(_) => (String::new(), None),
@@ -207,6 +338,10 @@ impl Refused<'_> {
         if count > 1 {
             title += &format!(", {count} times");
         }
+        let brought = file(first).and_then(|path| facts.transaction.as_ref()?.brought(path));
+        if let Some((how, package)) = &brought {
+            title += &format!(", {how} {package}");
+        }
         if self.processes.is_empty() {
             title += if count > 1 { " (all have ended)" } else { " (it has ended)" };
         }
@@ -222,7 +357,8 @@ impl Refused<'_> {
         };
         let until =
             self.ended.iter().filter_map(|ended| ended.until).max().filter(|_| self.processes.is_empty());
-        Finding::new(Code::UnknownProcess, subject(first), title)
+        let known = present_file(first).and_then(|path| facts.files.get(path));
+        let finding = Finding::new(Code::UnknownProcess, subject(first), title)
             .with("executable", &what)
             .with("code from", code_from)
             .with("script", &first.script)
@@ -242,8 +378,14 @@ impl Refused<'_> {
             .with("unit", &first.unit)
             .with("group", origin.group.as_ref().filter(|group| first.unit.as_ref() != Some(group)))
             .with("package", package)
+            .with("sha256", known.and_then(|file| file.sha256.as_ref()))
+            .with("odd", known.map(|file| file.oddities.iter().map(|odd| odd.words()).collect::<Vec<_>>()))
             .nearest(self.nearest)
-            .suggest(suggestion(first, facts))
+            .suggest(suggestion(first, facts));
+        match brought {
+            Some((how, package)) => finding.with(how, package),
+            None => finding,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Writing rules from the processes that run now.
 
+use super::file::Oddity;
 use super::{ProcessFacts, ProcessRule, State, UNREADABLE};
 use crate::processes::{Executable, Process};
 use crate::rule::{Day, Pattern, to_toml};
@@ -53,6 +54,9 @@ pub fn rule_for(
     };
     let package = facts.package(process);
     let verified = package.filter(|package| package.state == State::Unmodified);
+    // Where everybody may put a file, its path says nothing.
+    let file = super::check::present_file(process).and_then(|path| facts.files.get(path));
+    let anybodys = file.filter(|file| verified.is_none() && file.oddities.contains(&Oddity::Replaceable));
     let why = match package.filter(|package| package.state == State::Modified) {
         Some(package) => format!("{why}; the file is NOT as package {} brought it", package.name),
         None => why.to_owned(),
@@ -61,6 +65,7 @@ pub fn rule_for(
         exe: Pattern::literal(&exe),
         script: process.script.as_ref().map(|script| Pattern::literal(script)),
         package: verified.map(|package| package.name.to_string()),
+        sha256: anybodys.and_then(|file| file.sha256.as_ref()).map(ToString::to_string),
         users,
         unit: None,
         count: None,

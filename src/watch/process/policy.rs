@@ -14,6 +14,66 @@ pub const ANY_PACKAGE: &str = "*";
 pub struct Rules {
     /// The processes that may run.
     pub process: Vec<Placed<ProcessRule>>,
+    /// The files of packages that may be other than the package brought them.
+    pub modified_file: Vec<Placed<ModifiedFileRule>>,
+    /// The changes of packages that need not be told.
+    pub transaction: Vec<Placed<TransactionRule>>,
+}
+
+/// Allows a file of a package to be other than the package brought it: `[[modified-file]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ModifiedFileRule {
+    /// Its path; `*` stands for anything but what parts folders.
+    pub path: Pattern,
+    /// The content it must have; none: any.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "sha256")]
+    pub sha256: Option<String>,
+    /// Why it is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Who allowed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The last day on which it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Day>,
+}
+
+impl Rule for ModifiedFileRule {
+    fn describe(&self) -> String {
+        format!("modified file {}", self.path.as_str())
+    }
+    fn expires(&self) -> Option<Day> {
+        self.expires
+    }
+}
+
+/// Says that changes of these packages need not be told: `[[transaction]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TransactionRule {
+    /// Their names; `*` stands for anything. A transaction that changes any other is told.
+    pub packages: Vec<Pattern>,
+    /// Why it is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Who allowed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The last day on which it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Day>,
+}
+
+impl Rule for TransactionRule {
+    fn describe(&self) -> String {
+        let packages: Vec<&str> = self.packages.iter().map(Pattern::as_str).collect();
+        format!("transaction of {}", packages.join(", "))
+    }
+    fn expires(&self) -> Option<Day> {
+        self.expires
+    }
 }
 
 /// Allows processes by where their code comes from.
@@ -30,6 +90,9 @@ pub struct ProcessRule {
     /// The executable must be an unmodified file of this package, of any version; on Windows, of this signer. `*` is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
+    /// The content the executable must have, as its SHA-256 in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "sha256")]
+    pub sha256: Option<String>,
     /// The users it may run as; none named: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
@@ -77,4 +140,13 @@ fn executable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::
     }
     let message = format!("{written:?} is not an executable: write a whole path, memfd:NAME or {UNREADABLE}");
     Err(de::Error::custom(message))
+}
+
+/// A digest that no file can have is a typo.
+fn sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let written = String::deserialize(deserializer)?;
+    if written.len() == 64 && written.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(Some(written));
+    }
+    Err(de::Error::custom(format!("{written:?} is not a SHA-256: write its 64 hexadecimal digits")))
 }

@@ -16,12 +16,11 @@ const UNREAD: u64 = 20;
 const LOST: u64 = 10;
 
 /// Adds what was told since the last pass that was stored.
-pub fn add(facts: &mut ProcessFacts, look: &mut Look<Rules>, listing: &Listing) {
+pub fn add(facts: &mut ProcessFacts, look: &mut Look<Rules>, listing: &Listing, stored: &mut Ticket) {
     let Some(pool) = look.processes.starts() else { return };
-    let stored: Ticket = look.memory.recall();
     let kernel = look.host.read("/proc/stat").ok().and_then(|stat| parse::parse_starts(&stat));
-    let taken = pool.take(stored, kernel, listing, is_own(listing));
-    look.memory.keep(&taken.ticket);
+    let taken = pool.take(*stored, kernel, listing, is_own(listing));
+    *stored = taken.ticket;
     if let Starts::Told(counts) = &taken.starts {
         look.gaps.extend(gaps(counts));
     }

@@ -35,7 +35,7 @@ fn facts(processes: Vec<Process>) -> ProcessFacts {
 
 fn findings(facts: &ProcessFacts, policy: &str) -> Vec<Finding> {
     let policy = Policy::from_text("policy.toml", &format!("schema = 1\n{policy}")).unwrap();
-    check::check(facts, &policy.process, NOW)
+    check::check(facts, &policy.process, NOW, &mut Memory::default())
 }
 
 /// The findings as a person reads them: code, title, the nearest rule.
@@ -378,4 +378,55 @@ fn a_rule_is_written_as_it_is_read() {
     let text = "[[process]]\nexe   = \"/x\"\nusers = [\"a\", \"b\"]\ncount = \"1..\"\nwhy   = \"it's so\"\n";
     let policy = Policy::from_text("p", &format!("schema = 1\n{text}")).unwrap();
     assert_eq!(to_toml("[[process]]", &policy.process.process[0].rule), text);
+}
+
+#[test]
+fn a_rule_may_want_a_content_and_a_digest_that_no_file_can_have_is_a_typo() {
+    let content = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+    let policy = format!("[[process]]\nexe = \"/opt/x\"\nsha256 = \"{}\"", content.to_uppercase());
+    let mut facts = facts(vec![process(10, "/opt/x", "root")]);
+    let mut with = |sha256: Option<&str>| {
+        let known = file::FileFacts { sha256: sha256.map(Text::from), ..Default::default() };
+        facts.files.insert("/opt/x".into(), known);
+        findings(&facts, &policy).pop().map(|finding| finding.nearest.unwrap().why_not)
+    };
+    assert_eq!(with(Some(content)), None);
+    assert_eq!(with(Some("00")).unwrap(), "the file has another content, sha256 00");
+    assert_eq!(with(None).unwrap(), "the content of what runs is not known");
+    let error =
+        Policy::from_text("p", "schema = 1\n[[process]]\nexe = \"/x\"\nsha256 = \"12\"\n").unwrap_err();
+    expect![[r#"
+        p:4:10: "12" is not a SHA-256: write its 64 hexadecimal digits
+          |
+        4 | sha256 = "12"
+          |          ^^^^"#]]
+    .assert_eq(&error.to_string());
+}
+
+#[test]
+fn what_is_odd_about_a_file_is_said_and_where_everybody_may_put_one_its_content_is_the_rule() {
+    let mut facts = facts(vec![process(10, "/tmp/x", "root")]);
+    let oddities = [
+        file::Oddity::SetId,
+        file::Oddity::Replaceable,
+        file::Oddity::Temporary,
+        file::Oddity::FromTheFuture,
+    ];
+    let sha256 = Some("2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".into());
+    facts.files.insert("/tmp/x".into(), file::FileFacts { sha256, oddities: oddities.into() });
+    let found = findings(&facts, "").pop().unwrap();
+    expect![[r#"
+        [
+          "set-user-id or set-group-id",
+          "everybody may put another file in its place",
+          "on a temporary file system",
+          "changed later than now"
+        ]"#]]
+    .assert_eq(&serde_json::to_string_pretty(&found.evidence["odd"]).unwrap());
+    let suggested = found.suggest.unwrap();
+    assert!(suggested.contains("sha256 = \"2c26"), "{suggested}");
+    assert_eq!(findings(&facts, &suggested), []);
+    assert_eq!(findings(&facts, &learn::learn(&facts, "test", crate::rule::today(NOW))), []);
+    facts.files.get_mut("/tmp/x").unwrap().sha256 = Some("00".into());
+    assert_eq!(findings(&facts, &suggested).len(), 1);
 }

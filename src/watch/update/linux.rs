@@ -6,7 +6,7 @@ use crate::dpkg::{self, Installed};
 use crate::host::Host;
 use crate::text::Text;
 use crate::watch::{Look, Seen};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -95,7 +95,10 @@ fn no_dpkg(host: &Host) -> String {
 /// Asks apt, if something changed. If it gives no answer its last one stands, and that is a gap.
 fn ask_apt(host: &Host, now: Timestamp, remembered: &mut Remembered) -> Option<Gap> {
     let key = apt::key(host);
-    if remembered.computed.is_some() && remembered.key == key {
+    // In the midst of an installation apt finds nothing but broken packages; its last answer stands for a while.
+    let is_young = |computed: Timestamp| now.duration_since(computed).abs() < SignedDuration::from_hours(24);
+    let may_wait = || remembered.computed.is_some_and(is_young) && dpkg::is_at_work(host);
+    if remembered.computed.is_some() && remembered.key == key || may_wait() {
         return None;
     }
     match apt::simulate(host) {

@@ -49,9 +49,9 @@ fn counts(pool: &Pool) -> Counts {
 #[test]
 fn those_of_a_kind_are_one_entry_and_new_kinds_are_news_once() {
     let pool = pool();
-    let news = [1, 2, 3].map(|pid| pool.program(&process(pid, "/tmp/x", "alice"), &origin));
+    let news = [1, 2, 3].map(|pid| pool.program(&process(pid, "/tmp/x", "alice"), Birth::Other, &origin));
     assert_eq!(news, [News::Kind, News::Known, News::Known]);
-    assert_eq!(pool.program(&process(4, "/tmp/x", "bob"), &origin), News::Kind);
+    assert_eq!(pool.program(&process(4, "/tmp/x", "bob"), Birth::Other, &origin), News::Kind);
     for pid in 1..=4 {
         pool.ended(pid, Timestamp::UNIX_EPOCH);
     }
@@ -59,7 +59,7 @@ fn those_of_a_kind_are_one_entry_and_new_kinds_are_news_once() {
     assert_eq!(said, "/tmp/x alice x3, /tmp/x bob x1");
     assert_eq!(taken(&pool, ticket, 1000, &[]).0, "");
     pool.forget_known();
-    assert_eq!(pool.program(&process(5, "/tmp/x", "alice"), &origin), News::Kind);
+    assert_eq!(pool.program(&process(5, "/tmp/x", "alice"), Birth::Other, &origin), News::Kind);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn what_runs_is_not_told_of_as_ended_and_what_is_listed_not_twice() {
     let [a, b] = [10, 11].map(|pid| process(pid, "/tmp/x", "alice"));
     let c = process(12, "/tmp/y", "alice");
     for process in [&a, &b, &c] {
-        pool.program(process, &origin);
+        pool.program(process, Birth::Other, &origin);
     }
     pool.ended(11, Timestamp::UNIX_EPOCH);
     let (said, _) = taken(&pool, Ticket::default(), 1000, &[a]);
@@ -78,13 +78,13 @@ fn what_runs_is_not_told_of_as_ended_and_what_is_listed_not_twice() {
 #[test]
 fn a_server_that_gives_up_root_is_judged_as_what_it_becomes() {
     let pool = pool();
-    pool.program(&process(10, "/usr/sbin/pickup", "root"), &origin);
+    pool.program(&process(10, "/usr/sbin/pickup", "root"), Birth::Other, &origin);
     assert!(pool.waits_for(10));
-    pool.another_user(&process(10, "/usr/sbin/pickup", "postfix"), &origin);
+    pool.another_user(&process(10, "/usr/sbin/pickup", "postfix"), Birth::Other, &origin);
     pool.ended(10, Timestamp::UNIX_EPOCH);
     assert_eq!(taken(&pool, Ticket::default(), 1000, &[]).0, "/usr/sbin/pickup postfix x1");
     // One that lives is judged as it is listed.
-    pool.program(&process(20, "/usr/sbin/qmgr", "root"), &origin);
+    pool.program(&process(20, "/usr/sbin/qmgr", "root"), Birth::Other, &origin);
     let listed = process(20, "/usr/sbin/qmgr", "postfix");
     let stored = pool.inner().last;
     assert_eq!(taken(&pool, stored, 1000, &[listed]).0, "");
@@ -115,7 +115,7 @@ fn starts_on_their_way_are_no_loss_and_lost_ones_are_counted_exactly() {
 fn more_kinds_than_are_kept_are_counted() {
     let pool = pool();
     for pid in 0..2000 {
-        pool.program(&process(pid, &format!("/tmp/{pid}"), "alice"), &origin);
+        pool.program(&process(pid, &format!("/tmp/{pid}"), "alice"), Birth::Other, &origin);
     }
     let (said, _) = taken(&pool, Ticket::default(), 1000, &[]);
     assert_eq!(said.split(", ").count(), KINDS);

@@ -1,0 +1,118 @@
+//! Digests of files, each computed once: what has not changed is not read again.
+
+use crate::dpkg::{Stamp, system_path};
+use crate::host::Host;
+use crate::system::{self, Links};
+use sha2::Digest;
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::marker::PhantomData;
+
+/// Nobody can make us read for hours. What is larger has no digest.
+const LARGEST: u64 = 1024 * 1024 * 1024;
+
+/// A file, and the state it was in. Where a stamp does not tell one file from all others, its path does.
+type Key = (Stamp, Option<Vec<u8>>);
+
+/// The digests of files that were read before, by device, inode, size and times.
+#[derive(Debug)]
+pub struct Digests<D> {
+    known: HashMap<Key, Vec<u8>>,
+    reads: u64,
+    kind: PhantomData<D>,
+}
+
+impl<D> Default for Digests<D> {
+    fn default() -> Self {
+        Self { known: HashMap::new(), reads: 0, kind: PhantomData }
+    }
+}
+
+impl<D: Digest> Digests<D> {
+    /// So many are kept; a host that starts more different programs than this has some read again.
+    const MOST: usize = 10_000;
+
+    /// How many files were read.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.reads
+    }
+
+    /// The digest of a file, computed once as long as it does not change.
+    ///
+    /// # Errors
+    /// The system's; `InvalidInput` if it is no file, `FileTooLarge` over a gibibyte.
+    pub fn of(&mut self, host: &Host, path: &[u8]) -> io::Result<Vec<u8>> {
+        let mut file = system::open(&host.path(system_path(path.to_vec())), Links::Follow)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        if metadata.len() > LARGEST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let stamp = Stamp::new(&metadata);
+        let key = (stamp, (!cfg!(unix)).then(|| path.to_vec()));
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        self.reads += 1;
+        let mut digest = D::new();
+        let mut buffer = vec![0; 128 * 1024];
+        // No further than it was long at first, so that a file that grows cannot hold us.
+        let mut rest = (&mut file).take(metadata.len());
+        loop {
+            let length = rest.read(&mut buffer)?;
+            if length == 0 {
+                break;
+            }
+            digest.update(buffer.get(..length).unwrap_or_default());
+        }
+        let digest = digest.finalize().to_vec();
+        // A file that changed while it was read is read again next time.
+        if Stamp::new(&file.metadata()?) == stamp {
+            if self.known.len() >= Self::MOST {
+                self.known.clear();
+            }
+            self.known.insert(key, digest.clone());
+        }
+        Ok(digest)
+    }
+}
+
+/// In hexadecimal.
+#[must_use]
+pub fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use sha2::Sha256;
+    use std::fs;
+
+    #[test]
+    fn a_digest_is_computed_once_and_again_when_the_file_changes() {
+        let root = tempfile::tempdir().unwrap();
+        let (file, link) = (root.path().join("a"), root.path().join("b"));
+        fs::write(&file, "foo").unwrap();
+        fs::hard_link(&file, &link).unwrap();
+        let host = Host::at(root.path());
+        let mut digests = Digests::<Sha256>::default();
+        let of = |digests: &mut Digests<Sha256>, path: &[u8]| hex(&digests.of(&host, path).unwrap());
+        let foo = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+        for path in [&b"/a"[..], b"/a", b"/b"] {
+            assert_eq!(of(&mut digests, path), foo);
+        }
+        assert_eq!(digests.reads(), 1, "the same file by another name");
+        let times = fs::FileTimes::new().set_modified(fs::metadata(&file).unwrap().modified().unwrap());
+        fs::write(&file, "bar").unwrap();
+        fs::File::options().write(true).open(&file).unwrap().set_times(times).unwrap();
+        assert_ne!(of(&mut digests, b"/a"), foo, "its size and its time of writing are as before");
+        assert_eq!(digests.reads(), 2);
+        assert!(digests.of(&host, b"/").is_err());
+        assert!(digests.of(&host, b"/none").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! What `java` runs: a jar, a source file, or a main class or module with the places it is loaded from, as the same name
+//! in another place is another program.
+
+use super::{HANDED_OVER, Invocation, absolute, inline, is_descriptor, unclear, without_dots};
+use crate::text::Text;
+
+/// Options that load nothing: as they are, or as beginnings.
+const PLAIN: &[&str] = &[
+    "-server",
+    "-client",
+    "-ea",
+    "-esa",
+    "-da",
+    "-dsa",
+    "-enableassertions",
+    "-disableassertions",
+    "--enable-preview",
+    "-showversion",
+    "-version",
+    "--version",
+];
+const BEGINNINGS: &[&str] = &[
+    "-Xm",
+    "-Xs",
+    "-XX:",
+    "-D",
+    "-verbose",
+    "-ea:",
+    "-da:",
+    "-Xlog:",
+    "-Xint",
+    "-Xrs",
+    "--add-opens=",
+    "--add-exports=",
+    "--add-reads=",
+    "--add-modules=",
+    "--enable-native-access=",
+    "--illegal-access=",
+    "--sun-misc-unsafe-memory-access=",
+];
+
+/// Of these beginnings, what loads or starts something all the same.
+const LOADING: &[&str] = &[
+    "-Djava.class.path",
+    "-Djava.ext.dirs",
+    "-Djava.endorsed.dirs",
+    "-Djava.library.path",
+    "-XX:OnError",
+    "-XX:OnOutOfMemoryError",
+    "-XX:Flags",
+    "-XX:VMOptionsFile",
+];
+
+/// The same, with the value as the next argument.
+const VALUED: &[&str] =
+    &["--add-opens", "--add-exports", "--add-reads", "--add-modules", "--enable-native-access"];
+
+/// What these arguments make it run; without its own name.
+pub fn find(args: &[&[u8]], invocation: &Invocation) -> Option<Text> {
+    let is = |arg: &[u8], names: &[&str]| names.iter().any(|name| name.as_bytes() == arg);
+    let begins = |arg: &[u8], names: &[&str]| names.iter().any(|name| arg.starts_with(name.as_bytes()));
+    let mut from = Vec::new();
+    let mut rest = args.iter().copied();
+    while let Some(arg) = rest.next() {
+        let (name, value) =
+            match arg.iter().position(|byte| *byte == b'=').and_then(|at| arg.split_at_checked(at)) {
+                Some((name, value)) if arg.starts_with(b"--") => (name, value.get(1..)),
+                _ => (arg, None),
+            };
+        match name {
+            b"-cp" | b"-classpath" | b"--class-path" | b"-p" | b"--module-path" => {
+                let Some(value) = value.or_else(|| rest.next()) else { return Some(unclear(args)) };
+                let option = if name.starts_with(b"-p") || name == b"--module-path" { "-p" } else { "-cp" };
+                from.push((option, value));
+            }
+            b"-m" | b"--module" => {
+                let Some(module) = value.or_else(|| rest.next()) else { return Some(unclear(args)) };
+                return Some(named(&[b"-m ", module].concat(), &from, invocation));
+            }
+            // The class path is not used with a jar.
+            b"-jar" => return Some(rest.next().map_or_else(|| unclear(args), |jar| file(jar, invocation))),
+            _ if is(arg, VALUED) => {
+                rest.next();
+            }
+            _ if begins(arg, LOADING) => return Some(unclear(args)),
+            _ if is(arg, PLAIN) || begins(arg, BEGINNINGS) => {}
+            [b'-' | b'@', ..] => return Some(unclear(args)),
+            source if source.ends_with(b".java") || from.is_empty() => return Some(file(source, invocation)),
+            class => return Some(named(class, &from, invocation)),
+        }
+    }
+    // It says how it is used, and ends.
+    None
+}
+
+fn file(path: &[u8], invocation: &Invocation) -> Text {
+    if is_descriptor(path) { HANDED_OVER.into() } else { absolute(path, invocation) }
+}
+
+/// A class or module, behind the places it is loaded from.
+fn named(what: &[u8], from: &[(&str, &[u8])], invocation: &Invocation) -> Text {
+    let place =
+        |(option, places): &(&str, &[u8])| [option.as_bytes(), b" ", &whole(places, invocation)].concat();
+    let places: Vec<Vec<u8>> = from.iter().map(place).collect();
+    let what = Text::cut(what, 256);
+    match places.join(&b' ').as_slice() {
+        [] => what,
+        places => Text::new([&inline(b"", places).to_bytes(), &b" "[..], &what.to_bytes()].concat()),
+    }
+}
+
+/// A list of places, those that are relative from the folder the process is in.
+fn whole(places: &[u8], invocation: &Invocation) -> Vec<u8> {
+    let Some(folder) = (invocation.folder)() else { return places.to_vec() };
+    let place = |place: &[u8]| match place {
+        [b'/', ..] => without_dots(place),
+        relative => without_dots(&[&folder, &b"/"[..], relative].concat()),
+    };
+    places.split(|byte| *byte == b':').map(place).collect::<Vec<_>>().join(&b':')
+}
