@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// Where dpkg notes what it does until it writes the status file anew.
 const UPDATES: &str = "/var/lib/dpkg/updates";
 
+/// Where apt puts what it fetches and makes of it.
+const FETCHED: [&str; 3] = ["/var/lib/apt/lists", "/var/lib/apt/lists/partial", "/var/cache/apt"];
+
 /// So long nothing in the database changes before a transaction has ended: a script may call dpkg several times.
 const QUIET: SignedDuration = SignedDuration::from_secs(10);
 
@@ -34,6 +37,11 @@ pub struct Tracker {
     found_running: bool,
     /// The last one that changed anything.
     last: Option<Transaction>,
+    /// What was fetched when we looked last.
+    fetched: [Option<Stamp>; 3],
+    /// True if a package manager has ended since we looked before, whether it changed anything or not.
+    #[serde(skip)]
+    has_ended: bool,
 }
 
 impl Tracker {
@@ -42,6 +50,9 @@ impl Tracker {
         let database = [STATUS, INFO, UPDATES].map(|path| Stamp::of(host, path));
         // Unless there is a database, there is nothing to follow.
         database.first().copied().flatten()?;
+        let fetched = FETCHED.map(|path| Stamp::of(host, path));
+        let has_fetched = std::mem::replace(&mut self.fetched, fetched) != fetched;
+        self.has_ended = false;
         let is_at_work =
             dpkg::is_at_work(host) || database.iter().flatten().any(|stamp| is_recent(*stamp, now));
         let Some(before) = &self.installed else {
@@ -53,6 +64,7 @@ impl Tracker {
             self.began = Some(self.began.unwrap_or(now).min(now));
             return self.under_way(now);
         }
+        self.has_ended = self.began.is_some() || has_fetched || database != self.database;
         if self.began.is_some() || database != self.database {
             let after = dpkg::read_installed(host).ok()?;
             let changes = differences(&parse(before), &after);
@@ -78,6 +90,13 @@ impl Tracker {
             Phase::Ended(at) => now.duration_since(at).abs() < LATELY,
             _ => false,
         })
+    }
+
+    /// True if a package manager was at work between the look before and the last one, and is no more: what has ended since
+    /// may be its own.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     fn under_way(&self, now: Timestamp) -> Option<Transaction> {

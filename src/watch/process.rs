@@ -53,6 +53,9 @@ pub struct ProcessFacts {
     /// What the package manager does now, or did a short while ago.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<Transaction>,
+    /// True if a package manager has been at work since the last pass and is no more: what ended with it was its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub installed: bool,
     /// The processes, by number, that run on from files of these packages which were replaced since.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replaced: BTreeMap<u32, Text>,

@@ -227,6 +227,47 @@ fn what_no_package_vouches_for_stays_a_finding_below_dpkg_too() {
     );
 }
 
+/// One that ran for a moment, started by these.
+fn short(exe: &str, ancestors: &[(&str, &str)]) -> Ended {
+    let ancestor = |(what, user): &(&str, &str)| Ancestor {
+        pid: 900,
+        what: (*what).into(),
+        user: (*user).into(),
+        ended: true,
+    };
+    let origin = Origin { ancestors: ancestors.iter().map(ancestor).collect(), ..Origin::default() };
+    Ended { process: Arc::new(process(40, exe, "root")), origin: Arc::new(origin), times: 3, until: None }
+}
+
+#[test]
+fn what_a_transaction_started_and_has_ended_since_is_its_own_also_at_its_end() {
+    let below_dpkg = [("/usr/bin/dash", "root"), ("/usr/bin/dpkg", "root"), ("/usr/bin/apt-get", "root")];
+    let with = |ended: Ended| {
+        let mut facts = at_work();
+        facts.ended = vec![ended];
+        facts
+    };
+    assert_eq!(strangers(&with(short("/usr/bin/sleep", &below_dpkg))), [""; 0]);
+    let stranger = with(short("/usr/bin/sleep", &[("/usr/bin/dash", "root"), ("/usr/sbin/sshd", "root")]));
+    assert_eq!(strangers(&stranger), ["/usr/bin/sleep"]);
+    assert_eq!(strangers(&with(short("/tmp/evil", &below_dpkg))), ["/tmp/evil"], "nobody vouches for it");
+    let of_another = with(short("/usr/bin/sleep", &[("/usr/bin/dpkg", "alice")]));
+    assert_eq!(strangers(&of_another), ["/usr/bin/sleep"], "not root's");
+    let changed = with(short("/usr/bin/sleep", &[("/usr/bin/dpkg", "root")]));
+    let changed = owned(changed, &[("/usr/bin/dpkg", "dpkg", State::Modified)]);
+    assert_eq!(strangers(&changed), ["/usr/bin/dpkg", "/usr/bin/sleep"]);
+    // Between two looks all of it may have come and gone.
+    let mut gone = with(short("/usr/bin/sleep", &below_dpkg));
+    gone.processes.clear();
+    gone.transaction = None;
+    assert_eq!(strangers(&gone), ["/usr/bin/sleep"], "no package manager was at work");
+    gone.installed = true;
+    assert_eq!(strangers(&gone), [""; 0]);
+    let mut runs_on = at_work();
+    (runs_on.transaction, runs_on.installed) = (None, true);
+    assert_eq!(strangers(&runs_on).len(), 6, "no part of it runs on");
+}
+
 #[test]
 fn a_dpkg_of_somebody_who_is_not_root_has_no_processes_of_its_own() {
     let mut facts = at_work();

@@ -68,6 +68,7 @@ pub fn look(
     let host = look.host;
     let mut remembered: Remembered = memory.recall();
     let mut transaction = remembered.tracker.look(host, look.now);
+    facts.installed = remembered.tracker.has_ended();
     // First of all, as who is about to be started anew may end any moment.
     let outdated: Vec<(Arc<Process>, Content)> = facts
         .each()

@@ -4,6 +4,7 @@ use crate::processes::events::Ended;
 use crate::processes::origin::Ancestor;
 use crate::processes::{Executable, Process};
 use crate::text::Text;
+use crate::transaction::Transaction;
 use crate::watch::process::{ProcessFacts, State};
 use std::collections::{HashMap, HashSet};
 
@@ -49,9 +50,11 @@ impl<'a> Own<'a> {
         "/usr/bin/deb-systemd-invoke",
     ];
 
-    /// None, unless a transaction goes on.
+    /// None, unless a transaction goes on, or has ended since the last pass.
     pub fn of(facts: &'a ProcessFacts) -> Option<Self> {
-        facts.transaction.as_ref().filter(|transaction| transaction.has_processes())?;
+        if !Self::goes_on(facts) && !facts.installed {
+            return None;
+        }
         let by_pid = facts.processes.iter().map(|process| (process.pid, process.as_ref())).collect();
         let mut own = Self { facts, by_pid, callers: HashSet::new() };
         let managers: Vec<&Process> =
@@ -67,9 +70,17 @@ impl<'a> Own<'a> {
         Some(own)
     }
 
-    /// True if this process is part of the transaction, and a package vouches for what it runs.
+    fn goes_on(facts: &ProcessFacts) -> bool {
+        facts.transaction.as_ref().is_some_and(Transaction::has_processes)
+    }
+
+    /// True if this process is part of the transaction, and a package vouches for what it runs. Of one that has ended no part
+    /// runs on.
     #[must_use]
     pub fn is_own(&self, process: &Process) -> bool {
+        if !Self::goes_on(self.facts) {
+            return false;
+        }
         let is_below = || self.parents(process).any(|parent| self.is_manager(parent));
         self.is_vouched(process)
             && (self.callers.contains(&process.pid) || self.is_manager(process) || is_below())
