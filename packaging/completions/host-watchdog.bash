@@ -576,7 +576,7 @@ _host__watchdog() {
             return 0
             ;;
         host__subcmd__watchdog__subcmd__snapshot)
-            opts="-o -h -V --output --force --facts --ready-made --config --state-dir --help --version"
+            opts="-o -h -V --output --force --facts --with --ready-made --config --state-dir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -588,6 +588,10 @@ _host__watchdog() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --with)
+                    COMPREPLY=($(compgen -W "unix-listeners connections" -- "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -41,6 +41,8 @@ complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "metrics" -d 'Prin
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "mail" -d 'Try the mail'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c watchdog -n "__fish_watchdog_using_subcommand snapshot" -s o -l output -d 'Write to this file instead of the terminal; a file that is there is left alone' -r -F
+complete -c watchdog -n "__fish_watchdog_using_subcommand snapshot" -l with -d 'Look also at what is off unless asked for' -r -f -a "unix-listeners\t'Sockets that everybody on the host may talk to'
+connections\t'Connections to elsewhere'"
 complete -c watchdog -n "__fish_watchdog_using_subcommand snapshot" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
 complete -c watchdog -n "__fish_watchdog_using_subcommand snapshot" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
 complete -c watchdog -n "__fish_watchdog_using_subcommand snapshot" -l force -d 'Replace the file if it is there'
