@@ -73,14 +73,15 @@ fn evil(place: &Place) -> Running {
 }
 
 #[cfg(target_os = "linux")]
-/// All names of fields in a value, at any depth, but for those that are made of data: evidence, and names by watch.
+/// All names of fields in a value, at any depth, but for those that are made of data: evidence, paths, and names by watch.
 fn keys(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
                 found.insert(key.clone());
-                if !["evidence", "clients", "users", "requests", "took-ms", "watches"].contains(&key.as_str())
-                {
+                let of_data = ["evidence", "clients", "users", "requests", "took-ms", "watches"];
+                let by_path = ["files", "fresh", "modified", "packages"];
+                if ![&of_data[..], &by_path].concat().contains(&key.as_str()) {
                     keys(value, found);
                 }
             }
