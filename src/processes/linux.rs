@@ -196,9 +196,10 @@ impl Reader {
         // The folder of one that has ended is root's. A program that was seen after it says that it had not; else ask.
         let program = found.as_ref().ok();
         if let Some(thread) = program.and_then(|program| program.task.as_ref()) {
-            uid = owner(thread)?;
-            if !program.is_some_and(|program| program.still_runs(folder)) {
-                return Ok(Attempt { process: None, is_whole: false });
+            // If the thread has ended meanwhile, what the first one was says it well enough.
+            let theirs = owner(thread)?;
+            if program.is_some_and(|program| program.still_runs(folder)) {
+                uid = theirs;
             }
         } else if program.is_none() {
             read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
@@ -238,7 +239,7 @@ impl Reader {
         // A thread that told of it may be gone again.
         let source = program.and_then(|program| program.task.as_ref()).unwrap_or(folder);
         let link = program.map(|program| program.link.as_slice()).unwrap_or_default();
-        let file = program.and_then(|program| program.file(folder).ok());
+        let file = program.and_then(|program| program.file(source).ok());
         let exe = match found {
             Ok(program) => name_executable(&program.link, || pass.is_file_of(link, file)),
             Err(exe) => exe.clone(),
