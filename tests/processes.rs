@@ -13,6 +13,7 @@ use host_watchdog::text::Text;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -254,6 +255,38 @@ fn a_process_whose_threads_end_and_start_others_all_the_time_is_always_seen() {
 }
 
 #[test]
+fn a_program_that_starts_a_set_uid_one_and_is_started_by_it_is_never_seen_as_its_user() {
+    if support::left_out("root", support::is_root()) {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let open = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    open(folder.path(), 0o755);
+    // Each rests for a millisecond, and then starts the other; only the one of root has its user, for that time.
+    let source = |other: &str| {
+        format!(
+            "#include <unistd.h>\n\
+             int main(void) {{ usleep(1000); if (setuid(getuid())) return 1;\n\
+             return execl(\"{0}/{other}\", \"{other}\", (char *)0); }}\n",
+            folder.path().display()
+        )
+    };
+    let lifted = compiled(&folder, "lifted", &source("plain"));
+    let plain = compiled(&folder, "plain", &source("lifted"));
+    open(&lifted, 0o4755);
+    let running = Running::start(Command::new(&plain).uid(65534));
+    let link = format!("/proc/{}/exe", running.pid());
+    wait_for("the set-uid program", || std::fs::read_link(&link).is_ok_and(|link| link == lifted));
+    let listings = (0..300).map(|_| Processes::default().now(&Host::this()).unwrap());
+    let seen: Vec<(Executable, u32)> = listings
+        .filter_map(|listing| listing.get(running.pid()).map(|process| (process.exe.clone(), process.uid)))
+        .collect();
+    assert!(seen.contains(&(path_of(&lifted), 0)), "it is root's at times");
+    let wrong = seen.iter().filter(|seen| **seen == (path_of(&plain), 0)).count();
+    assert!(wrong <= 1, "{wrong} of {} looks took the one for the other", seen.len());
+}
+
+#[test]
 fn another_program_in_the_same_process_is_noticed() {
     let folder = TempDir::new().unwrap();
     let exe = sleeper(&folder, b"second");
@@ -337,7 +370,7 @@ fn the_program_of_another_user_is_not_taken_for_ours() {
         return;
     }
     let folder = TempDir::new().unwrap();
-    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let program = folder.path().canonicalize().unwrap().join("watchdog");
     copy_program(env!("CARGO_BIN_EXE_watchdog"), &program);
     let policy = folder.path().join("policy.toml");

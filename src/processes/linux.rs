@@ -208,7 +208,6 @@ impl Reader {
     ) -> Result<Attempt, Lost> {
         read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
         let stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
-        let mut uid = owner(folder)?;
         let found = if stat.is_kernel_thread() {
             Ok(Found::Nothing)
         } else {
@@ -237,22 +236,20 @@ impl Reader {
             Err(errno @ (Errno::SRCH | Errno::NOENT)) => return Err(Lost::from(errno)),
             Err(errno) => Err(Executable::Unreadable(Text::from(describe(errno)))),
         };
-        // The folder of one that has ended is root's. A program that was seen after it says that it had not; else ask.
+        // A thread that told of it may be gone again.
         let program = found.as_ref().ok();
-        if let Some(thread) = program.and_then(|program| program.task.as_ref()) {
-            uid = owner(thread)?;
-            if !program.is_some_and(|program| program.still_runs(folder)) {
-                return Ok(Attempt { process: None, is_whole: false });
-            }
-        } else if program.is_none() {
-            read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
-        }
+        let source = program.and_then(|program| program.task.as_ref()).unwrap_or(folder);
+        let uid = user_after(program, folder)?;
         let link = program.map(|program| program.link.as_slice()).unwrap_or_default();
         if let Some(known) = self.known.get_mut(&pid)
             && known.same_program(&stat, link)
         {
             known.pass = number;
             let old = &known.process;
+            // The folder of one that has ended is root's, and one that runs another program may have its user.
+            if old.uid != uid && !is_there(program, folder) {
+                return Ok(Attempt { process: Some(Arc::clone(old)), is_whole: false });
+            }
             if old.uid != uid || old.parent != stat.parent || known.stat.name != stat.name {
                 let (user, name) = (pass.users.name(uid), Text::new(&stat.name));
                 known.process =
@@ -261,14 +258,12 @@ impl Reader {
             }
             return Ok(Attempt { process: Some(Arc::clone(&known.process)), is_whole });
         }
-        // A thread that told of it may be gone again.
-        let source = program.and_then(|program| program.task.as_ref()).unwrap_or(folder);
         let (mut raw, mut unit) = (Vec::new(), None);
         if !matches!(found, Err(Executable::Kernel)) {
             raw = read_arguments(source);
             unit = read_unit(source, &mut self.buffer).ok().flatten();
         }
-        let file = program.and_then(|program| program.file(folder).ok());
+        let file = program.and_then(|program| program.file(source).ok());
         let started = Started { pid, uid, stat: &stat, found: &found, file, raw, unit };
         let process = Arc::new(Self::fresh(pass, source, started));
         // The folder handle already ties all of this to one process; that it still is there, with the same program,
@@ -438,6 +433,25 @@ fn name_executable(link: &[u8], is_called_so: impl FnOnce() -> bool) -> Executab
 /// it does with the files in it. Asking for this costs far less than writing out `status`.
 fn owner(folder: &OwnedFd) -> Result<u32, Lost> {
     Ok(fstat(folder).map_err(Lost::from)?.st_uid)
+}
+
+/// The user of what runs this program, asked after the program was seen: read before, it could be that of another one which
+/// started this, as a set-uid program does and is started.
+fn user_after(program: Option<&Program>, folder: &OwnedFd) -> Result<u32, Lost> {
+    let Some((program, thread)) = program.and_then(|program| Some((program, program.task.as_ref()?))) else {
+        return owner(folder);
+    };
+    let uid = owner(thread)?;
+    // If the thread has ended meanwhile, what the first one was says it well enough.
+    if program.still_runs(folder) { Ok(uid) } else { owner(folder) }
+}
+
+/// True if what was just read is still so: it runs this program, or has not ended if there is none to be seen.
+fn is_there(program: Option<&Program>, folder: &OwnedFd) -> bool {
+    match program {
+        Some(program) if program.task.is_none() => program.still_runs(folder),
+        _ => read_at(folder, c"stat", &mut Vec::new(), 4096).is_ok(),
+    }
 }
 
 fn describe(errno: Errno) -> &'static str {

@@ -30,6 +30,8 @@ pub struct Program {
     pub task: Option<OwnedFd>,
     /// The link to the executable.
     pub link: Vec<u8>,
+    /// Its file, where a thread told of it: it may end any moment, and then shows nothing any more.
+    seen: Option<(u64, u64)>,
 }
 
 impl Program {
@@ -40,13 +42,12 @@ impl Program {
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(errno),
         };
-        Ok(Some(Self { task: None, link }))
+        Ok(Some(Self { task: None, link, seen: None }))
     }
 
     /// Device and inode of the file. It is of this program if that [still runs](Self::still_runs) afterwards.
     pub fn file(&self, folder: &OwnedFd) -> Result<(u64, u64), Errno> {
-        let stat = statat(self.task.as_ref().unwrap_or(folder), c"exe", AtFlags::empty())?;
-        Ok((stat.st_dev, stat.st_ino))
+        self.seen.map_or_else(|| file_of(folder), Ok)
     }
 
     /// True if who told of it still does: then all that was read there is of this program.
@@ -54,6 +55,12 @@ impl Program {
         let folder = self.task.as_ref().unwrap_or(folder);
         readlinkat(folder, c"exe", Vec::new()).is_ok_and(|link| link.as_bytes() == self.link)
     }
+}
+
+/// Device and inode of what the process or thread of this folder runs.
+fn file_of(folder: &OwnedFd) -> Result<(u64, u64), Errno> {
+    let stat = statat(folder, c"exe", AtFlags::empty())?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 /// What the process of this folder runs.
@@ -111,7 +118,13 @@ fn ask_threads(folder: &OwnedFd, pid: u32, buffer: &mut Vec<u8>) -> Result<Threa
         };
         let program = Program::of(&task);
         if let Ok(Some(program)) = program {
-            return Ok(Threads::Living(Program { task: Some(task), ..program }));
+            // What may not be looked at is none the less a program; what is gone by now is asked of another thread.
+            let seen = file_of(&task);
+            if seen.is_ok() || program.still_runs(&task) {
+                return Ok(Threads::Living(Program { task: Some(task), seen: seen.ok(), ..program }));
+            }
+            is_changing = true;
+            continue;
         }
         match (read_stat(&task, buffer), program) {
             (Ok(stat), _) if stat.is_ending() => {

@@ -148,7 +148,7 @@ fn while_every_watch_hangs_it_shows_no_sign_of_life_and_while_one_answers_it_doe
     wait_for("the first pass", || state.passes() > 1);
     let most = Held::hold(
         service.0.pid(),
-        "process,listener,unix-listener,connection,network,login,session,resource,request",
+        "process,listener,unix-listener,connection,network,deception,login,session,resource,request",
     );
     // All are asked at once, and one answers.
     service.signal("-HUP");
