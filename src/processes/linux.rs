@@ -1,21 +1,22 @@
 //! Reading `/proc`: every process, through a handle on its folder, so that a reused number cannot mix two
 //! processes. What a process was started with is read once; what it can change is read in every pass.
 
+mod moment;
+
 use super::origin::Origin;
 use super::parse::{self, Stat};
 use super::script::{self, Invocation};
 use super::task::{self, Found, Program};
 use super::{Executable, Listing, Process, secret};
-use crate::host::{Host, Users};
+use crate::host::Host;
 use crate::text::Text;
-use jiff::{SignedDuration, Timestamp};
-use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, readlinkat, statat};
+pub use moment::Moment;
+use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
-use std::ffi::{CStr, OsStr};
+use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,17 +62,6 @@ struct Known {
     link: Vec<u8>,
     process: Arc<Process>,
     pass: u64,
-}
-
-/// What holds for all processes of one moment.
-pub struct Moment<'a> {
-    host: &'a Host,
-    proc: BorrowedFd<'a>,
-    users: Users,
-    passwd: Option<(u64, i64, u64)>,
-    boot: Timestamp,
-    ticks: u64,
-    files: HashMap<Vec<u8>, Option<(u64, u64)>>,
 }
 
 /// What is known already of a process that is read for the first time.
@@ -303,7 +293,7 @@ impl Reader {
         Process {
             pid,
             start: stat.start,
-            since: since(pass, stat.start),
+            since: pass.since(stat.start),
             parent: stat.parent,
             container: pass.is_foreign(source, &exe, link, file)
                 || pass.has_other_script(source, script.as_ref()),
@@ -324,95 +314,6 @@ impl Known {
     fn same_program(&self, stat: &Stat, link: &[u8]) -> bool {
         let visible = stat.is_kernel_thread() || stat.layout.iter().any(|address| *address > 1);
         self.stat.start == stat.start && self.stat.layout == stat.layout && visible && self.link == link
-    }
-}
-
-impl<'a> Moment<'a> {
-    /// This moment of a host whose `/proc` is this folder.
-    ///
-    /// # Errors
-    /// If `/proc` cannot be read.
-    pub fn new(host: &'a Host, proc: BorrowedFd<'a>) -> io::Result<Self> {
-        let boot = parse::parse_boot_time(&host.read("/proc/stat")?).unwrap_or(0);
-        let boot = Timestamp::from_second(boot).unwrap_or_default();
-        let ticks = rustix::param::clock_ticks_per_second().max(1);
-        Ok(Self { host, proc, users: host.users(), passwd: passwd(host), boot, ticks, files: HashMap::new() })
-    }
-
-    /// Files may have been replaced since.
-    pub fn forget_files(&mut self) {
-        self.files.clear();
-    }
-
-    /// Users may have been made since.
-    fn renew_users(&mut self) {
-        let now = passwd(self.host);
-        if self.passwd != now {
-            (self.users, self.passwd) = (self.host.users(), now);
-        }
-    }
-}
-
-/// Tells one list of users from another.
-fn passwd(host: &Host) -> Option<(u64, i64, u64)> {
-    let stat = rustix::fs::stat(host.path("/etc/passwd")).ok()?;
-    Some((stat.st_ino, stat.st_mtime, stat.st_mtime_nsec))
-}
-
-impl Moment<'_> {
-    /// True if the executable is not the file that the host has under that path: the process lives in a
-    /// container, or has mounted something over it in a namespace of its own.
-    fn is_foreign(
-        &mut self,
-        source: &OwnedFd,
-        exe: &Executable,
-        link: &[u8],
-        file: Option<(u64, u64)>,
-    ) -> bool {
-        match exe {
-            Executable::Path(_) if file.is_some() => !self.is_file_of(link, file),
-            Executable::Path(_) | Executable::Deleted(_) => self.has_other_root(source),
-            _ => false,
-        }
-    }
-
-    /// True if what runs is the very file that the host has at its path.
-    fn is_file_of(&mut self, link: &[u8], running: Option<(u64, u64)>) -> bool {
-        if running.is_none() {
-            return false;
-        }
-        let host = self.host;
-        let file = self.files.entry(link.to_vec()).or_insert_with(|| {
-            let path = host.path(OsStr::from_bytes(link));
-            rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino))
-        });
-        *file == running
-    }
-
-    /// True if the script is not the file that the host has under that path.
-    fn has_other_script(&self, folder: &OwnedFd, script: Option<&Text>) -> bool {
-        let Some(path) = script.filter(|script| script.starts_with('/')).map(Text::to_bytes) else {
-            return false;
-        };
-        let theirs = statat(folder, [&b"root"[..], &path].concat(), AtFlags::empty());
-        let hosts = rustix::fs::stat(self.host.path(OsStr::from_bytes(&path)));
-        match (theirs, hosts) {
-            (Ok(theirs), Ok(hosts)) => (theirs.st_dev, theirs.st_ino) != (hosts.st_dev, hosts.st_ino),
-            // There, and not on the host; where we may not look, or it is gone in both, nothing can be said.
-            (Ok(_), Err(Errno::NOENT)) => true,
-            // Whoever does not even show its root may have any file there.
-            (Err(_), Ok(_)) => statat(folder, c"root", AtFlags::empty()).is_err(),
-            _ => false,
-        }
-    }
-
-    /// True if it does not have the host's root, or does not show which one it has.
-    fn has_other_root(&self, folder: &OwnedFd) -> bool {
-        let root = |at: BorrowedFd, path: &CStr| {
-            statat(at, path, AtFlags::empty()).ok().map(|stat| (stat.st_dev, stat.st_ino))
-        };
-        let theirs = root(folder.as_fd(), c"root");
-        theirs.is_none() || theirs != root(self.proc, c"1/root")
     }
 }
 
@@ -460,13 +361,6 @@ fn describe(errno: Errno) -> &'static str {
         Errno::NAMETOOLONG => "its path is too long to be read",
         _ => "the system would not say",
     }
-}
-
-/// When a process started: the boot plus its ticks.
-fn since(pass: &Moment, start: u64) -> Timestamp {
-    let ms = start.saturating_mul(1000) / pass.ticks;
-    let after = SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
-    pass.boot.saturating_add(after).unwrap_or(pass.boot)
 }
 
 /// The bytes of its arguments, as far as they are needed.
