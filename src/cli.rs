@@ -147,6 +147,10 @@ pub enum Command {
         #[arg(long)]
         http: bool,
     },
+    #[cfg(target_os = "linux")]
+    /// Tell the watching service the rules of the firewall, on a connection that systemd hands over
+    #[command(hide = true)]
+    Firewall,
     /// Try the mail
     Mail {
         /// What to do with it

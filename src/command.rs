@@ -6,6 +6,8 @@ mod deliver;
 mod doctor;
 #[cfg(windows)]
 mod event_lines;
+#[cfg(target_os = "linux")]
+mod firewall;
 #[cfg(windows)]
 mod look_for_updates;
 mod mail_test;
@@ -98,6 +100,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::LookForUpdates { unless } => look_for_updates::print(unless.as_deref()),
         Command::Alerts { json } => alerts::list(&setup()?, json),
         Command::Show { id, json } => alerts::show(&setup()?, &id, json),
+        #[cfg(target_os = "linux")]
+        Command::Firewall => firewall::answer(),
         Command::Status { json } => status::run(&setup()?, json),
         Command::Doctor { json, no_mail } => Ok(doctor::run(setup(), json, no_mail)),
         #[cfg(target_os = "linux")]

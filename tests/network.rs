@@ -12,7 +12,8 @@ use host_watchdog::policy::Policy;
 use host_watchdog::processes::Processes;
 use host_watchdog::snapshot::Snapshot;
 use jiff::{SignedDuration, Timestamp};
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use support::world;
 
 /// A watchdog with only these eyes.
@@ -229,6 +230,35 @@ X");
         serde_json::json!(["inet filter chain input is gone", "inet filter set allowed is gone"])
     );
     assert!(found[0].evidence["gone"].to_string().contains("ip saddr @allowed tcp dport 22 accept"));
+}
+
+#[test]
+fn the_helper_answers_with_the_rules_and_only_with_their_number_to_who_knows_them() {
+    if !world::is_entered("the_helper_answers_with_the_rules_and_only_with_their_number_to_who_knows_them") {
+        return;
+    }
+    if support::left_out("nft", std::path::Path::new("/usr/sbin/nft").exists()) {
+        return;
+    }
+    let ask = |question: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_watchdog"));
+        let mut helper =
+            command.arg("firewall").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        helper.stdin.take().unwrap().write_all(question.as_bytes()).unwrap();
+        String::from_utf8(helper.wait_with_output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(ask("-\n"), "1\n# whole\n", "there never was a rule");
+    sh("nft 'add table inet filter; add chain inet filter input'");
+    let told = ask("-\n");
+    let (number, rules) = told.split_once('\n').unwrap();
+    assert_eq!(rules, "table inet filter {\n\tchain input {\n\t}\n}\n# whole\n");
+    assert_eq!(ask(&format!("{number}\n")), format!("{number}\n# whole\n"));
+    // Whatever else is asked is answered with everything.
+    for question in ["", "nonsense\n", "99999999999999999999999999999\n", "\n"] {
+        assert_eq!(ask(question), told, "{question:?}");
+    }
+    sh("nft add rule inet filter input tcp dport 4444 accept");
+    assert!(ask(&format!("{number}\n")).contains("tcp dport 4444 accept"));
 }
 
 #[test]

@@ -32,6 +32,12 @@ impl Stat {
         self.flags & PF_KTHREAD != 0
     }
 
+    /// True if the kernel has laid out its environment: a moment after its program is there, and never before.
+    #[must_use]
+    pub fn has_environment(&self) -> bool {
+        self.layout.last().is_some_and(|start| *start > 1)
+    }
+
     /// True if it has ended or is ending: it lets go of its program first, and is dead some time later.
     #[must_use]
     pub fn is_ending(&self) -> bool {

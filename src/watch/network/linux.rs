@@ -1,5 +1,6 @@
 //! Asking a Linux for its network set-up.
 
+pub mod helper;
 mod nft;
 pub mod rtnetlink;
 

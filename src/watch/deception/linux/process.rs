@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Younger than this a process is looked at again: it may enter a namespace, or start its program proper.
 const YOUNG: SignedDuration = SignedDuration::from_mins(2);
@@ -17,8 +18,9 @@ const YOUNG: SignedDuration = SignedDuration::from_mins(2);
 /// An old one may do so too: all are asked again after this.
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
-/// A process that was just started has no environment yet.
+/// A process that was just started has no environment yet, however long that takes on a busy host.
 const NEWBORN: SignedDuration = SignedDuration::from_secs(2);
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// Where the loader finds the libraries that every program loads.
 const EVERYWHERE: &str = "/etc/ld.so.preload";
@@ -121,6 +123,8 @@ pub fn namespace(host: &Host, pid: &str) -> Option<u64> {
 /// None if it has ended or may not be asked.
 fn read(host: &Host, process: &Arc<Process>, now: Timestamp, asked: &mut Asked) -> Option<Of> {
     let folder = living_folder(host, process.pid);
+    let stat = || parse::parse_stat(&host.read(format!("{folder}/stat")).ok()?);
+    let before = stat()?;
     let environment = match host.read(format!("{folder}/environ")) {
         Ok(environment) => environment,
         Err(error) => {
@@ -136,15 +140,23 @@ fn read(host: &Host, process: &Arc<Process>, now: Timestamp, asked: &mut Asked) 
     let libraries = libraries.collect();
     let age = now.duration_since(process.since);
     // One that has ended shows nothing, and one whose number is another's by now shows what is not its own.
-    let stat = parse::parse_stat(&host.read(format!("{folder}/stat")).ok()?)?;
+    let stat = stat()?;
     if stat.is_ending() || crate::processes::alive::start(host, process.pid) != Some(process.start) {
         return None;
     }
+    // Of one that is starting a program, nothing is there for a moment. So it counts only if it was laid out before, is laid
+    // out there still, and is as empty a moment later.
+    let is_empty = || {
+        std::thread::sleep(MOMENT);
+        host.read(format!("{folder}/environ")).is_ok_and(|environment| environment.is_empty())
+    };
+    let is_settled = age > NEWBORN && before.has_environment() && before.layout == stat.layout;
+    let is_bare = environment.is_empty() && is_settled && is_empty();
     Some(Of {
         process: Arc::clone(process),
         namespace: namespace(host, folder.trim_start_matches("/proc/")),
         libraries,
-        is_bare: environment.is_empty() && age > NEWBORN,
+        is_bare,
         is_old: age > YOUNG,
     })
 }

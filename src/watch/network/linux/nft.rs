@@ -1,7 +1,10 @@
 //! Reading nftables, into which today's iptables writes too. The kernel says by a number whether anything has changed
 //! since, so that the program `nft` is run only after a change.
+//! Both take CAP_NET_ADMIN; who does not have it asks the [helper].
 
+use super::helper;
 use crate::program;
+use crate::text::Text;
 use crate::watch::network::firewall::{Block, parse_ruleset};
 use netlink_packet_core::{NLM_F_REQUEST, NetlinkBuffer, NlasIterator};
 use netlink_sys::{Socket as Netlink, SocketAddr, protocols::NETLINK_NETFILTER};
@@ -9,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Duration;
 
 /// What is asked, and what is answered, of the subsystem 10: the number of the generation.
@@ -18,11 +22,11 @@ const ERROR: u16 = 2;
 const GENERATION: u16 = 1;
 
 /// The number before anybody has ever set a rule.
-const NEVER: u32 = 1;
+pub const NEVER: u32 = 1;
 
 /// A ruleset is listed in milliseconds; one of a hundred thousand rules in seconds.
 const DEADLINE: Duration = Duration::from_secs(20);
-const MOST: usize = 64 << 20;
+pub const MOST: usize = 64 << 20;
 const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// The rules as they were read last, and of which generation they are.
@@ -37,31 +41,48 @@ impl Rules {
     /// # Errors
     /// Why they could not be read, and what cures that.
     pub fn read(&mut self) -> Result<Vec<Block>, String> {
-        let generation = match generation() {
-            Ok(generation) => generation,
-            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
-                return Err(
-                    "to read the firewall takes CAP_NET_ADMIN: give it to the service, or run as root"
-                        .to_owned(),
-                );
-            }
-            // A kernel without nftables has no rules of it.
-            Err(error) if is_without(&error) => return Ok(Vec::new()),
-            Err(error) => return Err(format!("the kernel does not tell of nftables: {error}")),
+        let known = self.last.as_ref().map(|(generation, _)| *generation);
+        let state = match generation() {
+            Err(error) if is_refused(&error) => helper::ask(Path::new(helper::SOCKET), known)?,
+            generation => state(generation, known)?,
         };
-        if generation == NEVER {
-            return Ok(Vec::new());
+        match (state, &self.last) {
+            (State::Unchanged, Some((_, blocks))) => Ok(blocks.clone()),
+            (State::Listed(generation, listing), _) => {
+                let blocks = parse_ruleset(&listing);
+                // If it changed while it was listed, the next look lists it again.
+                self.last = Some((generation, blocks.clone()));
+                Ok(blocks)
+            }
+            _ => Ok(Vec::new()),
         }
-        if let Some((of, blocks)) = &self.last
-            && *of == generation
-        {
-            return Ok(blocks.clone());
-        }
-        let blocks = list()?;
-        // If it changed while it was listed, the next look lists it again.
-        self.last = Some((generation, blocks.clone()));
-        Ok(blocks)
     }
+}
+
+/// The rules, as far as they are not known already.
+pub enum State {
+    /// There are none, and never were.
+    Empty,
+    /// They are those of the generation that is known.
+    Unchanged,
+    /// All of them.
+    Listed(u32, Vec<u8>),
+}
+
+/// What the kernel tells to whoever may ask.
+pub fn state(generation: io::Result<u32>, known: Option<u32>) -> Result<State, String> {
+    match generation {
+        Ok(NEVER) => Ok(State::Empty),
+        Ok(generation) if known == Some(generation) => Ok(State::Unchanged),
+        Ok(generation) => Ok(State::Listed(generation, list()?)),
+        // A kernel without nftables has no rules of it.
+        Err(error) if is_without(&error) => Ok(State::Empty),
+        Err(error) => Err(format!("the kernel does not tell of nftables: {error}")),
+    }
+}
+
+fn is_refused(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::PERM.raw_os_error())
 }
 
 fn is_without(error: &io::Error) -> bool {
@@ -69,7 +90,7 @@ fn is_without(error: &io::Error) -> bool {
     errnos.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
-fn list() -> Result<Vec<Block>, String> {
+fn list() -> Result<Vec<u8>, String> {
     let output =
         program::run("nft", &["--stateless", "list", "ruleset"], DEADLINE, MOST).map_err(|error| {
             if error.kind() == io::ErrorKind::NotFound {
@@ -83,14 +104,14 @@ fn list() -> Result<Vec<Block>, String> {
         return Err(format!("the firewall has more than {} MB of rules", MOST >> 20));
     }
     if !output.status.success() {
-        let said = crate::text::Text::cut(output.stderr.trim_ascii(), 200);
+        let said = Text::cut(output.stderr.trim_ascii(), 200);
         return Err(format!("nft could not list the rules: {said}"));
     }
-    Ok(parse_ruleset(&output.stdout))
+    Ok(output.stdout)
 }
 
 /// Which generation of rules is in force.
-fn generation() -> io::Result<u32> {
+pub fn generation() -> io::Result<u32> {
     let mut netlink = Netlink::new(NETLINK_NETFILTER)?;
     netlink.bind_auto()?;
     netlink.connect(&SocketAddr::new(0, 0))?;
