@@ -6,6 +6,8 @@ mod deliver;
 mod doctor;
 #[cfg(windows)]
 mod event_lines;
+#[cfg(target_os = "linux")]
+mod lend_events;
 #[cfg(windows)]
 mod look_for_updates;
 mod mail_test;
@@ -93,6 +95,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             };
             deliver::run(&files, what)
         }
+        #[cfg(target_os = "linux")]
+        Command::LendEvents => lend_events::run(),
         Command::Validate { files } => validate::run(setup, &files),
         #[cfg(windows)]
         Command::LookForUpdates { unless } => look_for_updates::print(unless.as_deref()),
