@@ -216,6 +216,37 @@ fn the_ancestors_of_one_that_ended_are_known_with_those_that_have_ended_too() {
     assert!(found.until.is_some(), "its end was seen");
 }
 
+#[test]
+fn of_one_that_ended_it_is_told_who_had_logged_in_from_where_and_at_which_terminal() {
+    let Some(mut listener) = Listener::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let exe = brief(&folder);
+    // What sshd starts has the address in its environment, and is asked for it by that name alone.
+    let sshd = folder.path().canonicalize().unwrap().join("sshd");
+    copy_program("/bin/sh", &sshd);
+    let script = format!(
+        "echo 0 > /proc/self/loginuid; SSH_CONNECTION='192.0.2.7 50000 192.0.2.1 22' \
+         script -qec '{} x' /dev/null; cat /proc/self/loginuid",
+        exe.display()
+    );
+    let mut login = None;
+    let mut found = None;
+    wait_for("one that is seen", || {
+        let mut command = Command::new(&sshd);
+        let output = command.args(["-c", &script]).stdin(Stdio::null()).output().unwrap();
+        // Not every kernel remembers who has logged in.
+        login = output.stdout.ends_with(b"0").then(|| Text::from("root"));
+        std::thread::sleep(Duration::from_millis(200));
+        let answer = listener.take();
+        found = answer.of(&exe).next().filter(|_| answer.counts().lost == 0).cloned();
+        found.is_some()
+    });
+    let origin = found.unwrap().origin;
+    assert_eq!(origin.from, Some(Text::from("192.0.2.7")), "{origin:?}");
+    assert_eq!(origin.login, login, "{origin:?}");
+    assert!(origin.terminal.as_ref().is_some_and(|terminal| terminal.starts_with("pts/")), "{origin:?}");
+}
+
 /// Deeper than any path that a test's neighbours run, and than what the policy below allows.
 fn deep(folder: &Path) -> PathBuf {
     let path = folder.join("1/2/3/4/5/6/7/8/9/10/11/12/13/14/15");

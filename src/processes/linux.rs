@@ -168,7 +168,9 @@ impl Reader {
             Err(_) => {
                 let is_whole = |script: &Text| script.starts_with(['/', '-']) && !process.container;
                 let is_sure = process.script.as_ref().map_or(!process.container || file.is_some(), is_whole);
-                if !is_sure {
+                // Where groups are of the first version, one that ends is in none any more.
+                let has_group = process.unit.is_some() || origin.group.is_some();
+                if !is_sure || !has_group {
                     return None;
                 }
             }
