@@ -119,8 +119,8 @@ mod linux {
         std::fs::copy(&starter, &brief).unwrap();
         println!("{COUNT} programs, {RATE} a second, each for about a millisecond");
         println!(
-            "{:>7}  {:>7}  {:>7}  {:>5}  {:>7}  {:>20}",
-            "", "judged", "unread", "lost", "sum", "listening / starting"
+            "{:>7}  {:>7}  {:>7}  {:>7}  {:>13}  {:>20}",
+            "", "judged", "unread", "sum", "messages lost", "listening / starting"
         );
         let processors = std::thread::available_parallelism().unwrap().get();
         for (words, busy) in [("quiet", 0), ("busy", processors)] {
@@ -162,14 +162,15 @@ mod linux {
             drop(spinner.stdin.take());
             spinner.wait().unwrap();
         }
-        let total = sum.judged + sum.gone + counts.lost;
+        let total = sum.judged + sum.gone;
         println!(
-            "{words:>7}  {:>7}  {:>7}  {:>5}  {total:>7}  {:>20.3}",
+            "{words:>7}  {:>7}  {:>7}  {total:>7}  {:>13}  {:>20.3}",
             sum.judged,
             sum.gone,
             counts.lost,
             common::ratio(Duration::from_nanos(sum.used), starting)
         );
-        assert!(counts.lost > 0 || total == COUNT, "none is told of twice, and none is missing");
+        // A message that is lost may be of any process of the host.
+        assert!(total <= COUNT && total + counts.lost >= COUNT, "none is told of twice, and none is missing");
     }
 }

@@ -2,15 +2,18 @@
 //! processes. What a process was started with is read once; what it can change is read in every pass.
 
 mod moment;
+mod origin;
 
 use super::origin::Origin;
 use super::parse::{self, Stat};
 use super::script::{self, Invocation};
 use super::task::{self, Found, Program};
 use super::{Executable, Listing, Process, secret};
-use crate::host::{Host, Users};
+use crate::host::Host;
 use crate::text::Text;
 pub use moment::Moment;
+pub use origin::origin;
+use origin::{group_of, login, working_folder};
 use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
@@ -391,39 +394,6 @@ fn read_unit(folder: &OwnedFd, buffer: &mut Vec<u8>) -> Result<Option<Text>, Err
 
 fn unit_of(groups: &[u8]) -> Option<Text> {
     parse::parse_cgroup_unit(groups).map(|unit| Text::cut(unit, 256))
-}
-
-fn group_of(groups: &[u8]) -> Option<Text> {
-    parse::innermost_group(groups).map(|name| Text::cut(name, 128))
-}
-
-fn login(folder: &OwnedFd, buffer: &mut Vec<u8>, users: &Users) -> Option<Text> {
-    read_at(folder, c"loginuid", buffer, 32).ok()?;
-    let uid = std::str::from_utf8(buffer).ok()?.trim().parse::<u32>().ok()?;
-    (uid != u32::MAX).then(|| users.name(uid))
-}
-
-fn working_folder(folder: &OwnedFd) -> Option<Text> {
-    readlinkat(folder, c"cwd", Vec::new()).ok().map(|folder| Text::cut(folder.as_bytes(), 512))
-}
-
-/// Where a process comes from, but for its ancestors.
-pub fn origin(host: &Host, process: &Process) -> Origin {
-    let folder = host.path(format!("/proc/{}", process.pid));
-    let Ok(folder) =
-        rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-    else {
-        return Origin::default();
-    };
-    let mut buffer = Vec::new();
-    let login = login(&folder, &mut buffer, &host.users());
-    let group = read_at(&folder, c"cgroup", &mut buffer, 4096).ok().and_then(|()| group_of(&buffer));
-    let working = working_folder(&folder);
-    // The number may be another's by now.
-    let stat = read_at(&folder, c"stat", &mut buffer, 4096).ok().and_then(|()| parse::parse_stat(&buffer));
-    let Some(stat) = stat.filter(|stat| stat.start == process.start) else { return Origin::default() };
-    let terminal = parse::terminal(stat.terminal).map(Text::new);
-    Origin { login, group, terminal, folder: working, ..Origin::default() }
 }
 
 /// Reads at most `limit` bytes of a file of the process into `buffer`.
