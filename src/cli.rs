@@ -94,6 +94,10 @@ pub enum Command {
         #[arg(long, hide = true, conflicts_with = "stay")]
         handed_over: bool,
     },
+    #[cfg(target_os = "linux")]
+    /// Ask the kernel for the starts of processes and lend the socket to the service at standard input
+    #[command(hide = true)]
+    LendEvents,
     /// Check settings and policies as `run` does at its start
     Validate {
         /// Policy or settings files [default: those of the service]

@@ -8,6 +8,8 @@ mod doctor;
 mod event_lines;
 #[cfg(target_os = "linux")]
 mod firewall;
+#[cfg(target_os = "linux")]
+mod lend_events;
 #[cfg(windows)]
 mod look_for_updates;
 mod mail_test;
@@ -95,6 +97,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             };
             deliver::run(&files, what)
         }
+        #[cfg(target_os = "linux")]
+        Command::LendEvents => lend_events::run(),
         Command::Validate { files } => validate::run(setup, &files),
         #[cfg(windows)]
         Command::LookForUpdates { unless } => look_for_updates::print(unless.as_deref()),

@@ -29,8 +29,7 @@ pub(super) fn events(case: &Case) -> Vec<Check> {
             Starts::Told(_) => Check::warning(NAME, says),
             // In a container, or on an old kernel, that is how it is.
             Starts::Untold(why) if why.contains("CAP_NET_ADMIN") => Check::note(NAME, says).remedy(
-                "to have it told: systemctl edit host-watchdog, and write: [Service] AmbientCapabilities=CAP_NET_ADMIN \
-                 and CapabilityBoundingSet=CAP_NET_ADMIN; it could change the network then",
+                "to have it told: systemctl enable --now host-watchdog-events.socket && systemctl restart host-watchdog",
             ),
             Starts::Untold(_) => Check::note(NAME, says),
         }];

@@ -11,13 +11,14 @@ mod pool;
 
 pub use pool::{Birth, Kind, Pool, Ticket};
 
-use super::{Process, origin::Origin};
+use super::Process;
+use super::origin::{Ancestor, Origin};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
-pub use linux::listen;
+pub use linux::{lend, listen};
 
 /// Processes of one kind that started since the last pass and have ended: the same program, script, user and service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,15 @@ pub struct Ended {
     /// When the last of them ended, if that was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+/// Programs of which nothing is known but who started them: they had ended before they could be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// Who started them.
+    pub by: Ancestor,
+    /// How many there were.
+    pub times: u64,
 }
 
 /// How the starts of processes were seen.
@@ -108,4 +118,6 @@ pub struct Taken {
     pub living: Vec<Arc<Process>>,
     /// Those that have ended.
     pub ended: Vec<Ended>,
+    /// Those of which only that is known who started them, the most first; of very many starters not all.
+    pub unread: Vec<Unread>,
 }

@@ -2,6 +2,7 @@
 //! processes. What a process was started with is read once; what it can change is read in every pass.
 
 mod moment;
+mod origin;
 
 use super::origin::Origin;
 use super::parse::{self, Stat};
@@ -11,6 +12,8 @@ use super::{Executable, Listing, Process, secret};
 use crate::host::Host;
 use crate::text::Text;
 pub use moment::Moment;
+pub use origin::origin;
+use origin::{group_of, login, working_folder};
 use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
@@ -128,26 +131,34 @@ impl Reader {
         Ok((processes, refused))
     }
 
-    /// One process that has just started, if it can still be read; nothing of it is remembered here. What is gone first when it
-    /// ends is read first.
-    pub fn read_one(&mut self, moment: &mut Moment, pid: u32) -> Option<Arc<Process>> {
+    /// One process that has just started, and where it comes from, if it can still be read; nothing of it is remembered here.
+    /// What is gone first when it ends is read first.
+    pub fn read_one(&mut self, moment: &mut Moment, pid: u32) -> Option<(Arc<Process>, Origin)> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(moment.proc, pid.to_string(), flags, Mode::empty()).ok()?;
-        moment.renew_users();
         let Ok(Some(program)) = Program::of(&folder) else {
             // A thread of the kernel, or one that has lived for long: there is time.
             let attempt = self.attempt(moment, &folder, pid, 0).ok();
             self.known.remove(&pid);
             self.restless.clear();
-            return attempt.filter(|attempt| attempt.is_whole)?.process;
+            let process = attempt.filter(|attempt| attempt.is_whole)?.process?;
+            return Some((process, Origin::default()));
         };
-        let file = program.file(&folder).ok();
         let raw = read_arguments(&folder);
-        let unit = read_unit(&folder, &mut self.buffer).ok()?;
-        read_at(&folder, c"status", &mut self.buffer, 8192).ok()?;
-        let uid = parse::parse_status_uid(&self.buffer)?;
+        let file = program.file(&folder).ok();
+        let working = working_folder(&folder);
+        let uid = owner(&folder).ok()?;
+        // All that follows can be read of one that has ended, until its parent takes note of that. Then nothing can: so this
+        // was the user, and not root, to whom the folders of those fall that are gone.
         read_at(&folder, c"stat", &mut self.buffer, 4096).ok()?;
         let stat = parse::parse_stat(&self.buffer)?;
+        read_at(&folder, c"cgroup", &mut self.buffer, 8192).ok()?;
+        let unit = unit_of(&self.buffer);
+        let group = group_of(&self.buffer);
+        moment.renew_users();
+        let login = login(&folder, &mut self.buffer, &moment.users);
+        let terminal = parse::terminal(stat.terminal).map(Text::new);
+        let origin = Origin { login, group, terminal, folder: working, ..Origin::default() };
         let found = Ok(program);
         let process =
             Self::fresh(moment, &folder, Started { pid, uid, stat: &stat, found: &found, file, raw, unit });
@@ -160,12 +171,14 @@ impl Reader {
             Err(_) => {
                 let is_whole = |script: &Text| script.starts_with(['/', '-']) && !process.container;
                 let is_sure = process.script.as_ref().map_or(!process.container || file.is_some(), is_whole);
-                if !is_sure {
+                // Where groups are of the first version, one that ends is in none any more.
+                let has_group = process.unit.is_some() || origin.group.is_some();
+                if !is_sure || !has_group {
                     return None;
                 }
             }
         }
-        Some(Arc::new(process))
+        Some((Arc::new(process), origin))
     }
 
     /// One process; nothing if it is dead and only waits to be buried.
@@ -376,32 +389,11 @@ fn read_arguments(folder: &OwnedFd) -> Vec<u8> {
 /// The systemd unit it belongs to, if any.
 fn read_unit(folder: &OwnedFd, buffer: &mut Vec<u8>) -> Result<Option<Text>, Errno> {
     read_at(folder, c"cgroup", buffer, 8192)?;
-    Ok(parse::parse_cgroup_unit(buffer).map(|unit| Text::cut(unit, 256)))
+    Ok(unit_of(buffer))
 }
 
-/// Where a process comes from, but for its ancestors.
-pub fn origin(host: &Host, process: &Process) -> Origin {
-    let mut origin = Origin::default();
-    let folder = host.path(format!("/proc/{}", process.pid));
-    let Ok(folder) =
-        rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-    else {
-        return origin;
-    };
-    let mut buffer = Vec::new();
-    let mut read = |name: &CStr| read_at(&folder, name, &mut buffer, 4096).ok().map(|()| buffer.clone());
-    let number = |bytes: Vec<u8>| std::str::from_utf8(&bytes).ok()?.trim().parse::<u32>().ok();
-    let login = read(c"loginuid").and_then(number).filter(|uid| *uid != u32::MAX);
-    origin.login = login.map(|uid| host.users().name(uid));
-    origin.group =
-        read(c"cgroup").as_deref().and_then(parse::innermost_group).map(|name| Text::cut(name, 128));
-    let cwd = readlinkat(&folder, c"cwd", Vec::new()).ok();
-    origin.folder = cwd.map(|folder| Text::cut(folder.as_bytes(), 512));
-    // The number may be another's by now.
-    match read(c"stat").as_deref().and_then(parse::parse_stat).filter(|stat| stat.start == process.start) {
-        Some(stat) => Origin { terminal: parse::terminal(stat.terminal).map(Text::new), ..origin },
-        None => Origin::default(),
-    }
+fn unit_of(groups: &[u8]) -> Option<Text> {
+    parse::parse_cgroup_unit(groups).map(|unit| Text::cut(unit, 256))
 }
 
 /// Reads at most `limit` bytes of a file of the process into `buffer`.

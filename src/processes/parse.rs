@@ -108,6 +108,8 @@ pub fn parse_cgroup_unit(bytes: &[u8]) -> Option<&[u8]> {
                 line.split_at_checked(memchr(b':', line)? + 1)?.1.strip_prefix(b"name=systemd:")
             })
         })?;
+    // The group of one that has ended may be gone before it is.
+    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
     path.split(|b| *b == b'/').find(|part| part.ends_with(b".service"))
 }
 
@@ -211,6 +213,7 @@ mod tests {
                 Some(b"user@0.service"),
             ),
             (b"0::/user.slice/user-0.slice/session-3.scope\n", None),
+            (b"0::/system.slice/a.service (deleted)\n", Some(b"a.service")),
             (b"2:cpu:/x.service\n1:name=systemd:/system.slice/a.service\n0::/\n", Some(b"a.service")),
             (b"", None),
         ] {

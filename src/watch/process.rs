@@ -15,7 +15,7 @@ pub use policy::*;
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::coverage::Gap;
 use crate::finding::Finding;
-use crate::processes::events::{Ended, Starts, Ticket};
+use crate::processes::events::{Ended, Starts, Ticket, Unread};
 use crate::processes::origin::Origin;
 use crate::processes::{Executable, Listing, PROCESSES, Process, system};
 use crate::text::Text;
@@ -39,6 +39,9 @@ pub struct ProcessFacts {
     /// Those that started and ended since the last pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<Ended>,
+    /// Programs that had ended before they could be read, by who started them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
     /// How the starts were seen; nothing, if this was a single look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts: Option<Starts>,

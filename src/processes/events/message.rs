@@ -29,9 +29,16 @@ pub enum What {
         /// The number of the user.
         effective: u32,
     },
+    /// A process gave itself another name.
+    Name {
+        /// The process.
+        process: u32,
+        /// Ends at the first zero.
+        name: [u8; 16],
+    },
     /// A process has ended: its first thread.
     Exit(u32),
-    /// Something that says nothing of where code comes from: a thread's end, a new name, a new session.
+    /// Something that says nothing of what a process is: a thread's end or name, a new session.
     Other,
 }
 
@@ -70,6 +77,9 @@ pub fn parse_process_event(bytes: &[u8]) -> Option<Message> {
         0x2 => What::Exec(data(1)?),
         // The real number comes before the effective one.
         0x4 => What::User { process: data(1)?, effective: data(3)? },
+        0x200 if data(0)? == data(1)? => {
+            What::Name { process: data(1)?, name: *bytes.get(DATA + 8..)?.first_chunk()? }
+        }
         0x8000_0000 if data(0)? == data(1)? => What::Exit(data(1)?),
         _ => What::Other,
     };
@@ -96,7 +106,11 @@ mod tests {
         assert_eq!(what(4, &[20, 20, 1000, 0]), What::User { process: 20, effective: 0 });
         assert_eq!(what(0x8000_0000, &[20, 20, 0, 17]), What::Exit(20));
         assert_eq!(what(0x8000_0000, &[21, 20, 0, 17]), What::Other, "a thread's end");
-        assert_eq!(what(0x200, &[20, 20]), What::Other, "a new name");
+        let name = *b"kworker/0:1\0\0\0\0\0";
+        let words = name.chunks(4).map(|word| u32::from_ne_bytes(*word.first_chunk().unwrap()));
+        let renamed = |thread: u32| [thread, 20].into_iter().chain(words.clone()).collect::<Vec<u32>>();
+        assert_eq!(what(0x200, &renamed(20)), What::Name { process: 20, name });
+        assert_eq!(what(0x200, &renamed(21)), What::Other, "a thread's name");
         let message = parse_process_event(&datagram(2, &[20, 20])).unwrap();
         assert_eq!((message.number, message.processor), (77, 3));
         let mut other = datagram(2, &[20, 20]);

@@ -1,8 +1,8 @@
 //! What was seen of started processes and waits for a pass. Bounded: thousands of the same kind are one entry with a count, and
 //! kinds beyond a limit are counted as not read.
 
-use super::{Counts, Ended, Starts, Taken};
-use crate::processes::origin::Origin;
+use super::{Counts, Ended, Starts, Taken, Unread};
+use crate::processes::origin::{Ancestor, Origin};
 use crate::processes::{Executable, Listing, Process};
 use crate::text::Text;
 use jiff::Timestamp;
@@ -18,6 +18,9 @@ const KNOWN: usize = 8192;
 
 /// Of so many processes the end is waited for.
 const RUNNING: usize = 32_768;
+
+/// Of so many who start programs that end unread it is told how many these were.
+const STARTERS: usize = 64;
 
 /// So many starts may be on their way to us at any moment.
 const UNDER_WAY: u64 = 64;
@@ -91,6 +94,7 @@ struct Inner {
 struct Batch {
     groups: HashMap<Kind, Group>,
     counts: Counts,
+    unread: Vec<Unread>,
 }
 
 #[derive(Debug)]
@@ -149,11 +153,22 @@ impl Pool {
         inner.add(process, birth, origin)
     }
 
-    /// A program was started and had ended before it could be read.
-    pub fn unread(&self) {
+    /// A program was started and had ended before it could be read; of who did it this is known.
+    pub fn unread(&self, by: Option<Ancestor>) {
         let mut inner = self.inner();
         inner.batch.counts.programs += 1;
         inner.batch.counts.unread += 1;
+        inner.batch.add_unread(by.map(|by| Unread { by, times: 1 }));
+    }
+
+    /// A process calls itself otherwise now.
+    pub fn renamed(&self, pid: u32, name: Text) {
+        let mut inner = self.inner();
+        let Inner { running, batch, .. } = &mut *inner;
+        let group = running.get(&pid).and_then(|kind| batch.groups.get_mut(kind));
+        if let Some(group) = group.filter(|group| group.process.pid == pid) {
+            Arc::make_mut(&mut group.process).name = name;
+        }
     }
 
     /// True if this process started a program of its own that was read, and has not been judged yet.
@@ -239,7 +254,7 @@ impl Pool {
         inner.last = ticket;
         if let Some(why) = &inner.untold {
             let starts = Starts::Untold(why.clone());
-            return Taken { ticket, starts, living: Vec::new(), ended: Vec::new() };
+            return Taken { ticket, starts, living: Vec::new(), ended: Vec::new(), unread: Vec::new() };
         }
         inner.compare(kernel);
         inner.total = inner.total.plus(inner.batch.counts);
@@ -268,8 +283,10 @@ impl Pool {
         living.sort_by_key(|process| process.pid);
         ended.sort_by_key(|ended| (ended.process.since, ended.process.pid));
         let starts = Starts::Told(batch.counts);
+        let mut unread = batch.unread.clone();
+        unread.sort_by_key(|unread| std::cmp::Reverse(unread.times));
         inner.handed = Some((ticket, batch));
-        Taken { ticket, starts, living, ended }
+        Taken { ticket, starts, living, ended, unread }
     }
 
     /// How the starts were seen in all, up to the last pass.
@@ -347,8 +364,19 @@ impl Inner {
 }
 
 impl Batch {
+    fn add_unread(&mut self, others: impl IntoIterator<Item = Unread>) {
+        for other in others {
+            if let Some(unread) = self.unread.iter_mut().find(|unread| unread.by == other.by) {
+                unread.times = unread.times.saturating_add(other.times);
+            } else if self.unread.len() < STARTERS {
+                self.unread.push(other);
+            }
+        }
+    }
+
     fn unite(&mut self, before: Self) {
         self.counts = self.counts.plus(before.counts);
+        self.add_unread(before.unread);
         for (kind, group) in before.groups {
             match self.groups.get_mut(&kind) {
                 Some(later) => {

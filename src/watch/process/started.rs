@@ -2,7 +2,7 @@
 
 use super::{Look, ProcessFacts, Rules, check, gap, is_own};
 use crate::coverage::Gap;
-use crate::processes::events::{Counts, Starts, Ticket};
+use crate::processes::events::{Counts, Starts, Ticket, Unread};
 use crate::processes::{Listing, origin, parse};
 
 /// Of so many kinds that no rule allows it is read where they come from.
@@ -15,6 +15,9 @@ const UNREAD: u64 = 20;
 /// The kernel now and then leaves out a single message when somebody else begins to listen: counted and said, and no gap.
 const LOST: u64 = 10;
 
+/// So many of those who started what could not be read are named.
+const STARTERS: usize = 3;
+
 /// Adds what was told since the last pass that was stored.
 pub fn add(facts: &mut ProcessFacts, look: &mut Look<Rules>, listing: &Listing, stored: &mut Ticket) {
     let Some(pool) = look.processes.starts() else { return };
@@ -22,25 +25,37 @@ pub fn add(facts: &mut ProcessFacts, look: &mut Look<Rules>, listing: &Listing, 
     let taken = pool.take(*stored, kernel, listing, is_own(listing));
     *stored = taken.ticket;
     if let Starts::Told(counts) = &taken.starts {
-        look.gaps.extend(gaps(counts));
+        look.gaps.extend(gaps(counts, &taken.unread));
     }
     facts.processes.extend(taken.living);
     facts.processes.sort_by_key(|process| process.pid);
     facts.ended = taken.ended;
+    facts.unread = taken.unread;
     facts.starts = Some(taken.starts);
 }
 
-fn gaps(counts: &Counts) -> impl Iterator<Item = Gap> {
+fn gaps(counts: &Counts, unread_by: &[Unread]) -> impl Iterator<Item = Gap> {
     let Counts { started, seen, programs, unread, lost } = *counts;
     let why = format!(
         "more started than could be followed: {lost} messages of the kernel about starts and ends were lost"
     );
     let of_starts =
         (lost >= LOST || seen < started).then(|| gap("process-starts", seen, started.max(seen), &why));
-    let why = "programs ended before they could be read; who starts so many at once?";
+    let why = match starters(unread_by) {
+        starters if starters.is_empty() => {
+            "programs ended before they could be read; who starts so many at once?".to_owned()
+        }
+        starters => format!("programs ended before they could be read; most were started by {starters}"),
+    };
     let of_programs = (unread >= UNREAD && unread > programs / 10)
-        .then(|| gap("short-processes", programs - unread, programs, why));
+        .then(|| gap("short-processes", programs - unread, programs, &why));
     of_starts.into_iter().chain(of_programs)
+}
+
+/// Who started most of what could not be read: `/usr/bin/make 77 as root (1729)`.
+fn starters(unread: &[Unread]) -> String {
+    let one = |Unread { by, times }: &Unread| format!("{} {} as {} ({times})", by.what, by.pid, by.user);
+    unread.iter().take(STARTERS).map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// How the starts were seen, in a few words.
@@ -66,4 +81,33 @@ pub fn add_origins(facts: &mut ProcessFacts, look: &Look<Rules>, listing: &Listi
         (process.pid, seen.unwrap_or_else(|| origin::read(look.host, process, listing)))
     });
     facts.origins = origins.collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::processes::origin::Ancestor;
+
+    #[test]
+    fn who_started_most_of_what_could_not_be_read_is_named() {
+        let counts = Counts { started: 1000, seen: 1000, programs: 900, unread: 100, lost: 0 };
+        let by = |pid| Ancestor { pid, what: "/usr/bin/make".into(), user: "root".into(), ended: false };
+        let unread: Vec<Unread> =
+            (1..6).map(|pid| Unread { by: by(pid), times: 50 - u64::from(pid) }).collect();
+        let words = |counts: &Counts, unread: &[Unread]| {
+            gaps(counts, unread)
+                .map(|gap| format!("{} {}: {}", gap.gap, gap.seen, gap.why))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            words(&counts, &unread),
+            ["short-processes 800: programs ended before they could be read; most were started by \
+                 /usr/bin/make 1 as root (49), /usr/bin/make 2 as root (48), /usr/bin/make 3 as root (47)"]
+        );
+        let unknown =
+            "short-processes 800: programs ended before they could be read; who starts so many at once?";
+        assert_eq!(words(&counts, &[]), [unknown]);
+        // An ordinary host now and then.
+        assert!(words(&Counts { unread: 89, ..counts }, &unread).is_empty());
+    }
 }

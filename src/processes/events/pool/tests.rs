@@ -132,3 +132,43 @@ fn where_nothing_is_told_it_says_why() {
     let taken = pool.take(Ticket::default(), None, &listing, |_| false);
     assert_eq!(taken.starts, Starts::Untold("a reason".to_owned()));
 }
+
+#[test]
+fn those_that_ended_unread_are_told_by_who_started_them_and_again_if_that_was_not_stored() {
+    let pool = pool();
+    let by = |pid| Ancestor { pid, what: "/bin/sh".into(), user: "alice".into(), ended: false };
+    let unread = |pool: &Pool, stored| {
+        let nothing = Listing::new(Timestamp::UNIX_EPOCH, Vec::<Process>::new());
+        let Taken { ticket, unread, .. } = pool.take(stored, Some(1000), &nothing, |_| false);
+        (unread.iter().map(|unread| (unread.by.pid, unread.times)).collect::<Vec<_>>(), ticket)
+    };
+    for pid in [7, 8, 8] {
+        pool.unread(Some(by(pid)));
+    }
+    pool.unread(None);
+    assert_eq!(unread(&pool, Ticket::default()).0, [(8, 2), (7, 1)]);
+    pool.unread(Some(by(8)));
+    let (again, ticket) = unread(&pool, Ticket::default());
+    assert_eq!(again, [(8, 3), (7, 1)]);
+    assert_eq!(unread(&pool, ticket).0, []);
+    assert_eq!(counts(&pool).unread, 5);
+    for pid in 0..1000 {
+        pool.unread(Some(by(pid)));
+    }
+    assert_eq!((unread(&pool, ticket).0.len(), counts(&pool).unread), (STARTERS, 1005));
+}
+
+#[test]
+fn one_that_calls_itself_otherwise_is_told_of_by_its_last_name() {
+    let pool = pool();
+    for pid in [10, 11] {
+        pool.program(&process(pid, "/tmp/x", "alice"), Birth::Other, &origin);
+    }
+    // The other one of its kind stands for both.
+    pool.renamed(11, "sshd".into());
+    pool.renamed(10, "kworker/0:1".into());
+    let nothing = Listing::new(Timestamp::UNIX_EPOCH, Vec::<Process>::new());
+    let taken = pool.take(Ticket::default(), Some(1000), &nothing, |_| false);
+    assert_eq!(taken.living.len(), 1);
+    assert_eq!(taken.living[0].name, "kworker/0:1");
+}
