@@ -1,6 +1,8 @@
 //! Processes: which may run, by where their code comes from, and which must.
 
 mod check;
+mod command;
+mod habit;
 pub mod file;
 mod learn;
 mod package;
@@ -9,6 +11,8 @@ mod started;
 pub mod upgrade;
 
 pub use check::without_allowed;
+pub use command::CommandRule;
+pub use habit::{Habits, Person};
 pub use package::{Package, State};
 pub use policy::*;
 
@@ -65,6 +69,9 @@ pub struct ProcessFacts {
     /// What is known of executables as files, by path, where a rule asks or none allows them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<Text, file::FileFacts>,
+    /// What the host does now and then; looked at for a policy that has no rules yet and is about to be learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub habits: Option<Habits>,
 }
 
 impl ProcessFacts {
@@ -72,6 +79,11 @@ impl ProcessFacts {
     pub fn each(&self) -> impl Iterator<Item = (&Arc<Process>, Option<&Ended>)> {
         let living = self.processes.iter().map(|process| (process, None));
         living.chain(self.ended.iter().map(|ended| (&ended.process, Some(ended))))
+    }
+
+    /// What is started at its time, as it would be seen.
+    pub fn planned(&self) -> impl Iterator<Item = &Arc<Process>> {
+        self.habits.iter().flat_map(|habits| &habits.planned)
     }
 
     /// The package of a process's executable. What runs in a container is no file of the host's packages.
@@ -141,6 +153,9 @@ impl Watch for ProcessWatch {
         let mut facts = ProcessFacts { processes, sees_all, ..ProcessFacts::default() };
         let mut kept: Kept = look.memory.recall();
         started::add(&mut facts, look, &listing, &mut kept.starts);
+        if look.rules.process.is_empty() && look.rules.command.is_empty() {
+            facts.habits = habit::read(look.host);
+        }
         #[cfg(not(target_os = "linux"))]
         if rules_name_packages(look.rules) {
             facts.packages = self.packages.of(look.host, &paths(&facts));
@@ -177,7 +192,8 @@ fn gap(name: &str, seen: u64, of: u64, why: &str) -> Gap {
 /// is about to be learned.
 #[cfg(not(target_os = "linux"))]
 fn rules_name_packages(rules: &Rules) -> bool {
-    rules.process.is_empty() || rules.process.iter().any(|placed| placed.rule.package.is_some())
+    rules.process.is_empty() && rules.command.is_empty()
+        || rules.process.iter().any(|placed| placed.rule.package.is_some())
 }
 
 #[cfg(not(target_os = "linux"))]
