@@ -42,6 +42,14 @@ pub enum Kind {
     Other,
 }
 
+/// True if what runs there does what a script says, or a person who types.
+#[must_use]
+pub fn is_interpreter(exe: &str) -> bool {
+    let base = exe.rsplit('/').next().unwrap_or_default().as_bytes();
+    let is_one = |family: &&Family| family.names.iter().any(|name| is_version_of(base, name));
+    FAMILIES.iter().find(is_one).is_some_and(|family| family.operand == Operand::Script)
+}
+
 /// What kind of script this is that the executable at `exe` runs.
 #[must_use]
 pub fn kind(exe: &str, script: &str) -> Kind {

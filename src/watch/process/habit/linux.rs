@@ -3,7 +3,8 @@
 use super::cron::{self, Table};
 use super::{Habits, Person, unit};
 use crate::host::{Host, Users};
-use crate::processes::{Executable, Process, script};
+use crate::processes::script::{self, Invocation};
+use crate::processes::{Executable, Process};
 use crate::text::Text;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -149,13 +150,16 @@ impl Reading<'_> {
         };
         let words: Vec<&[u8]> =
             line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
-        let interpreter = match words.as_slice() {
-            [env, program, ..] if env.ends_with(b"/env") => Some([b"/usr/bin/", *program].concat()),
-            [interpreter, ..] => Some(interpreter.to_vec()),
-            [] => None,
+        let (interpreter, given) = match words.as_slice() {
+            [env, program, given @ ..] if env.ends_with(b"/env") => ([b"/usr/bin/", *program].concat(), given),
+            [interpreter, given @ ..] => (interpreter.to_vec(), given),
+            [] => return,
         };
-        if let Some(exe) = interpreter.and_then(|path| self.real(&path)) {
-            self.plan(exe, Some(Text::new(name)), user);
+        if let Some(exe) = self.real(&interpreter) {
+            let args: Vec<&[u8]> = [&interpreter[..]].into_iter().chain(given.iter().copied()).chain([name]).collect();
+            let nothing = || None;
+            let script = script::find(&exe.to_bytes(), &args, &Invocation { folder: &nothing, input: &nothing });
+            self.plan(exe, script, user);
         }
     }
 
