@@ -2,8 +2,9 @@
 
 mod check;
 mod command;
-mod habit;
+mod explain;
 pub mod file;
+mod habit;
 mod learn;
 mod package;
 mod policy;
@@ -12,6 +13,7 @@ pub mod upgrade;
 
 pub use check::without_allowed;
 pub use command::CommandRule;
+pub use explain::{Explanation, explain};
 pub use habit::{Habits, Person};
 pub use package::{Package, State};
 pub use policy::*;
@@ -161,6 +163,11 @@ impl Watch for ProcessWatch {
             facts.packages = self.packages.of(look.host, &paths(&facts));
         }
         upgrade::look(&mut self.packages, &mut self.contents, look, &mut kept.upgrades, &mut facts);
+        #[cfg(not(windows))]
+        if let Some(why) = self.packages.fault() {
+            let why = format!("rpm could not be asked whose files these are: {why}");
+            look.gaps.push(gap("rpm-packages", 0, 1, &why));
+        }
         look.memory.keep(&kept);
         file::look(&mut self.contents, look, &mut facts);
         started::add_origins(&mut facts, look, &listing);

@@ -70,10 +70,9 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
             modified.entry(path).or_default().push(process);
         }
         let is_replaced = facts.is_replaced(process);
-        let verdict =
-            verdicts.entry((identity(process), process.unit.as_ref(), is_replaced)).or_insert_with(|| {
-                command::refusal(rules, process, facts, now)
-            });
+        let verdict = verdicts
+            .entry((identity(process), process.unit.as_ref(), is_replaced))
+            .or_insert_with(|| command::refusal(rules, process, facts, now));
         let Some(nearest) = verdict else {
             let needs_restart = |path: &&Text| {
                 // Of a file that was swapped nobody should be started anew.
@@ -138,9 +137,9 @@ pub fn refused(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> BTreeSet<
     let mut files = BTreeSet::new();
     for process in facts.each().map(|(process, _)| process).chain(facts.planned()) {
         let Some(path) = present_file(process) else { continue };
-        let is_refused = verdicts.entry((identity(process), process.unit.as_ref())).or_insert_with(|| {
-            command::refusal(rules, process, facts, now).is_some()
-        });
+        let is_refused = verdicts
+            .entry((identity(process), process.unit.as_ref()))
+            .or_insert_with(|| command::refusal(rules, process, facts, now).is_some());
         if *is_refused {
             files.insert(path.clone());
             files.extend(script_file(process).cloned());
@@ -298,12 +297,7 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
 }
 
 /// Where the script must come from.
-fn compare_script(
-    rule: &ProcessRule,
-    process: &Process,
-    facts: &ProcessFacts,
-    comparison: &mut Comparison,
-) {
+fn compare_script(rule: &ProcessRule, process: &Process, facts: &ProcessFacts, comparison: &mut Comparison) {
     let file = || script_file(process);
     if let Some(sha256) = &rule.script_sha256 {
         let own = file().and_then(|path| facts.files.get(path)?.sha256.as_ref());
@@ -315,8 +309,8 @@ fn compare_script(
     if let Some(package) = &rule.script_package {
         let own = file().and_then(|path| facts.packages.get(path));
         let is_named = |own: &Package| package == ANY_PACKAGE || own.name == **package;
-        comparison
-            .condition(own.is_some_and(|own| is_named(own) && own.state == State::Unmodified), || match own {
+        comparison.condition(own.is_some_and(|own| is_named(own) && own.state == State::Unmodified), || {
+            match own {
                 None => "the script belongs to no package".to_owned(),
                 Some(own) if !is_named(own) => {
                     format!("the script belongs to {}, not to {package}", own.name)
@@ -324,8 +318,11 @@ fn compare_script(
                 Some(own) if own.state == State::Modified => {
                     format!("the script is not as {} brought it", own.name)
                 }
-                Some(own) => format!("whether the script is as {} brought it could not be verified", own.name),
-            });
+                Some(own) => {
+                    format!("whether the script is as {} brought it could not be verified", own.name)
+                }
+            }
+        });
     }
 }
 
@@ -417,7 +414,10 @@ impl Refused<'_> {
             .with("package", package)
             .with("sha256", known.and_then(|file| file.sha256.as_ref()))
             .with("odd", known.map(odd))
-            .with("script package", script_file(first).and_then(|path| facts.packages.get(path)).map(Package::words))
+            .with(
+                "script package",
+                script_file(first).and_then(|path| facts.packages.get(path)).map(Package::words),
+            )
             .with("script sha256", script.and_then(|file| file.sha256.as_ref()))
             .with("script odd", script.map(odd))
             .nearest(self.nearest)

@@ -101,8 +101,14 @@ const NEVER: &[&str] = &[
 ];
 
 /// What the rules for processes and commands say of one: nothing, if it is allowed; else the rule that came nearest, if any.
-pub fn refusal(rules: &Rules, process: &Process, facts: &ProcessFacts, now: Timestamp) -> Option<Option<Nearest>> {
-    let Verdict::Refused(nearest) = rule::ask(&rules.process, now, |rule| check::compare(rule, process, facts))
+pub fn refusal(
+    rules: &Rules,
+    process: &Process,
+    facts: &ProcessFacts,
+    now: Timestamp,
+) -> Option<Option<Nearest>> {
+    let Verdict::Refused(nearest) =
+        rule::ask(&rules.process, now, |rule| check::compare(rule, process, facts))
     else {
         return None;
     };
@@ -188,7 +194,9 @@ fn unmodified<'a>(what: &str, package: Option<&'a Package>) -> Result<&'a Text, 
         Some(package) if package.state == State::Modified => {
             Err(format!("{what} is not as {} brought it", package.name))
         }
-        Some(package) => Err(format!("whether {what} is as {} brought it could not be verified", package.name)),
+        Some(package) => {
+            Err(format!("whether {what} is as {} brought it could not be verified", package.name))
+        }
         None => Err(format!("{what} belongs to no package")),
     }
 }

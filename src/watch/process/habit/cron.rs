@@ -101,7 +101,10 @@ mod tests {
         let found: Vec<String> = entries(text, Table::System).iter().map(said).collect();
         assert_eq!(
             found,
-            ["/bin/bash root: cd / && run-parts --report /etc/cron.hourly", "/bin/bash www-data: a=1 date +%F"]
+            [
+                "/bin/bash root: cd / && run-parts --report /etc/cron.hourly",
+                "/bin/bash www-data: a=1 date +%F"
+            ]
         );
         let own: Vec<String> = entries(b"0 4 * * 1 ~/backup\n", Table::Users).iter().map(said).collect();
         assert_eq!(own, ["/bin/sh : ~/backup"]);

@@ -35,7 +35,8 @@ pub fn read(host: &Host) -> Option<Habits> {
         return None;
     }
     let passwd = host.read("/etc/passwd").unwrap_or_default();
-    let mut reading = Reading { host, users: Users::parse(&passwd), numbers: numbers(&passwd), planned: HashMap::new() };
+    let mut reading =
+        Reading { host, users: Users::parse(&passwd), numbers: numbers(&passwd), planned: HashMap::new() };
     let jobs = reading.jobs();
     reading.cron();
     reading.logrotate();
@@ -132,7 +133,8 @@ impl Reading<'_> {
         for word in text.split(parts).filter(|word| word.starts_with(b"/")) {
             let path = crate::dpkg::system_path(word.to_vec());
             let metadata = std::fs::metadata(self.host.path(&path));
-            if metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0) {
+            if metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+            {
                 self.file(&path, user);
             }
         }
@@ -148,17 +150,20 @@ impl Reading<'_> {
             }
             return;
         };
-        let words: Vec<&[u8]> =
-            line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+        let words: Vec<&[u8]> = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
         let (interpreter, given) = match words.as_slice() {
-            [env, program, given @ ..] if env.ends_with(b"/env") => ([b"/usr/bin/", *program].concat(), given),
+            [env, program, given @ ..] if env.ends_with(b"/env") => {
+                ([b"/usr/bin/", *program].concat(), given)
+            }
             [interpreter, given @ ..] => (interpreter.to_vec(), given),
             [] => return,
         };
         if let Some(exe) = self.real(&interpreter) {
-            let args: Vec<&[u8]> = [&interpreter[..]].into_iter().chain(given.iter().copied()).chain([name]).collect();
+            let args: Vec<&[u8]> =
+                [&interpreter[..]].into_iter().chain(given.iter().copied()).chain([name]).collect();
             let nothing = || None;
-            let script = script::find(&exe.to_bytes(), &args, &Invocation { folder: &nothing, input: &nothing });
+            let script =
+                script::find(&exe.to_bytes(), &args, &Invocation { folder: &nothing, input: &nothing });
             self.plan(exe, script, user);
         }
     }

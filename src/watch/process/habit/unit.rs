@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn text_for_a_shell_is_known_where_systemd_fills_nothing_in() {
-        let text = |command: &str| shell_text(command.as_bytes()).map(|(_, text)| String::from_utf8(text).unwrap());
+        let text =
+            |command: &str| shell_text(command.as_bytes()).map(|(_, text)| String::from_utf8(text).unwrap());
         assert_eq!(text("/bin/sh -c 'echo $$HOME; id'").as_deref(), Some("echo $HOME; id"));
         assert_eq!(text("/bin/sh -c \"id\"").as_deref(), Some("id"));
         for unclear in ["/bin/sh -c 'echo $HOME'", "/bin/sh -c 'echo %i'", "/bin/sh -c id", "/bin/sh x"] {

@@ -42,7 +42,10 @@ fn packaged(process: Process) -> ProcessFacts {
 fn refused(policy: &str, unit: &str, exe: &str, user: &str, script: Option<&str>) -> Option<String> {
     let found = findings(&packaged(within(unit, exe, user, script)), policy);
     assert!(found.len() < 2);
-    found.into_iter().next().map(|found| found.nearest.map_or_else(|| "no rule is near".to_owned(), |near| near.why_not))
+    found
+        .into_iter()
+        .next()
+        .map(|found| found.nearest.map_or_else(|| "no rule is near".to_owned(), |near| near.why_not))
 }
 
 #[test]
@@ -64,7 +67,11 @@ fn what_packages_brought_may_be_started_in_a_session_and_nothing_else() {
         ("/usr/bin/x", None, "the file belongs to no package"),
         ("/usr/bin/swapped", None, "the file is not as coreutils brought it"),
         ("/usr/bin/unverified", None, "whether the file is as coreutils brought it could not be verified"),
-        ("/usr/bin/nc.openbsd", None, "nc.openbsd can carry a shell to elsewhere: it needs a [[process]] of its own"),
+        (
+            "/usr/bin/nc.openbsd",
+            None,
+            "nc.openbsd can carry a shell to elsewhere: it needs a [[process]] of its own",
+        ),
         ("/usr/bin/dash", Some("/home/alice/x.sh"), "the script belongs to no package"),
         ("/usr/bin/dash", Some("/etc/cron.daily/edited"), "the script is not as man-db brought it"),
         ("/usr/bin/dash", Some("(standard input)"), "no package vouches for the script"),
@@ -79,7 +86,10 @@ fn what_packages_brought_may_be_started_in_a_session_and_nothing_else() {
         refused(SESSION, "user-1000.slice", "/usr/bin/ls", "root", None).as_deref(),
         Some("user root is not one of alice")
     );
-    assert_eq!(refused(SESSION, "nginx.service", "/usr/bin/ls", "alice", None).as_deref(), Some("no rule is near"));
+    assert_eq!(
+        refused(SESSION, "nginx.service", "/usr/bin/ls", "alice", None).as_deref(),
+        Some("no rule is near")
+    );
 }
 
 #[test]
@@ -87,7 +97,8 @@ fn text_for_a_shell_must_be_known_where_nobody_types() {
     let cron = |exe: &str, script: Option<&str>| refused(CRON, "cron.service", exe, "root", script);
     assert_eq!(cron("/usr/bin/dash", Some("/etc/cron.daily/man-db")), None);
     assert_eq!(cron("/usr/bin/dash", Some("-c id")).as_deref(), Some("no package vouches for the script"));
-    let known = format!("{CRON}\n[[process]]\nexe = \"/usr/bin/dash\"\nscript = \"-c id\"\npackage = \"dash\"");
+    let known =
+        format!("{CRON}\n[[process]]\nexe = \"/usr/bin/dash\"\nscript = \"-c id\"\npackage = \"dash\"");
     assert_eq!(refused(&known, "cron.service", "/usr/bin/dash", "root", Some("-c id")), None);
 }
 
@@ -111,7 +122,11 @@ fn what_is_deleted_or_in_memory_or_in_a_container_is_no_command() {
     for (exe, container, why) in [
         (Executable::Deleted("/usr/bin/ls".into()), false, "it allows no deleted or replaced file"),
         (Executable::Memory("ls".into()), false, "it is for files of packages, and this is none"),
-        (Executable::Path("/usr/bin/ls".into()), true, "the file that runs is not the host's file of that path"),
+        (
+            Executable::Path("/usr/bin/ls".into()),
+            true,
+            "the file that runs is not the host's file of that path",
+        ),
     ] {
         let mut process = within("cron.service", "/usr/bin/ls", "root", None);
         (process.exe, process.container) = (exe, container);
@@ -213,7 +228,8 @@ fn a_policy_that_is_learned_allows_what_people_and_jobs_start_later_and_the_prog
         packages = ["dovecot-core"]
         why      = "a service may run what its own packages brought"
         by       = "watchdog snapshot"
-    "##]].assert_eq(&learned);
+    "##]]
+    .assert_eq(&learned);
     assert_eq!(findings(&facts, &learned), []);
     for (unit, exe, user) in [
         ("user-1000.slice", "/usr/bin/dash", "alice"),

@@ -377,7 +377,8 @@ fn a_shell_in_which_somebody_types_is_no_part_of_the_transaction_above_it_nor_is
     facts.packages.insert("/usr/bin/less".into(), package("less"));
     facts.packages.insert("/usr/bin/id".into(), package("coreutils"));
     facts.packages.insert("/usr/bin/bash".into(), package("bash"));
-    let manager = facts.processes.iter().find(|process| process.exe == Executable::Path("/usr/bin/dpkg".into()));
+    let manager =
+        facts.processes.iter().find(|process| process.exe == Executable::Path("/usr/bin/dpkg".into()));
     let manager = manager.unwrap().pid;
     let before = strangers(&facts);
     // A pager is asked for a shell: `!bash`.

@@ -148,7 +148,12 @@ fn links(host: &Host, facts: &ProcessFacts) -> BTreeMap<Text, Text> {
         let path = host.path(dpkg::system_path(script.to_bytes()));
         let is_link = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
         let real = path.canonicalize().ok().filter(|_| is_link)?;
-        let below = real.strip_prefix(host.path("/").canonicalize().ok()?).ok()?.as_os_str().as_encoded_bytes().to_vec();
+        let below = real
+            .strip_prefix(host.path("/").canonicalize().ok()?)
+            .ok()?
+            .as_os_str()
+            .as_encoded_bytes()
+            .to_vec();
         Some((script.clone(), Text::new([b"/", &below[..]].concat())))
     };
     scripts.into_iter().filter_map(link).collect()

@@ -9,8 +9,23 @@ use crate::watch::process::{ProcessFacts, State};
 use std::collections::{HashMap, HashSet};
 
 /// The packages of package managers. Root's processes of their files hold the lock or wait for whoever does.
-const MANAGERS: &[&str] =
-    &["dpkg", "apt", "aptitude", "unattended-upgrades", "packagekit", "synaptic", "nala"];
+const MANAGERS: &[&str] = &[
+    "dpkg",
+    "apt",
+    "aptitude",
+    "unattended-upgrades",
+    "packagekit",
+    "synaptic",
+    "nala",
+    "rpm",
+    "dnf",
+    "dnf5",
+    "python3-dnf",
+    "yum",
+    "microdnf",
+    "zypper",
+    "PackageKit",
+];
 
 /// Those by which a person becomes root to call one.
 const RAISERS: &[&str] = &["/usr/bin/sudo", "/usr/bin/doas", "/usr/bin/pkexec", "/usr/bin/su"];
@@ -98,8 +113,9 @@ impl<'a> Own<'a> {
             ancestor.installs() && package().is_some_and(|package| package.state != State::Modified)
                 || !ancestor.ended && runs()
         };
-        let is_typed_there =
-            |ancestor: &&Ancestor| !ancestor.ended && self.by_pid.get(&ancestor.pid).is_some_and(|process| is_typed(process));
+        let is_typed_there = |ancestor: &&Ancestor| {
+            !ancestor.ended && self.by_pid.get(&ancestor.pid).is_some_and(|process| is_typed(process))
+        };
         let mut ancestors = ended.origin.ancestors.iter().take_while(|ancestor| !is_typed_there(ancestor));
         self.is_vouched(&ended.process)
             && !is_typed(&ended.process)
