@@ -1,4 +1,4 @@
-//! The packages of rpm, asked of rpm itself: its database is never opened from here, as closing an SQLite file would drop the
+//! The packages of rpm, asked of rpm itself: its database is never opened from here, as closing an `SQLite` file would drop the
 //! locks of whoever has it open. Asked for the given paths only, with a deadline; what it says is as good as the database,
 //! which is root's.
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Where the database lies: the second on newer hosts.
 const FOLDERS: [&str; 2] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm"];
 
-/// What a database is called, in the forms there have been; the second is what SQLite adds to the first.
+/// What a database is called, in the forms there have been; the second is what `SQLite` adds to the first.
 const DATABASES: [&str; 4] = ["rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages.db", "Packages"];
 
 const RPM: &str = "/usr/bin/rpm";

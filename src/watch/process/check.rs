@@ -72,7 +72,7 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
         let is_replaced = facts.is_replaced(process);
         let verdict = verdicts
             .entry((identity(process), process.unit.as_ref(), is_replaced))
-            .or_insert_with(|| command::refusal(rules, process, facts, now));
+            .or_insert_with(|| command::ask(rules, process, facts, now).err());
         let Some(nearest) = verdict else {
             let needs_restart = |path: &&Text| {
                 // Of a file that was swapped nobody should be started anew.
@@ -139,7 +139,7 @@ pub fn refused(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> BTreeSet<
         let Some(path) = present_file(process) else { continue };
         let is_refused = verdicts
             .entry((identity(process), process.unit.as_ref()))
-            .or_insert_with(|| command::refusal(rules, process, facts, now).is_some());
+            .or_insert_with(|| command::ask(rules, process, facts, now).is_err());
         if *is_refused {
             files.insert(path.clone());
             files.extend(script_file(process).cloned());
@@ -202,14 +202,14 @@ pub fn strangers<'a>(facts: &'a ProcessFacts, rules: &Rules, now: Timestamp) -> 
     for process in facts.processes.iter().filter(|process| !is_beyond(process, facts)) {
         kinds.entry((identity(process), process.unit.as_ref())).or_insert(process);
     }
-    let is_refused = |process: &&Process| command::refusal(rules, process, facts, now).is_some();
+    let is_refused = |process: &&Process| command::ask(rules, process, facts, now).is_err();
     kinds.into_values().filter(is_refused).collect()
 }
 
 /// The same facts without the processes that `rules` allow, for a policy that includes these.
 #[must_use]
 pub fn without_allowed(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> ProcessFacts {
-    let is_allowed = |process: &Process| command::refusal(rules, process, facts, now).is_none();
+    let is_allowed = |process: &Process| command::ask(rules, process, facts, now).is_ok();
     let processes = facts.processes.iter().filter(|process| !is_allowed(process)).cloned().collect();
     let ended = facts.ended.iter().filter(|ended| !is_allowed(&ended.process)).cloned().collect();
     let mut habits = facts.habits.clone();

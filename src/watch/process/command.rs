@@ -100,21 +100,24 @@ const NEVER: &[&str] = &[
     "websocat",
 ];
 
-/// What the rules for processes and commands say of one: nothing, if it is allowed; else the rule that came nearest, if any.
-pub fn refusal(
+/// What the rules for processes and commands say of one together.
+///
+/// # Errors
+/// None allows it: the one that came nearest, if any.
+pub fn ask(
     rules: &Rules,
     process: &Process,
     facts: &ProcessFacts,
     now: Timestamp,
-) -> Option<Option<Nearest>> {
+) -> Result<(), Option<Nearest>> {
     let Verdict::Refused(nearest) =
         rule::ask(&rules.process, now, |rule| check::compare(rule, process, facts))
     else {
-        return None;
+        return Ok(());
     };
     match allowing(&rules.command, process, facts, now) {
-        Verdict::Allowed(_) => None,
-        Verdict::Refused(other) => Some(nearest.or(other)),
+        Verdict::Allowed(_) => Ok(()),
+        Verdict::Refused(other) => Err(nearest.or(other)),
     }
 }
 

@@ -130,7 +130,7 @@ fn one(
                 true
             }
             Verdict::Refused(_) => {
-                let nearest = command::refusal(rules, first, facts, now).flatten();
+                let nearest = command::ask(rules, first, facts, now).err().flatten();
                 text += "  not allowed\n";
                 if let Some(nearest) = nearest {
                     text += &format!("  nearest: {}: {}\n", nearest.rule, nearest.why_not);

@@ -156,7 +156,8 @@ fn explaining_says_the_rule_its_step_and_a_stronger_one_that_holds() {
         script-package = "fail2ban"
         users          = ["alice"]
         why            = "…"
-    "#]].assert_eq(&out);
+    "#]]
+    .assert_eq(&out);
 }
 
 #[test]
