@@ -63,6 +63,17 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say which rule allows what runs, how strong it is, and which stronger one would hold
+    ///
+    /// Exit code 0: all of it is allowed; 1: something is not; 2: nothing of that name runs.
+    Explain {
+        /// The number of a process, the path or name of its executable, or its script
+        #[arg(value_name = "PROCESS")]
+        what: String,
+        /// The policy [default: that of the service]
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
     /// Watch: look on schedule and mail what differs
     ///
     /// With no settings and no policy it learns a policy first, says where it put it, shows each mail on the

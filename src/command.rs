@@ -6,6 +6,7 @@ mod deliver;
 mod doctor;
 #[cfg(windows)]
 mod event_lines;
+mod explain;
 #[cfg(target_os = "linux")]
 mod firewall;
 #[cfg(target_os = "linux")]
@@ -80,6 +81,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             snapshot::policy(output.as_deref(), force, &with, &how(ReadyMade::Named, None))
         }
         Command::Check { policy, facts, json } => check::run(&setup()?, policy, facts.as_deref(), json),
+        Command::Explain { what, policy } => explain::run(&setup()?, policy, &what),
         Command::Run { once, no_deliver } => {
             let until = if once { run::Until::Once } else { run::Until::Stopped };
             let delivery = if no_deliver { Delivery::Elsewhere } else { Delivery::Here };

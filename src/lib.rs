@@ -24,6 +24,7 @@ pub mod pass;
 pub mod policy;
 pub mod processes;
 pub mod program;
+pub mod rpm;
 pub mod rule;
 pub mod schedule;
 pub mod service;

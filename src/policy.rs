@@ -107,6 +107,7 @@ impl Policy {
         ];
         let lists = [
             self.process.process.len(),
+            self.process.command.len(),
             self.process.modified_file.len(),
             self.process.transaction.len(),
             self.listener.listener.len(),

@@ -33,6 +33,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("/etc/cron.weekly/man-db", "man-db"),
     ("/etc/init.d/nginx", "nginx-common"),
     ("/etc/mysql/debian-start", "mariadb-server"),
+    ("/etc/update-motd.d/10-uname", "base-files"),
     ("/sbin/dhclient-script", "isc-dhcp-client"),
     ("/sbin/e2scrub_all", "e2fsprogs"),
     ("/usr/bin/apt-key", "apt"),
@@ -71,7 +72,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("invoke-rc.d nginx rotate >/dev/null 2>&1", "nginx-common", "/etc/logrotate.d/nginx"),
     ("/etc/cron.daily/popularity-contest --crond", "popularity-contest", POSTINST),
     ("/usr/lib/rsyslog/rsyslog-rotate", "rsyslog", "/etc/logrotate.d/rsyslog"),
+    ("/etc/update-motd.d > /run/motd.dynamic.new", "libpam-modules", MOTD),
 ];
+
+/// The library that has the message of the day collected.
+const MOTD: &str = "/lib/x86_64-linux-gnu/security/pam_motd.so";
 
 /// The ready-made policies of Windows; all others are of Debian.
 const WINDOWS: &[&str] = &["iis", "rdp", "windows-server"];
@@ -226,6 +231,12 @@ fn every_rule_has_a_reason_and_a_bound() {
             let is_right = rule.users.is_empty() == any_user || FOR_BOTH.contains(&rule.exe.as_str());
             assert!(is_right, "{origin}: {}", rule.exe.as_str());
             assert!(!rule.deleted && !rule.container && rule.expires.is_none(), "{origin}");
+        }
+        for placed in &policy.process.command {
+            let (rule, origin) = (&placed.rule, &placed.origin);
+            assert!(rule.why.is_some() && rule.by.as_deref() == Some("host-watchdog"), "{origin}");
+            assert!(!rule.text && rule.expires.is_none(), "{origin}");
+            assert!(rule.units.iter().all(|unit| unit.as_literal().is_some()), "{origin}");
         }
         for placed in &policy.listener.listener {
             let (rule, origin) = (&placed.rule, &placed.origin);
@@ -575,7 +586,8 @@ fn every_file_is_in_the_package_that_its_rule_names() {
             POSTINST => command.replace("/etc/cron.daily/popularity-contest", "$FILE"),
             _ => command,
         };
-        let holds = |suite: &str| archive.content(suite, package, file).contains(&command);
+        let file = file.replace("x86_64", std::env::consts::ARCH);
+        let holds = |suite: &str| archive.content(suite, package, &file).contains(&command);
         assert!(SUITES.into_iter().any(holds), "{package} has no {command:?} in {file}");
     }
 }

@@ -38,6 +38,8 @@ pub struct Written {
     #[serde(default)]
     process: Vec<Spanned<process::ProcessRule>>,
     #[serde(default)]
+    command: Vec<Spanned<process::CommandRule>>,
+    #[serde(default)]
     modified_file: Vec<Spanned<process::ModifiedFileRule>>,
     #[serde(default)]
     transaction: Vec<Spanned<process::TransactionRule>>,
@@ -120,6 +122,7 @@ impl Written {
             Ok(())
         }
         all(&mut policy.process.process, self.process, source);
+        all(&mut policy.process.command, self.command, source);
         all(&mut policy.process.modified_file, self.modified_file, source);
         all(&mut policy.process.transaction, self.transaction, source);
         all(&mut policy.listener.listener, self.listener, source);

@@ -97,8 +97,8 @@ pub fn parse_cmdline(bytes: &[u8]) -> Vec<&[u8]> {
     }
 }
 
-/// The service of the system's systemd that a process belongs to, from `/proc/PID/cgroup`. The outermost one:
-/// below it whoever owns it makes groups with names of their own choice.
+/// The service of the system's systemd that a process belongs to, from `/proc/PID/cgroup`, or the slice of the user whose
+/// session it is. The outermost one: below it whoever owns it makes groups with names of their own choice.
 #[must_use]
 pub fn parse_cgroup_unit(bytes: &[u8]) -> Option<&[u8]> {
     let lines = || bytes.split(|b| *b == b'\n');
@@ -110,7 +110,15 @@ pub fn parse_cgroup_unit(bytes: &[u8]) -> Option<&[u8]> {
         })?;
     // The group of one that has ended may be gone before it is.
     let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
-    path.split(|b| *b == b'/').find(|part| part.ends_with(b".service"))
+    let parts = || path.split(|b| *b == b'/');
+    parts().find(|part| part.ends_with(b".service")).or_else(|| {
+        // Each login has a scope of its own; the slice above it is its user's, who stays the same whatever `sudo` does.
+        let is_users = |part: &&[u8]| part.starts_with(b"user-") && part.ends_with(b".slice");
+        let is_session = |part: &[u8]| part.starts_with(b"session-") && part.ends_with(b".scope");
+        let at = parts().position(|part| is_users(&part))?;
+        let is_in_session = parts().nth(at + 1).is_some_and(is_session);
+        parts().nth(at).filter(|_| is_in_session)
+    })
 }
 
 /// The innermost control group of `/proc/PID/cgroup`: a container or a session has one of its own.
@@ -212,8 +220,10 @@ mod tests {
                 b"0::/user.slice/user-0.slice/user@0.service/app.slice/nginx.service\n",
                 Some(b"user@0.service"),
             ),
-            (b"0::/user.slice/user-0.slice/session-3.scope\n", None),
             (b"0::/system.slice/a.service (deleted)\n", Some(b"a.service")),
+            (b"0::/user.slice/user-0.slice/session-3.scope\n", Some(b"user-0.slice")),
+            (b"0::/user.slice/user-0.slice/x.scope\n", None),
+            (b"0::/system.slice/user-0.slice\n", None),
             (b"2:cpu:/x.service\n1:name=systemd:/system.slice/a.service\n0::/\n", Some(b"a.service")),
             (b"", None),
         ] {

@@ -18,12 +18,56 @@ mod windows;
 /// What an interpreter is said to run that shows no arguments at all.
 pub const NO_ARGUMENTS: &str = "(unclear) no arguments";
 
+/// How the name of a script begins that is not understood.
+const UNCLEAR: &str = "(unclear)";
+
 /// What else is known of how the interpreter was started; asked only where it matters.
 pub struct Invocation<'a> {
     /// Its working folder, for a script named by a relative path.
     pub folder: &'a dyn Fn() -> Option<Vec<u8>>,
     /// What its standard input is.
     pub input: &'a dyn Fn() -> Option<Vec<u8>>,
+}
+
+/// What is known of a script by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file, by its whole path.
+    File,
+    /// Text that a shell was given.
+    ShellText,
+    /// Text of a language that filters lines, and does nothing else by itself.
+    Filter,
+    /// Anything else: text of a whole language, a module, what came from a pipe, or what is not understood.
+    Other,
+}
+
+/// True if what runs there does what a script says, or a person who types.
+#[must_use]
+pub fn is_interpreter(exe: &str) -> bool {
+    let base = exe.rsplit('/').next().unwrap_or_default().as_bytes();
+    let is_one = |family: &&Family| family.names.iter().any(|name| is_version_of(base, name));
+    FAMILIES.iter().find(is_one).is_some_and(|family| family.operand == Operand::Script)
+}
+
+/// What kind of script this is that the executable at `exe` runs.
+#[must_use]
+pub fn kind(exe: &str, script: &str) -> Kind {
+    let base = exe.rsplit('/').next().unwrap_or_default().as_bytes();
+    let family = FAMILIES.iter().find(|family| family.names.iter().any(|name| is_version_of(base, name)));
+    match family {
+        Some(family) if family.operand == Operand::Script && script.starts_with('/') => Kind::File,
+        // A path, or text that begins with one: it is a filter in any case.
+        Some(family) if family.operand == Operand::Text && !script.starts_with(UNCLEAR) => Kind::Filter,
+        Some(family) if is_shell(family) && script.starts_with("-c ") => Kind::ShellText,
+        _ => Kind::Other,
+    }
+}
+
+/// How shell text is named that is given with `-c`.
+#[must_use]
+pub fn shell_text(text: &[u8]) -> Text {
+    inline(b"-c ", text)
 }
 
 /// How a family of interpreters reads its command line. Only what is named here is understood: an option that
@@ -284,7 +328,7 @@ fn unclear(args: &[&[u8]]) -> Text {
     const SHOWN: usize = 120;
     let shown = super::secret::masked(args).iter().map(Text::to_bytes).collect::<Vec<_>>().join(&b' ');
     let head = String::from_utf8_lossy(shown.get(..SHOWN).unwrap_or(&shown)).into_owned();
-    Text::new(format!("(unclear) {head}… sha256:{}", digest(args)))
+    Text::new(format!("{UNCLEAR} {head}… sha256:{}", digest(args)))
 }
 
 fn digest(parts: &[&[u8]]) -> String {

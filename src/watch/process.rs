@@ -1,7 +1,10 @@
 //! Processes: which may run, by where their code comes from, and which must.
 
 mod check;
+mod command;
+mod explain;
 pub mod file;
+mod habit;
 mod learn;
 mod package;
 mod policy;
@@ -9,6 +12,9 @@ mod started;
 pub mod upgrade;
 
 pub use check::without_allowed;
+pub use command::CommandRule;
+pub use explain::{Explanation, explain};
+pub use habit::{Habits, Person};
 pub use package::{Package, State};
 pub use policy::*;
 
@@ -68,6 +74,9 @@ pub struct ProcessFacts {
     /// What is known of executables as files, by path, where a rule asks or none allows them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<Text, file::FileFacts>,
+    /// What the host does now and then; looked at for a policy that has no rules yet and is about to be learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub habits: Option<Habits>,
 }
 
 impl ProcessFacts {
@@ -75,6 +84,11 @@ impl ProcessFacts {
     pub fn each(&self) -> impl Iterator<Item = (&Arc<Process>, Option<&Ended>)> {
         let living = self.processes.iter().map(|process| (process, None));
         living.chain(self.ended.iter().map(|ended| (&ended.process, Some(ended))))
+    }
+
+    /// What is started at its time, as it would be seen.
+    pub fn planned(&self) -> impl Iterator<Item = &Arc<Process>> {
+        self.habits.iter().flat_map(|habits| &habits.planned)
     }
 
     /// The package of a process's executable. What runs in a container is no file of the host's packages.
@@ -144,11 +158,19 @@ impl Watch for ProcessWatch {
         let mut facts = ProcessFacts { processes, sees_all, ..ProcessFacts::default() };
         let mut kept: Kept = look.memory.recall();
         started::add(&mut facts, look, &listing, &mut kept.starts);
+        if look.rules.process.is_empty() && look.rules.command.is_empty() {
+            facts.habits = habit::read(look.host);
+        }
         #[cfg(not(target_os = "linux"))]
         if rules_name_packages(look.rules) {
             facts.packages = self.packages.of(look.host, &paths(&facts));
         }
         upgrade::look(&mut self.packages, &mut self.contents, look, &mut kept.upgrades, &mut facts);
+        #[cfg(not(windows))]
+        if let Some(why) = self.packages.fault() {
+            let why = format!("rpm could not be asked whose files these are: {why}");
+            look.gaps.push(gap("rpm-packages", 0, 1, &why));
+        }
         look.memory.keep(&kept);
         file::look(&mut self.contents, look, &mut facts);
         started::add_origins(&mut facts, look, &listing);
@@ -180,7 +202,8 @@ fn gap(name: &str, seen: u64, of: u64, why: &str) -> Gap {
 /// is about to be learned.
 #[cfg(not(target_os = "linux"))]
 fn rules_name_packages(rules: &Rules) -> bool {
-    rules.process.is_empty() || rules.process.iter().any(|placed| placed.rule.package.is_some())
+    rules.process.is_empty() && rules.command.is_empty()
+        || rules.process.iter().any(|placed| placed.rule.package.is_some())
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,10 +1,13 @@
 //! Comparing processes with the rules: each that no rule allows, and each rule that asks for a number not met.
 
+use super::command;
+use super::file::FileFacts;
 use super::upgrade::{self, Own};
 use super::{ANY_PACKAGE, Package, ProcessFacts, ProcessRule, Rules, State, UNREADABLE};
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::events::Ended;
 use crate::processes::origin::Origin;
+use crate::processes::script;
 use crate::processes::{Executable, Process};
 use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
 use crate::text::Text;
@@ -67,13 +70,9 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
             modified.entry(path).or_default().push(process);
         }
         let is_replaced = facts.is_replaced(process);
-        let verdict =
-            verdicts.entry((identity(process), process.unit.as_ref(), is_replaced)).or_insert_with(|| {
-                match rule::ask(&rules.process, now, |rule| compare(rule, process, facts)) {
-                    Verdict::Allowed(_) => None,
-                    Verdict::Refused(nearest) => Some(nearest),
-                }
-            });
+        let verdict = verdicts
+            .entry((identity(process), process.unit.as_ref(), is_replaced))
+            .or_insert_with(|| command::ask(rules, process, facts, now).err());
         let Some(nearest) = verdict else {
             let needs_restart = |path: &&Text| {
                 // Of a file that was swapped nobody should be started anew.
@@ -136,16 +135,14 @@ fn runs(facts: &ProcessFacts, process: &Process) -> bool {
 pub fn refused(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> BTreeSet<Text> {
     let mut verdicts: BTreeMap<(Identity, Option<&Text>), bool> = BTreeMap::new();
     let mut files = BTreeSet::new();
-    for (process, _) in facts.each() {
+    for process in facts.each().map(|(process, _)| process).chain(facts.planned()) {
         let Some(path) = present_file(process) else { continue };
-        let is_refused = verdicts.entry((identity(process), process.unit.as_ref())).or_insert_with(|| {
-            matches!(
-                rule::ask(&rules.process, now, |rule| compare(rule, process, facts)),
-                Verdict::Refused(_)
-            )
-        });
+        let is_refused = verdicts
+            .entry((identity(process), process.unit.as_ref()))
+            .or_insert_with(|| command::ask(rules, process, facts, now).is_err());
         if *is_refused {
             files.insert(path.clone());
+            files.extend(script_file(process).cloned());
         }
     }
     files
@@ -157,6 +154,13 @@ pub fn present_file(process: &Process) -> Option<&Text> {
         Executable::Path(path) if !process.container => Some(path),
         _ => None,
     }
+}
+
+/// The file of the host that an interpreter runs.
+pub fn script_file(process: &Process) -> Option<&Text> {
+    let path = present_file(process)?;
+    let is_file = |text: &&Text| script::kind(path, text) == script::Kind::File;
+    process.script.as_ref().filter(is_file)
 }
 
 /// The file that a process runs, or ran before it was replaced.
@@ -198,22 +202,21 @@ pub fn strangers<'a>(facts: &'a ProcessFacts, rules: &Rules, now: Timestamp) -> 
     for process in facts.processes.iter().filter(|process| !is_beyond(process, facts)) {
         kinds.entry((identity(process), process.unit.as_ref())).or_insert(process);
     }
-    let is_refused = |process: &&Process| {
-        let verdict = rule::ask(&rules.process, now, |rule| compare(rule, process, facts));
-        matches!(verdict, Verdict::Refused(_))
-    };
+    let is_refused = |process: &&Process| command::ask(rules, process, facts, now).is_err();
     kinds.into_values().filter(is_refused).collect()
 }
 
 /// The same facts without the processes that `rules` allow, for a policy that includes these.
 #[must_use]
 pub fn without_allowed(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> ProcessFacts {
-    let is_allowed = |process: &Process| {
-        matches!(rule::ask(&rules.process, now, |rule| compare(rule, process, facts)), Verdict::Allowed(_))
-    };
+    let is_allowed = |process: &Process| command::ask(rules, process, facts, now).is_ok();
     let processes = facts.processes.iter().filter(|process| !is_allowed(process)).cloned().collect();
     let ended = facts.ended.iter().filter(|ended| !is_allowed(&ended.process)).cloned().collect();
-    ProcessFacts { processes, ended, ..facts.clone() }
+    let mut habits = facts.habits.clone();
+    if let Some(habits) = &mut habits {
+        habits.planned.retain(|process| !is_allowed(process));
+    }
+    ProcessFacts { processes, ended, habits, ..facts.clone() }
 }
 
 /// How one rule fits one process.
@@ -250,6 +253,8 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
         (Some(pattern), None) => {
             comparison.condition(false, || format!("it is for the script {}", pattern.as_str()));
         }
+        // A package or a content says which.
+        (None, Some(_)) if rule.script_package.is_some() || rule.script_sha256.is_some() => {}
         (None, Some(_)) => comparison.condition(false, || "it allows no script".to_owned()),
         (None, None) => {}
     }
@@ -263,6 +268,7 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
         let own = process.unit.as_deref().unwrap_or("no service");
         comparison.condition(fits, || format!("it runs in {own}, not in {}", unit.as_str()));
     }
+    compare_script(rule, process, facts, &mut comparison);
     if let Some(sha256) = &rule.sha256 {
         let own = present_file(process).and_then(|path| facts.files.get(path)?.sha256.as_ref());
         comparison.condition(own.is_some_and(|own| own.eq_ignore_ascii_case(sha256)), || match own {
@@ -288,6 +294,36 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
         });
     }
     comparison
+}
+
+/// Where the script must come from.
+fn compare_script(rule: &ProcessRule, process: &Process, facts: &ProcessFacts, comparison: &mut Comparison) {
+    let file = || script_file(process);
+    if let Some(sha256) = &rule.script_sha256 {
+        let own = file().and_then(|path| facts.files.get(path)?.sha256.as_ref());
+        comparison.condition(own.is_some_and(|own| own.eq_ignore_ascii_case(sha256)), || match own {
+            Some(own) => format!("the script has another content, sha256 {own}"),
+            None => "the content of the script is not known".to_owned(),
+        });
+    }
+    if let Some(package) = &rule.script_package {
+        let own = file().and_then(|path| facts.packages.get(path));
+        let is_named = |own: &Package| package == ANY_PACKAGE || own.name == **package;
+        comparison.condition(own.is_some_and(|own| is_named(own) && own.state == State::Unmodified), || {
+            match own {
+                None => "the script belongs to no package".to_owned(),
+                Some(own) if !is_named(own) => {
+                    format!("the script belongs to {}, not to {package}", own.name)
+                }
+                Some(own) if own.state == State::Modified => {
+                    format!("the script is not as {} brought it", own.name)
+                }
+                Some(own) => {
+                    format!("whether the script is as {} brought it could not be verified", own.name)
+                }
+            }
+        });
+    }
 }
 
 struct Refused<'a> {
@@ -345,11 +381,7 @@ impl Refused<'_> {
         if self.processes.is_empty() {
             title += if count > 1 { " (all have ended)" } else { " (it has ended)" };
         }
-        let package = facts.package(first).map(|package| match package.state {
-            State::Unmodified => format!("{}, unmodified", package.name),
-            State::Modified => format!("{}, but the file is not as the package brought it", package.name),
-            State::Unknown => format!("{}, not verified", package.name),
-        });
+        let package = facts.package(first).map(Package::words);
         let parent = facts.processes.iter().find(|process| process.pid == first.parent && first.parent != 0);
         let parent = match origin.ancestors.first() {
             Some(parent) => Some(format!("{} ({})", parent.what, parent.pid)),
@@ -358,6 +390,8 @@ impl Refused<'_> {
         let until =
             self.ended.iter().filter_map(|ended| ended.until).max().filter(|_| self.processes.is_empty());
         let known = present_file(first).and_then(|path| facts.files.get(path));
+        let script = script_file(first).and_then(|path| facts.files.get(path));
+        let odd = |file: &FileFacts| file.oddities.iter().map(|odd| odd.words()).collect::<Vec<_>>();
         let finding = Finding::new(Code::UnknownProcess, subject(first), title)
             .with("executable", &what)
             .with("code from", code_from)
@@ -379,7 +413,13 @@ impl Refused<'_> {
             .with("group", origin.group.as_ref().filter(|group| first.unit.as_ref() != Some(group)))
             .with("package", package)
             .with("sha256", known.and_then(|file| file.sha256.as_ref()))
-            .with("odd", known.map(|file| file.oddities.iter().map(|odd| odd.words()).collect::<Vec<_>>()))
+            .with("odd", known.map(odd))
+            .with(
+                "script package",
+                script_file(first).and_then(|path| facts.packages.get(path)).map(Package::words),
+            )
+            .with("script sha256", script.and_then(|file| file.sha256.as_ref()))
+            .with("script odd", script.map(odd))
             .nearest(self.nearest)
             .suggest(suggestion(first, facts));
         match brought {

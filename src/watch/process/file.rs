@@ -4,7 +4,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 
-use super::{ProcessFacts, Rules, check};
+use super::{ProcessFacts, ProcessRule, Rules, State, check};
 use crate::digest::{Digests, hex};
 use crate::dpkg;
 use crate::file;
@@ -40,6 +40,8 @@ pub enum Oddity {
     SetId,
     /// Everybody may write it, or put another in its place.
     Replaceable,
+    /// Not everybody may do that, but somebody who is not root.
+    Others,
     /// It is gone with the next boot: a file system in memory, from which programs may be run.
     Temporary,
     /// It was changed later than now.
@@ -53,6 +55,7 @@ impl Oddity {
         match self {
             Self::SetId => "set-user-id or set-group-id",
             Self::Replaceable => "everybody may put another file in its place",
+            Self::Others => "others than root may put another file in its place",
             Self::Temporary => "on a temporary file system",
             Self::FromTheFuture => "changed later than now",
         }
@@ -79,9 +82,10 @@ pub fn look(contents: &mut Contents, look: &Look<Rules>, facts: &mut ProcessFact
         facts.files.insert(path.clone(), FileFacts { sha256, ..FileFacts::default() });
     }
     for path in check::refused(facts, look.rules, look.now) {
-        let is_packages = facts.packages.contains_key(&path);
+        let package = facts.packages.get(&path);
+        let is_vouched = package.is_some_and(|package| package.state == State::Unmodified);
         let entry = facts.files.entry(path.clone()).or_default();
-        if !is_packages && !asked.contains(&path) {
+        if !is_vouched && !asked.contains(&path) {
             entry.sha256 = contents.of(look.host, &path);
         }
         entry.oddities = oddities(look.host, &path, look.now);
@@ -90,18 +94,31 @@ pub fn look(contents: &mut Contents, look: &Look<Rules>, facts: &mut ProcessFact
 
 /// The files of which a rule wants to know the content.
 fn asked(facts: &ProcessFacts, rules: &Rules) -> BTreeSet<Text> {
-    let rules: Vec<_> = rules.process.iter().filter(|placed| placed.rule.sha256.is_some()).collect();
-    let is_asked = |path: &&Text| rules.iter().any(|placed| placed.rule.exe.matches_path(path));
+    let asks = |rule: &ProcessRule| rule.sha256.is_some() || rule.script_sha256.is_some();
+    let rules: Vec<_> = rules.process.iter().filter(|placed| asks(&placed.rule)).collect();
     if rules.is_empty() {
         return BTreeSet::new();
     }
-    facts
-        .processes
-        .iter()
-        .filter_map(|process| check::present_file(process))
-        .filter(is_asked)
-        .cloned()
-        .collect()
+    let mut asked = BTreeSet::new();
+    for (process, _) in facts.each() {
+        let Some(exe) = check::present_file(process) else { continue };
+        let mut fitting = rules.iter().filter(|placed| placed.rule.exe.matches_path(exe)).peekable();
+        if fitting.peek().is_none() {
+            continue;
+        }
+        let (mut of_exe, mut of_script) = (false, false);
+        for placed in fitting {
+            of_exe |= placed.rule.sha256.is_some();
+            of_script |= placed.rule.script_sha256.is_some();
+        }
+        let script = check::script_file(process).filter(|_| of_script);
+        for path in script.into_iter().chain(of_exe.then_some(exe)) {
+            if !asked.contains(path) {
+                asked.insert(path.clone());
+            }
+        }
+    }
+    asked
 }
 
 fn oddities(host: &Host, path: &Text, now: Timestamp) -> BTreeSet<Oddity> {
@@ -118,5 +135,8 @@ fn oddities(host: &Host, path: &Text, now: Timestamp) -> BTreeSet<Oddity> {
     }
     #[cfg(target_os = "linux")]
     oddities.extend(linux::oddities(&path, &metadata));
+    if oddities.contains(&Oddity::Replaceable) {
+        oddities.remove(&Oddity::Others);
+    }
     oddities
 }

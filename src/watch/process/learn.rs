@@ -1,5 +1,7 @@
 //! Writing rules from the processes that run now.
 
+mod commands;
+
 use super::file::Oddity;
 use super::{ProcessFacts, ProcessRule, State, UNREADABLE};
 use crate::processes::{Executable, Process};
@@ -7,14 +9,20 @@ use crate::rule::{Day, Pattern, to_toml};
 use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The `[[process]]` section: one rule for each executable and script, with the users it runs as.
+/// Why what did not run is allowed.
+const PLANNED: &str = "is started at its time: by cron, a unit or logrotate";
+
+/// The `[[process]]` and `[[command]]` sections: one rule for each executable and script, with the users it runs as; and where
+/// what packages brought may be started at any time.
 #[must_use]
 pub fn learn(facts: &ProcessFacts, by: &str, today: Day) -> String {
+    let commands = commands::rules(facts, by);
     let mut seen: BTreeMap<_, (&Process, BTreeSet<&Text>)> = BTreeMap::new();
-    for (process, _) in facts.each() {
+    for process in facts.each().map(|(process, _)| process).chain(facts.planned()) {
         match &process.exe {
             Executable::Kernel => continue,
             Executable::Unreadable(_) if !facts.sees_all => continue,
+            _ if commands::covers(&commands, process, facts) => continue,
             _ => {}
         }
         let entry = seen.entry((&process.exe, process.script.as_ref(), process.container));
@@ -22,7 +30,8 @@ pub fn learn(facts: &ProcessFacts, by: &str, today: Day) -> String {
     }
     let rules = seen.into_values().map(|(process, users)| {
         let users = users.into_iter().map(ToString::to_string).collect();
-        let mut rule = rule_for(process, facts, users, "ran when this policy was learned", Some(by));
+        let why = if process.pid == 0 { PLANNED } else { "ran when this policy was learned" };
+        let mut rule = rule_for(process, facts, users, why, Some(by));
         if matches!(process.exe, Executable::Unreadable(_)) {
             // It allows whatever else of this user hides: a person must look at it.
             rule.why = Some("hides what it runs, even from root: find out what it is".to_owned());
@@ -30,11 +39,15 @@ pub fn learn(facts: &ProcessFacts, by: &str, today: Day) -> String {
         }
         to_toml("[[process]]", &rule)
     });
-    let rules: Vec<String> = rules.collect();
-    if rules.is_empty() {
-        return String::new();
-    }
-    format!("# Processes that may run, by executable, script and user.\n\n{}", rules.join("\n"))
+    let sections = [
+        ("# Processes that may run, by executable, script and user.", rules.collect::<Vec<_>>()),
+        (
+            "# Where unmodified files of packages may be started at any time, for as long as they like.",
+            commands.iter().map(|rule| to_toml("[[command]]", rule)).collect(),
+        ),
+    ];
+    let written = sections.iter().filter(|(_, rules)| !rules.is_empty());
+    written.map(|(head, rules)| format!("{head}\n\n{}", rules.join("\n"))).collect::<Vec<_>>().join("\n")
 }
 
 /// The narrowest rule for a process.
@@ -54,18 +67,26 @@ pub fn rule_for(
     };
     let package = facts.package(process);
     let verified = package.filter(|package| package.state == State::Unmodified);
-    // Where everybody may put a file, its path says nothing.
-    let file = super::check::present_file(process).and_then(|path| facts.files.get(path));
-    let anybodys = file.filter(|file| verified.is_none() && file.oddities.contains(&Oddity::Replaceable));
+    let file = super::check::present_file(process);
+    let script = super::check::script_file(process);
+    let script_package = script.and_then(|path| facts.packages.get(path));
     let why = match package.filter(|package| package.state == State::Modified) {
         Some(package) => format!("{why}; the file is NOT as package {} brought it", package.name),
         None => why.to_owned(),
+    };
+    let why = match script_package.filter(|package| package.state == State::Modified) {
+        Some(package) => format!("{why}; the script is NOT as package {} brought it", package.name),
+        None => why,
     };
     ProcessRule {
         exe: Pattern::literal(&exe),
         script: process.script.as_ref().map(|script| Pattern::literal(script)),
         package: verified.map(|package| package.name.to_string()),
-        sha256: anybodys.and_then(|file| file.sha256.as_ref()).map(ToString::to_string),
+        sha256: file.and_then(|path| content(facts, path)),
+        script_package: script_package
+            .filter(|package| package.state == State::Unmodified)
+            .map(|package| package.name.to_string()),
+        script_sha256: script.and_then(|path| content(facts, path)),
         users,
         unit: None,
         count: None,
@@ -75,4 +96,17 @@ pub fn rule_for(
         by: by.map(str::to_owned),
         expires: None,
     }
+}
+
+/// The content by which a file is known: where no package vouches for it, and others than root may put another in its place, or
+/// it is not what its package brought.
+fn content(facts: &ProcessFacts, path: &Text) -> Option<String> {
+    let package = facts.packages.get(path);
+    if package.is_some_and(|package| package.state == State::Unmodified) {
+        return None;
+    }
+    let file = facts.files.get(path)?;
+    let is_others = [Oddity::Replaceable, Oddity::Others].iter().any(|odd| file.oddities.contains(odd));
+    let is_modified = package.is_some_and(|package| package.state == State::Modified);
+    file.sha256.as_ref().filter(|_| is_others || is_modified).map(ToString::to_string)
 }

@@ -24,3 +24,15 @@ pub struct Package {
     /// Whether the file is as the package brought it, or as it was signed.
     pub state: State,
 }
+
+impl Package {
+    /// For a person.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self.state {
+            State::Unmodified => format!("{}, unmodified", self.name),
+            State::Modified => format!("{}, but the file is not as the package brought it", self.name),
+            State::Unknown => format!("{}, not verified", self.name),
+        }
+    }
+}

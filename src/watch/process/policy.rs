@@ -1,5 +1,6 @@
 //! What a policy says of processes: `[[process]]`.
 
+use super::command::CommandRule;
 use crate::rule::{Amount, Day, Pattern, Placed, Rule, is_windows_path};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -14,6 +15,8 @@ pub const ANY_PACKAGE: &str = "*";
 pub struct Rules {
     /// The processes that may run.
     pub process: Vec<Placed<ProcessRule>>,
+    /// The commands that may be started, and where.
+    pub command: Vec<Placed<CommandRule>>,
     /// The files of packages that may be other than the package brought them.
     pub modified_file: Vec<Placed<ModifiedFileRule>>,
     /// The changes of packages that need not be told.
@@ -93,6 +96,12 @@ pub struct ProcessRule {
     /// The content the executable must have, as its SHA-256 in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "sha256")]
     pub sha256: Option<String>,
+    /// The script must be an unmodified file of this package, of any version. `*` is any. Without `script` it may be any such one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script_package: Option<String>,
+    /// The content the script must have, as its SHA-256 in hexadecimal. Without `script` it may lie anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "sha256")]
+    pub script_sha256: Option<String>,
     /// The users it may run as; none named: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,

@@ -6,6 +6,10 @@ use crate::processes::origin::Ancestor;
 use crate::rule::to_toml;
 use expect_test::{Expect, expect};
 
+mod commands;
+mod ladder;
+mod upgrades;
+
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 
 fn process(pid: u32, exe: &str, user: &str) -> Process {

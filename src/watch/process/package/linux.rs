@@ -1,10 +1,27 @@
-//! The packages of dpkg.
+//! The packages of dpkg, and of rpm where dpkg knows a file not.
 
 use super::{Package, State};
+use crate::digest;
 use crate::dpkg::{self, DIVERSIONS, Digests, INFO, Owner, STATUS, Stamp};
 use crate::host::Host;
+use crate::rpm;
 use crate::text::Text;
+use sha2::Sha256;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+/// After rpm could not be asked it is left alone for so many passes.
+const REST: u64 = 30;
+
+/// What rpm said, of files that dpkg does not know.
+#[derive(Debug, Default)]
+struct Rpm {
+    database: Option<[Option<Stamp>; 4]>,
+    owners: BTreeMap<Vec<u8>, Option<rpm::Owned>>,
+    digests: digest::Digests<Sha256>,
+    /// Why it could not be asked, and when it is asked again.
+    fault: Option<(String, u64)>,
+}
 
 /// The packages of executables, remembered from pass to pass: the lists are read only when a path is new or
 /// something was installed, a file only when it changed.
@@ -15,6 +32,7 @@ pub struct Packages {
     known: BTreeMap<(Vec<u8>, Stamp), Package>,
     vouched: BTreeMap<Text, (Text, Vec<u8>)>,
     looks: u64,
+    rpm: Rpm,
     pub(in crate::watch::process) digests: Digests,
 }
 
@@ -37,11 +55,71 @@ impl Packages {
             self.owners.retain(|path, _| paths.contains_key(path));
             self.known.retain(|(path, _), _| paths.contains_key(path));
             self.vouched.retain(|path, _| exes.contains(path));
-            let Ok(found) = dpkg::owners(host, &new) else { return BTreeMap::new() };
-            self.owners.extend(found);
+            match dpkg::owners(host, &new) {
+                Ok(found) => self.owners.extend(found),
+                // Nothing of a host with rpm alone is dpkg's.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && rpm::stamp(host).is_some() => {
+                    self.owners.extend(new.into_iter().map(|path| (path, Vec::new())));
+                }
+                Err(_) => return BTreeMap::new(),
+            }
         }
+        self.ask_rpm(host, &paths);
         let package = |(path, exe): (Vec<u8>, &Text)| Some((exe.clone(), self.package(host, path, exe)?));
         paths.into_iter().filter_map(package).collect()
+    }
+
+    /// Why packages of rpm could not be asked about, if so.
+    pub fn fault(&self) -> Option<&str> {
+        self.rpm.fault.as_ref().map(|(why, _)| &**why)
+    }
+
+    /// Asks rpm about what dpkg does not know, each file once as long as its database does not change.
+    fn ask_rpm(&mut self, host: &Host, paths: &BTreeMap<Vec<u8>, &Text>) {
+        let database = rpm::stamp(host);
+        if self.rpm.database != database {
+            self.known.retain(|(path, _), _| !self.rpm.owners.contains_key(path));
+            let digests = std::mem::take(&mut self.rpm.digests);
+            self.rpm = Rpm { database, digests, ..Rpm::default() };
+        }
+        if database.is_none() || self.rpm.fault.as_ref().is_some_and(|(_, again)| self.looks < *again) {
+            return;
+        }
+        self.rpm.owners.retain(|path, _| paths.contains_key(path));
+        let is_nobodys = |path: &&Vec<u8>| self.owners.get(*path).is_some_and(Vec::is_empty);
+        let new: BTreeSet<Vec<u8>> = paths
+            .keys()
+            .filter(is_nobodys)
+            .filter(|path| !self.rpm.owners.contains_key(*path))
+            .cloned()
+            .collect();
+        if new.is_empty() {
+            return;
+        }
+        match rpm::owners(host, &new) {
+            Ok(mut found) => {
+                self.rpm.fault = None;
+                self.rpm.owners.extend(new.into_iter().map(|path| {
+                    let owned = found.remove(&path);
+                    (path, owned)
+                }));
+            }
+            Err(error) => self.rpm.fault = Some((error.to_string(), self.looks + REST)),
+        }
+    }
+
+    /// Whether a file of an rpm is as it was brought.
+    fn verify_rpm(&mut self, host: &Host, path: &[u8], owned: &rpm::Owned) -> State {
+        let (expected, is) = match &owned.digest {
+            None => return State::Unknown,
+            Some(rpm::Digest::Sha256(expected)) => (expected, self.rpm.digests.of(host, path)),
+            Some(rpm::Digest::Md5(expected)) => (expected, self.digests.of(host, path)),
+        };
+        match is {
+            Ok(digest) if digest == *expected => State::Unmodified,
+            Ok(_) => State::Modified,
+            Err(_) => State::Unknown,
+        }
     }
 
     /// How often it was asked.
@@ -63,13 +141,25 @@ impl Packages {
     }
 
     fn package(&mut self, host: &Host, path: Vec<u8>, exe: &Text) -> Option<Package> {
-        let owners = self.owners.get(&path).filter(|owners| !owners.is_empty())?;
+        let owners = self.owners.get(&path).cloned().unwrap_or_default();
+        let rpm = self.rpm.owners.get(&path).cloned().flatten();
+        if owners.is_empty() && rpm.is_none() {
+            return None;
+        }
         // A file that is not to be seen has the default stamp; its state is unknown and costs nothing to find out.
         let stamp = Stamp::of(host, dpkg::system_path(path.clone())).unwrap_or_default();
         if let Some(known) = self.known.get(&(path.clone(), stamp)) {
             return Some(known.clone());
         }
-        let package = best(owners, |owner| dpkg::verify(host, &path, owner, &mut self.digests))?;
+        let dpkgs = best(&owners, |owner| dpkg::verify(host, &path, owner, &mut self.digests));
+        let package = match (dpkgs, rpm) {
+            (Some(package), _) => package,
+            (None, Some(owned)) => {
+                let state = self.verify_rpm(host, &path, &owned);
+                Package { name: owned.package, state }
+            }
+            (None, None) => return None,
+        };
         if package.state == State::Unmodified
             && let Ok(digest) = self.digests.of(host, &path)
         {

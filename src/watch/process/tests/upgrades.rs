@@ -117,7 +117,7 @@ fn what_a_transaction_may_explain_waits_for_its_end_and_is_told_then_if_it_did_n
     let mut explained = memory.clone();
     assert_eq!(
         pass(&gone, POLICY, &mut memory),
-        ["urgent unknown-process: unknown process /usr/sbin/nginx run by root"]
+        ["urgent unknown-process: unknown process /usr/sbin/nginx run by root (it has ended)"]
     );
     assert_eq!(pass(&gone, POLICY, &mut memory), [""; 0], "once");
     // Or the package vouches for it.
@@ -363,4 +363,32 @@ fn a_transaction_is_no_news_if_rules_name_all_of_its_packages() {
     assert_eq!(findings(&ended, &suggested), []);
     ended.transaction.as_mut().unwrap().unverified = 3;
     assert_eq!(findings(&ended, ""), [], "it is told when all is verified");
+}
+
+#[test]
+fn a_shell_in_which_somebody_types_is_no_part_of_the_transaction_above_it_nor_is_what_is_started_there() {
+    let mut facts = at_work();
+    let typed = |pid: u32, parent: u32, exe: &str| {
+        let mut process = process(pid, exe, "root");
+        process.parent = parent;
+        Arc::new(process)
+    };
+    let package = |name: &str| Package { name: name.into(), state: State::Unmodified };
+    facts.packages.insert("/usr/bin/less".into(), package("less"));
+    facts.packages.insert("/usr/bin/id".into(), package("coreutils"));
+    facts.packages.insert("/usr/bin/bash".into(), package("bash"));
+    let manager =
+        facts.processes.iter().find(|process| process.exe == Executable::Path("/usr/bin/dpkg".into()));
+    let manager = manager.unwrap().pid;
+    let before = strangers(&facts);
+    // A pager is asked for a shell: `!bash`.
+    facts.processes.extend([
+        typed(1001, manager, "/usr/bin/less"),
+        typed(1002, 1001, "/usr/bin/bash"),
+        typed(1003, 1002, "/usr/bin/id"),
+    ]);
+    let new: Vec<String> =
+        strangers(&facts).into_iter().filter(|stranger| !before.contains(stranger)).collect();
+    assert_eq!(new.len(), 2, "{new:?}");
+    assert!(new[0].contains("/usr/bin/bash") && new[1].contains("/usr/bin/id"), "{new:?}");
 }

@@ -4,13 +4,14 @@
 use super::verify::verify;
 use super::{Modified, Own};
 use crate::digest::hex;
+use crate::dpkg;
 use crate::host::Host;
 use crate::processes::{Executable, Process};
 use crate::text::Text;
 use crate::transaction::{Change, Phase, Tracker, Transaction, is_fresh, is_packages_place};
 use crate::watch::process::file::Contents;
 use crate::watch::process::package::Packages;
-use crate::watch::process::{ProcessFacts, Rules, State};
+use crate::watch::process::{ProcessFacts, Rules, State, check};
 use crate::watch::{Look, Memory};
 use jiff::Timestamp;
 use rustix::io::Errno;
@@ -85,7 +86,16 @@ pub fn look(
         paths.extend(remembered.modified.iter().cloned());
     }
     remembered.note(transaction.as_ref(), &mut paths);
+    let links = links(host, facts);
+    paths.extend(links.values().cloned());
     facts.packages = packages.of(host, &paths);
+    for (link, path) in links {
+        // What is read is the file behind the link.
+        match facts.packages.get(&path).cloned() {
+            Some(package) => facts.packages.insert(link, package),
+            None => facts.packages.remove(&link),
+        };
+    }
     remembered.vouch(packages, &paths);
     if let Some(transaction) = &mut transaction {
         transaction.fresh = fresh(host, &paths, facts, transaction.since);
@@ -112,14 +122,13 @@ fn is_modified(facts: &ProcessFacts, path: &Text) -> bool {
 /// The files that processes of the host run: executables, those that were replaced, and scripts.
 fn named(facts: &ProcessFacts) -> BTreeSet<Text> {
     let mut paths = BTreeSet::new();
-    for (process, _) in facts.each().filter(|(process, _)| !process.container) {
+    let all = facts.each().map(|(process, _)| process).chain(facts.planned());
+    for process in all.filter(|process| !process.container) {
         let exe = match &process.exe {
             Executable::Path(path) | Executable::Deleted(path) => Some(path),
             _ => None,
         };
-        // Each new name costs a look at all lists of packages, and scripts are often made for once.
-        let is_packages = |script: &&Text| is_packages_place(script) || script.starts_with("/etc/");
-        let script = process.script.iter().filter(is_packages);
+        let script = process.script.iter().filter(|script| is_packages(script));
         for path in exe.into_iter().chain(script) {
             // Thousands of processes run a few programs.
             if !paths.contains(path) {
@@ -128,6 +137,31 @@ fn named(facts: &ProcessFacts) -> BTreeSet<Text> {
         }
     }
     paths
+}
+
+/// The scripts that are links, and where these lead.
+fn links(host: &Host, facts: &ProcessFacts) -> BTreeMap<Text, Text> {
+    let all = facts.each().map(|(process, _)| process).chain(facts.planned());
+    let scripts: BTreeSet<&Text> =
+        all.filter_map(|process| check::script_file(process)).filter(|script| is_packages(script)).collect();
+    let link = |script: &Text| {
+        let path = host.path(dpkg::system_path(script.to_bytes()));
+        let is_link = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
+        let real = path.canonicalize().ok().filter(|_| is_link)?;
+        let below = real
+            .strip_prefix(host.path("/").canonicalize().ok()?)
+            .ok()?
+            .as_os_str()
+            .as_encoded_bytes()
+            .to_vec();
+        Some((script.clone(), Text::new([b"/", &below[..]].concat())))
+    };
+    scripts.into_iter().filter_map(link).collect()
+}
+
+/// Each new name costs a look at all lists of packages, and scripts are often made for once.
+fn is_packages(script: &Text) -> bool {
+    is_packages_place(script) || script.starts_with("/etc/")
 }
 
 /// What changed since, where packages put their files.

@@ -2,15 +2,30 @@
 
 use crate::processes::events::Ended;
 use crate::processes::origin::Ancestor;
-use crate::processes::{Executable, Process};
+use crate::processes::{Executable, Process, script};
 use crate::text::Text;
 use crate::transaction::Transaction;
 use crate::watch::process::{ProcessFacts, State};
 use std::collections::{HashMap, HashSet};
 
 /// The packages of package managers. Root's processes of their files hold the lock or wait for whoever does.
-const MANAGERS: &[&str] =
-    &["dpkg", "apt", "aptitude", "unattended-upgrades", "packagekit", "synaptic", "nala"];
+const MANAGERS: &[&str] = &[
+    "dpkg",
+    "apt",
+    "aptitude",
+    "unattended-upgrades",
+    "packagekit",
+    "synaptic",
+    "nala",
+    "rpm",
+    "dnf",
+    "dnf5",
+    "python3-dnf",
+    "yum",
+    "microdnf",
+    "zypper",
+    "PackageKit",
+];
 
 /// Those by which a person becomes root to call one.
 const RAISERS: &[&str] = &["/usr/bin/sudo", "/usr/bin/doas", "/usr/bin/pkexec", "/usr/bin/su"];
@@ -81,8 +96,11 @@ impl<'a> Own<'a> {
         if !Self::goes_on(self.facts) {
             return false;
         }
-        let is_below = || self.parents(process).any(|parent| self.is_manager(parent));
+        // What a person types is not part of it: a pager or dpkg's question about a file gives whoever sits there a shell.
+        let parents = || self.parents(process).take_while(|parent| !is_typed(parent));
+        let is_below = || parents().any(|parent| self.is_manager(parent));
         self.is_vouched(process)
+            && !is_typed(process)
             && (self.callers.contains(&process.pid) || self.is_manager(process) || is_below())
     }
 
@@ -95,8 +113,13 @@ impl<'a> Own<'a> {
             ancestor.installs() && package().is_some_and(|package| package.state != State::Modified)
                 || !ancestor.ended && runs()
         };
+        let is_typed_there = |ancestor: &&Ancestor| {
+            !ancestor.ended && self.by_pid.get(&ancestor.pid).is_some_and(|process| is_typed(process))
+        };
+        let mut ancestors = ended.origin.ancestors.iter().take_while(|ancestor| !is_typed_there(ancestor));
         self.is_vouched(&ended.process)
-            && (self.is_manager(&ended.process) || ended.origin.ancestors.iter().any(is_manager))
+            && !is_typed(&ended.process)
+            && (self.is_manager(&ended.process) || ancestors.any(is_manager))
     }
 
     fn parents(&self, process: &Process) -> impl Iterator<Item = &'a Process> {
@@ -133,4 +156,11 @@ impl<'a> Own<'a> {
             matches!(&process.exe, Executable::Path(path) | Executable::Deleted(path) if is_script(path));
         !process.container && (is_maintainers || self.package(process).is_some())
     }
+}
+
+/// True for a shell, or another interpreter, that runs no script: it does what it is told at its terminal.
+fn is_typed(process: &Process) -> bool {
+    let is_interpreter = |path: &Text| script::is_interpreter(path.as_str());
+    process.script.is_none()
+        && matches!(&process.exe, Executable::Path(path) | Executable::Deleted(path) if is_interpreter(path))
 }

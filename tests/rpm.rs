@@ -1,0 +1,107 @@
+//! Files of rpm packages, by a real rpm: built here, and installed into a root of its own.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::disallowed_methods, reason = "tests start real programs")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
+
+mod support;
+
+use host_watchdog::host::Host;
+use host_watchdog::rpm::{self, Digest};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use support::left_out;
+
+const SPEC: &str = "\
+Name: watched
+Version: 1
+Release: 1
+Summary: a test
+License: MIT
+BuildArch: noarch
+%description
+A test.
+%install
+mkdir -p %{buildroot}/usr/bin %{buildroot}/bin
+echo hello > %{buildroot}/usr/bin/watched
+echo before > %{buildroot}/bin/merged
+chmod 755 %{buildroot}/usr/bin/watched %{buildroot}/bin/merged
+%files
+/usr/bin/watched
+/bin/merged
+";
+
+/// A root folder in which the package is installed.
+fn root() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).env("LC_ALL", "C").output().unwrap();
+        assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let build = tempfile::tempdir().unwrap();
+    let spec = build.path().join("watched.spec");
+    fs::write(&spec, SPEC).unwrap();
+    let define = |name: &str, folder: &str| format!("{name} {}", build.path().join(folder).display());
+    let (top, rpms) = (define("_topdir", "top"), define("_rpmdir", "rpms"));
+    run("rpmbuild", &["-bb", "--quiet", "--define", &top, "--define", &rpms, spec.to_str().unwrap()]);
+    let package = build.path().join("rpms/noarch/watched-1-1.noarch.rpm");
+    let at = folder.path().to_str().unwrap();
+    let database = ["--root", at, "--dbpath", "/var/lib/rpm"];
+    run("rpm", &[&database[..], &["--initdb"]].concat());
+    run("rpm", &[&database[..], &["--nodeps", "-i", package.to_str().unwrap()]].concat());
+    folder
+}
+
+#[test]
+fn files_belong_to_the_rpm_that_brought_them_with_the_digest_it_has() {
+    let has = |program: &str| Path::new("/usr/bin").join(program).exists();
+    if left_out("root, rpm and rpmbuild", support::is_root() && has("rpm") && has("rpmbuild")) {
+        return;
+    }
+    let root = root();
+    let host = Host::at(root.path());
+    let before = rpm::stamp(&host);
+    assert!(before.is_some());
+    let paths = ["/usr/bin/watched", "/usr/bin/merged", "/usr/bin/local", "/usr/bin/odd\n"];
+    let paths: BTreeSet<Vec<u8>> = paths.iter().map(|path| path.as_bytes().to_vec()).collect();
+    let owners = rpm::owners(&host, &paths).unwrap();
+    assert_eq!(owners.len(), 1, "{owners:?}");
+    let owned = &owners[&b"/usr/bin/watched"[..]];
+    assert_eq!(owned.package, "watched");
+    assert_eq!(owned.digest, Some(Digest::Sha256(Sha256::digest("hello\n").to_vec())));
+    // The package calls it by a folder that has become a link since.
+    fs::rename(root.path().join("bin/merged"), root.path().join("usr/bin/merged")).unwrap();
+    fs::remove_dir(root.path().join("bin")).unwrap();
+    std::os::unix::fs::symlink("usr/bin", root.path().join("bin")).unwrap();
+    let owners = rpm::owners(&host, &paths).unwrap();
+    assert_eq!(owners.len(), 2, "{owners:?}");
+    assert_eq!(
+        owners[&b"/usr/bin/merged"[..]].digest,
+        Some(Digest::Sha256(Sha256::digest("before\n").to_vec()))
+    );
+    assert!(!rpm::is_at_work(&host));
+    assert_eq!(rpm::stamp(&host), before, "asking changes nothing");
+}
+
+#[test]
+fn a_host_without_rpm_is_not_asked() {
+    let root = tempfile::tempdir().unwrap();
+    let host = Host::at(root.path());
+    assert_eq!(rpm::stamp(&host), None);
+    assert!(rpm::owners(&host, &[b"/usr/bin/sh".to_vec()].into()).unwrap().is_empty());
+}
+
+#[test]
+fn a_database_that_cannot_be_read_is_an_error_and_never_an_answer() {
+    if left_out("root and rpm", support::is_root() && Path::new("/usr/bin/rpm").exists()) {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("var/lib/rpm")).unwrap();
+    fs::write(root.path().join("var/lib/rpm/rpmdb.sqlite"), "no database").unwrap();
+    let host = Host::at(root.path());
+    assert!(rpm::owners(&host, &[b"/usr/bin/sh".to_vec()].into()).is_err());
+}
