@@ -28,8 +28,17 @@ _host__watchdog() {
             host__watchdog,doctor)
                 cmd="host__watchdog__subcmd__doctor"
                 ;;
+            host__watchdog,explain)
+                cmd="host__watchdog__subcmd__explain"
+                ;;
+            host__watchdog,firewall)
+                cmd="host__watchdog__subcmd__firewall"
+                ;;
             host__watchdog,help)
                 cmd="host__watchdog__subcmd__help"
+                ;;
+            host__watchdog,lend-events)
+                cmd="host__watchdog__subcmd__lend__subcmd__events"
                 ;;
             host__watchdog,mail)
                 cmd="host__watchdog__subcmd__mail"
@@ -64,8 +73,17 @@ _host__watchdog() {
             host__watchdog__subcmd__help,doctor)
                 cmd="host__watchdog__subcmd__help__subcmd__doctor"
                 ;;
+            host__watchdog__subcmd__help,explain)
+                cmd="host__watchdog__subcmd__help__subcmd__explain"
+                ;;
+            host__watchdog__subcmd__help,firewall)
+                cmd="host__watchdog__subcmd__help__subcmd__firewall"
+                ;;
             host__watchdog__subcmd__help,help)
                 cmd="host__watchdog__subcmd__help__subcmd__help"
+                ;;
+            host__watchdog__subcmd__help,lend-events)
+                cmd="host__watchdog__subcmd__help__subcmd__lend__subcmd__events"
                 ;;
             host__watchdog__subcmd__help,mail)
                 cmd="host__watchdog__subcmd__help__subcmd__mail"
@@ -110,7 +128,7 @@ _host__watchdog() {
 
     case "${cmd}" in
         host__watchdog)
-            opts="-h -V --config --state-dir --help --version snapshot check run deliver validate alerts show status doctor metrics mail help"
+            opts="-h -V --config --state-dir --help --version snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -227,8 +245,56 @@ _host__watchdog() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        host__subcmd__watchdog__subcmd__explain)
+            opts="-h -V --policy --config --state-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        host__subcmd__watchdog__subcmd__firewall)
+            opts="-h -V --config --state-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         host__subcmd__watchdog__subcmd__help)
-            opts="snapshot check run deliver validate alerts show status doctor metrics mail help"
+            opts="snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -297,7 +363,49 @@ _host__watchdog() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        host__subcmd__watchdog__subcmd__help__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        host__subcmd__watchdog__subcmd__help__subcmd__firewall)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         host__subcmd__watchdog__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        host__subcmd__watchdog__subcmd__help__subcmd__lend__subcmd__events)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -416,6 +524,28 @@ _host__watchdog() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        host__subcmd__watchdog__subcmd__lend__subcmd__events)
+            opts="-h -V --config --state-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

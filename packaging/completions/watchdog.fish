@@ -30,14 +30,17 @@ complete -c watchdog -n "__fish_watchdog_needs_command" -s h -l help -d 'Print h
 complete -c watchdog -n "__fish_watchdog_needs_command" -s V -l version -d 'Print version'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "snapshot" -d 'Write a policy that allows what runs now'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "check" -d 'Look once and say what differs from the policy'
+complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "explain" -d 'Say which rule allows what runs, how strong it is, and which stronger one would hold'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "run" -d 'Watch: look on schedule and mail what differs'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "deliver" -d 'Deliver the mails that wait in the outbox'
+complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "lend-events" -d 'Ask the kernel for the starts of processes and lend the socket to the service at standard input'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "validate" -d 'Check settings and policies as `run` does at its start'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "alerts" -d 'List open alerts'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "show" -d 'Show one alert with all its evidence'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "status" -d 'Say how the watchdog itself is: passes, coverage, cost, outbox, policy'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "doctor" -d 'Say what this host lacks for the watchdog to see and to be heard, and what to do about it'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "metrics" -d 'Print counts for Prometheus: alerts by code, passes, cost, outbox'
+complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "firewall" -d 'Tell the watching service the rules of the firewall, on a connection that systemd hands over'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "mail" -d 'Try the mail'
 complete -c watchdog -n "__fish_watchdog_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c watchdog -n "__fish_watchdog_using_subcommand snapshot" -s o -l output -d 'Write to this file instead of the terminal; a file that is there is left alone' -r -F
@@ -57,6 +60,11 @@ complete -c watchdog -n "__fish_watchdog_using_subcommand check" -l state-dir -d
 complete -c watchdog -n "__fish_watchdog_using_subcommand check" -l json -d 'Print one finding per line as JSON'
 complete -c watchdog -n "__fish_watchdog_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c watchdog -n "__fish_watchdog_using_subcommand check" -s V -l version -d 'Print version'
+complete -c watchdog -n "__fish_watchdog_using_subcommand explain" -l policy -d 'The policy [default: that of the service]' -r -F
+complete -c watchdog -n "__fish_watchdog_using_subcommand explain" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
+complete -c watchdog -n "__fish_watchdog_using_subcommand explain" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
+complete -c watchdog -n "__fish_watchdog_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c watchdog -n "__fish_watchdog_using_subcommand explain" -s V -l version -d 'Print version'
 complete -c watchdog -n "__fish_watchdog_using_subcommand run" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
 complete -c watchdog -n "__fish_watchdog_using_subcommand run" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
 complete -c watchdog -n "__fish_watchdog_using_subcommand run" -l once -d 'Make one pass, deliver what it has to say, and end'
@@ -69,6 +77,10 @@ complete -c watchdog -n "__fish_watchdog_using_subcommand deliver" -l stay -d 'S
 complete -c watchdog -n "__fish_watchdog_using_subcommand deliver" -l handed-over -d 'Give the mails that were laid aside for the sendmail program to it'
 complete -c watchdog -n "__fish_watchdog_using_subcommand deliver" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c watchdog -n "__fish_watchdog_using_subcommand deliver" -s V -l version -d 'Print version'
+complete -c watchdog -n "__fish_watchdog_using_subcommand lend-events" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
+complete -c watchdog -n "__fish_watchdog_using_subcommand lend-events" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
+complete -c watchdog -n "__fish_watchdog_using_subcommand lend-events" -s h -l help -d 'Print help'
+complete -c watchdog -n "__fish_watchdog_using_subcommand lend-events" -s V -l version -d 'Print version'
 complete -c watchdog -n "__fish_watchdog_using_subcommand validate" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
 complete -c watchdog -n "__fish_watchdog_using_subcommand validate" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
 complete -c watchdog -n "__fish_watchdog_using_subcommand validate" -s h -l help -d 'Print help'
@@ -99,6 +111,10 @@ complete -c watchdog -n "__fish_watchdog_using_subcommand metrics" -l state-dir 
 complete -c watchdog -n "__fish_watchdog_using_subcommand metrics" -l http -d 'Answer one HTTP request on standard input and output, as systemd and inetd hand it over'
 complete -c watchdog -n "__fish_watchdog_using_subcommand metrics" -s h -l help -d 'Print help'
 complete -c watchdog -n "__fish_watchdog_using_subcommand metrics" -s V -l version -d 'Print version'
+complete -c watchdog -n "__fish_watchdog_using_subcommand firewall" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
+complete -c watchdog -n "__fish_watchdog_using_subcommand firewall" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
+complete -c watchdog -n "__fish_watchdog_using_subcommand firewall" -s h -l help -d 'Print help'
+complete -c watchdog -n "__fish_watchdog_using_subcommand firewall" -s V -l version -d 'Print version'
 complete -c watchdog -n "__fish_watchdog_using_subcommand mail; and not __fish_seen_subcommand_from test help" -l config -d 'Read settings from this file [default: /etc/host-watchdog/watchdog.toml, if it is there]' -r -F
 complete -c watchdog -n "__fish_watchdog_using_subcommand mail; and not __fish_seen_subcommand_from test help" -l state-dir -d 'Keep the database, the outbox and the learned policy in this folder' -r -F
 complete -c watchdog -n "__fish_watchdog_using_subcommand mail; and not __fish_seen_subcommand_from test help" -s h -l help -d 'Print help'
@@ -111,16 +127,19 @@ complete -c watchdog -n "__fish_watchdog_using_subcommand mail; and __fish_seen_
 complete -c watchdog -n "__fish_watchdog_using_subcommand mail; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
 complete -c watchdog -n "__fish_watchdog_using_subcommand mail; and __fish_seen_subcommand_from help" -f -a "test" -d 'Send one mail now and print the server\'s acceptance'
 complete -c watchdog -n "__fish_watchdog_using_subcommand mail; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "snapshot" -d 'Write a policy that allows what runs now'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "check" -d 'Look once and say what differs from the policy'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "run" -d 'Watch: look on schedule and mail what differs'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "deliver" -d 'Deliver the mails that wait in the outbox'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "validate" -d 'Check settings and policies as `run` does at its start'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "alerts" -d 'List open alerts'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "show" -d 'Show one alert with all its evidence'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "status" -d 'Say how the watchdog itself is: passes, coverage, cost, outbox, policy'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "doctor" -d 'Say what this host lacks for the watchdog to see and to be heard, and what to do about it'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "metrics" -d 'Print counts for Prometheus: alerts by code, passes, cost, outbox'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "mail" -d 'Try the mail'
-complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check run deliver validate alerts show status doctor metrics mail help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "snapshot" -d 'Write a policy that allows what runs now'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "check" -d 'Look once and say what differs from the policy'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "explain" -d 'Say which rule allows what runs, how strong it is, and which stronger one would hold'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "run" -d 'Watch: look on schedule and mail what differs'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "deliver" -d 'Deliver the mails that wait in the outbox'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "lend-events" -d 'Ask the kernel for the starts of processes and lend the socket to the service at standard input'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "validate" -d 'Check settings and policies as `run` does at its start'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "alerts" -d 'List open alerts'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "show" -d 'Show one alert with all its evidence'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "status" -d 'Say how the watchdog itself is: passes, coverage, cost, outbox, policy'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "doctor" -d 'Say what this host lacks for the watchdog to see and to be heard, and what to do about it'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "metrics" -d 'Print counts for Prometheus: alerts by code, passes, cost, outbox'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "firewall" -d 'Tell the watching service the rules of the firewall, on a connection that systemd hands over'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "mail" -d 'Try the mail'
+complete -c watchdog -n "__fish_watchdog_using_subcommand help; and not __fish_seen_subcommand_from snapshot check explain run deliver lend-events validate alerts show status doctor metrics firewall mail help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c watchdog -n "__fish_watchdog_using_subcommand help; and __fish_seen_subcommand_from mail" -f -a "test" -d 'Send one mail now and print the server\'s acceptance'
