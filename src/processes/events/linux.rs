@@ -2,6 +2,7 @@
 //! be read from `/proc` while it lives, so the newest is read first: the others have had their chance.
 
 use super::Starts;
+use super::changes::Changes;
 use super::lineage::Lineage;
 use super::message::{Message, What, parse_process_event};
 use super::pool::{Birth, News, Pool};
@@ -44,7 +45,12 @@ const CROWD: usize = 4096;
 ///
 /// # Errors
 /// If there can be no thread. That the kernel does not tell us is no error; the pool says so.
-pub fn listen(host: Arc<Host>, pool: &Arc<Pool>, tell: impl Fn() + Send + 'static) -> io::Result<()> {
+pub fn listen(
+    host: Arc<Host>,
+    pool: &Arc<Pool>,
+    changes: Arc<Changes>,
+    tell: impl Fn() + Send + 'static,
+) -> io::Result<()> {
     let pool = Arc::downgrade(pool);
     thread::Builder::new().name("events".to_owned()).spawn(move || {
         let ours = host.now().subsec_nanosecond().unsigned_abs() ^ std::process::id();
@@ -62,9 +68,11 @@ pub fn listen(host: Arc<Host>, pool: &Arc<Pool>, tell: impl Fn() + Send + 'stati
         if let Some(pool) = pool.upgrade() {
             pool.told(starts(&host));
         }
+        changes.told(true);
         let mut listener = Listener {
             host: &host,
             pool,
+            changes,
             socket,
             reader: Reader::default(),
             lineage: Lineage::default(),
@@ -75,6 +83,7 @@ pub fn listen(host: Arc<Host>, pool: &Arc<Pool>, tell: impl Fn() + Send + 'stati
             own: None,
         };
         let ended = listener.run(&tell);
+        listener.changes.told(false);
         if let (Err(error), Some(pool)) = (ended, listener.pool.upgrade()) {
             tracing::error!("starts of processes are not told any more: {error}");
             pool.untold(format!("the kernel tells us no more: {error}"));
@@ -168,6 +177,7 @@ enum Due {
 struct Listener<'a> {
     host: &'a Host,
     pool: Weak<Pool>,
+    changes: Arc<Changes>,
     socket: Socket,
     reader: Reader,
     lineage: Lineage,
@@ -226,20 +236,20 @@ impl Listener<'_> {
 
     fn lost(&mut self, pool: &Pool, messages: u64, tell: &impl Fn()) {
         pool.lost(messages);
+        self.changes.lost();
         self.lineage.forget();
         tell();
     }
 
     fn hear(&mut self, pool: &Pool, message: Message, tell: &impl Fn()) {
-        let Message { number, processor, what } = message;
-        if let What::Answer { .. } = what {
-            return;
-        }
+        let Message { number, processor, what, .. } = message;
         let next = self.numbers.insert(processor, number.wrapping_add(1));
         let missing = next.map_or(0, |next| number.wrapping_sub(next));
         if missing > 0 {
             self.lost(pool, u64::from(missing), tell);
         }
+        // Only now, as what was lost before our own word makes that worthless.
+        self.changes.hear(&message);
         match what {
             What::Fork { parent, child, is_process } => {
                 pool.started();
@@ -265,7 +275,7 @@ impl Listener<'_> {
                 }
                 pool.ended(pid, self.host.now());
             }
-            What::User { .. } | What::Answer { .. } | What::Other => {}
+            What::User { .. } | What::Answer { .. } | What::Name { .. } | What::Other => {}
         }
     }
 

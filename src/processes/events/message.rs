@@ -31,7 +31,14 @@ pub enum What {
     },
     /// A process has ended: its first thread.
     Exit(u32),
-    /// Something that says nothing of where code comes from: a thread's end, a new name, a new session.
+    /// A process or one of its threads has this name now, cut, and filled up with zeros.
+    Name {
+        /// The process.
+        process: u32,
+        /// The name.
+        name: [u8; 16],
+    },
+    /// Something that says nothing of where code comes from: a thread's end, a new session.
     Other,
 }
 
@@ -42,6 +49,8 @@ pub struct Message {
     pub number: u32,
     /// The processor on which it happened.
     pub processor: u32,
+    /// The process to which it happened.
+    pub about: u32,
     /// What happened.
     pub what: What,
 }
@@ -70,10 +79,17 @@ pub fn parse_process_event(bytes: &[u8]) -> Option<Message> {
         0x2 => What::Exec(data(1)?),
         // The real number comes before the effective one.
         0x4 => What::User { process: data(1)?, effective: data(3)? },
+        0x200 => What::Name { process: data(1)?, name: *bytes.get(DATA + 8..)?.first_chunk()? },
         0x8000_0000 if data(0)? == data(1)? => What::Exit(data(1)?),
         _ => What::Other,
     };
-    Some(Message { number: word(CONNECTOR + 8)?, processor: word(EVENT + 4)?, what })
+    let about = match what {
+        What::Answer { .. } => 0,
+        What::Fork { child, .. } => child,
+        // All others begin with the thread and its process.
+        _ => data(1)?,
+    };
+    Some(Message { number: word(CONNECTOR + 8)?, processor: word(EVENT + 4)?, about, what })
 }
 
 #[cfg(test)]
@@ -96,9 +112,16 @@ mod tests {
         assert_eq!(what(4, &[20, 20, 1000, 0]), What::User { process: 20, effective: 0 });
         assert_eq!(what(0x8000_0000, &[20, 20, 0, 17]), What::Exit(20));
         assert_eq!(what(0x8000_0000, &[21, 20, 0, 17]), What::Other, "a thread's end");
-        assert_eq!(what(0x200, &[20, 20]), What::Other, "a new name");
+        let name = What::Name { process: 20, name: *b"abcdefghijklmno\0" };
+        let letters = [*b"abcd", *b"efgh", *b"ijkl", *b"mno\0"].map(u32::from_ne_bytes);
+        assert_eq!(what(0x200, &[&[21, 20], &letters[..]].concat()), name);
+        assert_eq!(what(0x80, &[20, 20]), What::Other, "a new session");
         let message = parse_process_event(&datagram(2, &[20, 20])).unwrap();
         assert_eq!((message.number, message.processor), (77, 3));
+        let about = |kind, data: &[u32]| parse_process_event(&datagram(kind, data)).unwrap().about;
+        assert_eq!(about(1, &[11, 10, 20, 20]), 20, "the one that was started");
+        assert_eq!(about(0x8000_0000, &[21, 20, 0, 17]), 20, "the process of the thread");
+        assert_eq!(about(0x80, &[21, 20]), 20);
         let mut other = datagram(2, &[20, 20]);
         other[16] = 2;
         assert_eq!(parse_process_event(&other), None, "another user of the connector");
