@@ -12,7 +12,8 @@ use crate::transaction::{self, HELD, Patience, is_packages_place};
 use crate::watch::Memory;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// So many processes of one finding are named; the count says how many there are.
@@ -26,6 +27,48 @@ type Kind<'a> = (Identity<'a>, Option<&'a Text>, bool);
 
 fn identity(process: &Process) -> Identity<'_> {
     (&process.exe, process.script.as_ref(), &process.user, process.container)
+}
+
+/// What is said of all processes of one kind.
+struct Judged {
+    /// No rule allows them, and which one almost does.
+    refused: Option<Option<Nearest>>,
+    /// The rules that ask for a number and count them.
+    counted: Vec<usize>,
+}
+
+/// Kinds of processes, and where each stands among what is known of them. Those that lie side by side are mostly of one kind.
+struct Kinds<K> {
+    places: HashMap<K, usize>,
+    last: Option<(K, usize)>,
+}
+
+impl<K: Copy + Eq + Hash> Kinds<K> {
+    fn new() -> Self {
+        Self { places: HashMap::new(), last: None }
+    }
+
+    /// The place of this kind. If it is new, it is the next one.
+    fn place(&mut self, kind: K) -> usize {
+        if let Some((_, place)) = self.last.filter(|(last, _)| *last == kind) {
+            return place;
+        }
+        let next = self.places.len();
+        let place = *self.places.entry(kind).or_insert(next);
+        self.last = Some((kind, place));
+        place
+    }
+}
+
+/// Of each kind of process that runs the first one.
+pub fn kinds(processes: &[Arc<Process>]) -> Vec<Arc<Process>> {
+    let (mut kinds, mut firsts) = (Kinds::new(), Vec::new());
+    for process in processes {
+        if kinds.place((identity(process), process.unit.as_ref())) == firsts.len() {
+            firsts.push(Arc::clone(process));
+        }
+    }
+    firsts
 }
 
 /// What a check remembers.
@@ -51,30 +94,36 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
     let mut outdated: BTreeMap<&Text, Vec<&Process>> = BTreeMap::new();
     let mut modified: BTreeMap<&Text, Vec<&Process>> = BTreeMap::new();
     // Thousands of processes are few different ones: each kind is compared once.
-    let mut verdicts: BTreeMap<Kind, Option<Option<Nearest>>> = BTreeMap::new();
+    let (mut kinds, mut judged) = (Kinds::<Kind>::new(), Vec::new());
+    let judge = |process: &Process| {
+        let refused = match rule::ask(&rules.process, now, |rule| compare(rule, process, facts)) {
+            Verdict::Allowed(_) => None,
+            Verdict::Refused(nearest) => Some(nearest),
+        };
+        let asking = rules.process.iter().enumerate().filter(|(_, placed)| placed.rule.count.is_some());
+        let counted = asking.filter(|(_, placed)| compare(&placed.rule, process, facts).fits());
+        Judged { refused, counted: counted.map(|(at, _)| at).collect() }
+    };
     for (process, ended) in facts.each().chain(gone) {
         if is_beyond(process, facts) {
             continue;
-        }
-        for (count, placed) in counts.iter_mut().zip(&rules.process) {
-            // Only rules that ask for a number need every process counted, and of those that run.
-            if placed.rule.count.is_some() && ended.is_none() && compare(&placed.rule, process, facts).fits()
-            {
-                *count += 1;
-            }
         }
         if let Some(path) = present_file(process).filter(|path| facts.modified.contains_key(*path)) {
             modified.entry(path).or_default().push(process);
         }
         let is_replaced = facts.is_replaced(process);
-        let verdict =
-            verdicts.entry((identity(process), process.unit.as_ref(), is_replaced)).or_insert_with(|| {
-                match rule::ask(&rules.process, now, |rule| compare(rule, process, facts)) {
-                    Verdict::Allowed(_) => None,
-                    Verdict::Refused(nearest) => Some(nearest),
-                }
-            });
-        let Some(nearest) = verdict else {
+        let place = kinds.place((identity(process), process.unit.as_ref(), is_replaced));
+        if place == judged.len() {
+            judged.push(judge(process));
+        }
+        let Some(Judged { refused, counted }) = judged.get(place) else { continue };
+        // Only those are counted that run.
+        for at in counted.iter().filter(|_| ended.is_none()) {
+            if let Some(count) = counts.get_mut(*at) {
+                *count += 1;
+            }
+        }
+        let Some(nearest) = refused else {
             let needs_restart = |path: &&Text| {
                 // Of a file that was swapped nobody should be started anew.
                 ended.is_none()
@@ -132,23 +181,20 @@ fn runs(facts: &ProcessFacts, process: &Process) -> bool {
     found.ok().and_then(|at| facts.processes.get(at)).is_some_and(|found| found.start == process.start)
 }
 
-/// The files that run although no rule allows it.
-pub fn refused(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> BTreeSet<Text> {
-    let mut verdicts: BTreeMap<(Identity, Option<&Text>), bool> = BTreeMap::new();
-    let mut files = BTreeSet::new();
-    for (process, _) in facts.each() {
-        let Some(path) = present_file(process) else { continue };
-        let is_refused = verdicts.entry((identity(process), process.unit.as_ref())).or_insert_with(|| {
-            matches!(
-                rule::ask(&rules.process, now, |rule| compare(rule, process, facts)),
-                Verdict::Refused(_)
-            )
-        });
-        if *is_refused {
-            files.insert(path.clone());
-        }
-    }
-    files
+/// The files that run, or ran, although no rule allows it. `kinds` are those that run.
+pub fn refused(
+    facts: &ProcessFacts,
+    kinds: &[Arc<Process>],
+    rules: &Rules,
+    now: Timestamp,
+) -> BTreeSet<Text> {
+    let is_refused = |process: &&Arc<Process>| {
+        let verdict = rule::ask(&rules.process, now, |rule| compare(rule, process, facts));
+        matches!(verdict, Verdict::Refused(_))
+    };
+    let all = kinds.iter().chain(facts.ended.iter().map(|ended| &ended.process));
+    let present = all.filter(|process| present_file(process).is_some());
+    present.filter(is_refused).filter_map(|process| present_file(process)).cloned().collect()
 }
 
 /// The file of the host that a process runs and that is there.
@@ -191,18 +237,22 @@ fn is_beyond(process: &Process, facts: &ProcessFacts) -> bool {
     }
 }
 
-/// Of each kind of process that runs and that no rule allows, the first one.
+/// Of these kinds of processes those that no rule allows.
 #[must_use]
-pub fn strangers<'a>(facts: &'a ProcessFacts, rules: &Rules, now: Timestamp) -> Vec<&'a Process> {
-    let mut kinds: BTreeMap<(Identity, Option<&Text>), &Process> = BTreeMap::new();
-    for process in facts.processes.iter().filter(|process| !is_beyond(process, facts)) {
-        kinds.entry((identity(process), process.unit.as_ref())).or_insert(process);
-    }
+pub fn strangers<'a>(
+    facts: &ProcessFacts,
+    kinds: &'a [Arc<Process>],
+    rules: &Rules,
+    now: Timestamp,
+) -> Vec<&'a Process> {
     let is_refused = |process: &&Process| {
         let verdict = rule::ask(&rules.process, now, |rule| compare(rule, process, facts));
         matches!(verdict, Verdict::Refused(_))
     };
-    kinds.into_values().filter(is_refused).collect()
+    let asked = kinds.iter().map(AsRef::as_ref).filter(|process| !is_beyond(process, facts));
+    let mut strangers: Vec<&Process> = asked.filter(is_refused).collect();
+    strangers.sort_by_key(|process| (identity(process), process.unit.as_ref()));
+    strangers
 }
 
 /// The same facts without the processes that `rules` allow, for a policy that includes these.

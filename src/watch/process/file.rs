@@ -4,7 +4,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 
-use super::{ProcessFacts, Rules, check};
+use super::{Process, ProcessFacts, Rules, check};
 use crate::digest::{Digests, hex};
 use crate::dpkg;
 use crate::file;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Clocks of file servers differ by a little.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
@@ -71,14 +72,14 @@ impl Contents {
 }
 
 /// Adds what is known of files to the facts.
-pub fn look(contents: &mut Contents, look: &Look<Rules>, facts: &mut ProcessFacts) {
-    let asked = asked(facts, look.rules);
+pub fn look(contents: &mut Contents, look: &Look<Rules>, kinds: &[Arc<Process>], facts: &mut ProcessFacts) {
+    let asked = asked(kinds, look.rules);
     // A rule that asks for a content refuses until it is known; so these are looked at first.
     for path in &asked {
         let sha256 = contents.of(look.host, path);
         facts.files.insert(path.clone(), FileFacts { sha256, ..FileFacts::default() });
     }
-    for path in check::refused(facts, look.rules, look.now) {
+    for path in check::refused(facts, kinds, look.rules, look.now) {
         let is_packages = facts.packages.contains_key(&path);
         let entry = facts.files.entry(path.clone()).or_default();
         if !is_packages && !asked.contains(&path) {
@@ -89,19 +90,10 @@ pub fn look(contents: &mut Contents, look: &Look<Rules>, facts: &mut ProcessFact
 }
 
 /// The files of which a rule wants to know the content.
-fn asked(facts: &ProcessFacts, rules: &Rules) -> BTreeSet<Text> {
+fn asked(kinds: &[Arc<Process>], rules: &Rules) -> BTreeSet<Text> {
     let rules: Vec<_> = rules.process.iter().filter(|placed| placed.rule.sha256.is_some()).collect();
     let is_asked = |path: &&Text| rules.iter().any(|placed| placed.rule.exe.matches_path(path));
-    if rules.is_empty() {
-        return BTreeSet::new();
-    }
-    facts
-        .processes
-        .iter()
-        .filter_map(|process| check::present_file(process))
-        .filter(is_asked)
-        .cloned()
-        .collect()
+    kinds.iter().filter_map(|process| check::present_file(process)).filter(is_asked).cloned().collect()
 }
 
 fn oddities(host: &Host, path: &Text, now: Timestamp) -> BTreeSet<Oddity> {
