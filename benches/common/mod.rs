@@ -141,7 +141,7 @@ impl Passes {
         let is_told = loop {
             match self.processes.starts().unwrap().in_all() {
                 Starts::Untold(why) if why.contains("only just") => {
-                    std::thread::sleep(Duration::from_millis(5))
+                    std::thread::sleep(Duration::from_millis(5));
                 }
                 starts => break matches!(starts, Starts::Told(_)),
             }

@@ -66,11 +66,9 @@ impl Changes {
         match message.what {
             // Somebody else begins to listen, or ends: the kernel may have been silent before that.
             What::Answer { .. } => return inner.forget(),
-            What::Name { process, name } if process == std::process::id() => {
-                if inner.asked.as_ref().is_some_and(|asked| name.starts_with(asked.as_bytes_with_nul())) {
-                    inner.asked = None;
-                    self.answered.notify_all();
-                }
+            What::Name { process, name } if process == std::process::id() && inner.is_asked(&name) => {
+                inner.asked = None;
+                self.answered.notify_all();
             }
             // A thread more changes nothing of what there is to know; when one ends, its process may have ended.
             What::Fork { is_process: false, .. } => return,
@@ -116,6 +114,10 @@ impl Changes {
 }
 
 impl Inner {
+    fn is_asked(&self, name: &[u8; 16]) -> bool {
+        self.asked.as_ref().is_some_and(|asked| name.starts_with(asked.as_bytes_with_nul()))
+    }
+
     fn forget(&mut self) {
         self.is_sure = false;
         self.changed = HashMap::new();
@@ -126,19 +128,19 @@ impl Inner {
 mod tests {
     use super::*;
 
-    fn hear(changes: &Changes, about: u32, what: What) {
-        changes.hear(&Message { number: 0, processor: 0, about, what });
+    fn hear(told: &Changes, about: u32, what: What) {
+        told.hear(&Message { number: 0, processor: 0, about, what });
     }
 
     /// What is known after this was heard, with the kernel's answer played.
-    fn since(changes: &Changes, heard: &[(u32, What)]) -> Option<Vec<(u32, Change)>> {
+    fn since(told: &Changes, heard: &[(u32, What)]) -> Option<Vec<(u32, Change)>> {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for (about, what) in heard {
-                    hear(changes, *about, *what);
+                    hear(told, *about, *what);
                 }
                 let asked = loop {
-                    match changes.inner().asked.clone() {
+                    match told.inner().asked.clone() {
                         Some(asked) => break asked,
                         None => std::thread::yield_now(),
                     }
@@ -146,9 +148,9 @@ mod tests {
                 let mut name = [0; 16];
                 name[..asked.count_bytes()].copy_from_slice(asked.as_bytes());
                 let process = std::process::id();
-                hear(changes, process, What::Name { process, name });
+                hear(told, process, What::Name { process, name });
             });
-            let mut changed: Vec<_> = changes.since_asked()?.into_iter().collect();
+            let mut changed: Vec<_> = told.since_asked()?.into_iter().collect();
             changed.retain(|(pid, _)| *pid != std::process::id());
             changed.sort_unstable_by_key(|(pid, _)| *pid);
             Some(changed)
@@ -157,47 +159,47 @@ mod tests {
 
     #[test]
     fn only_what_was_told_of_has_changed_until_something_is_lost() {
-        let changes = Changes::default();
-        assert_eq!(changes.since_asked(), None, "nobody tells us");
-        changes.told(true);
-        assert_eq!(since(&changes, &[]), None, "what was before is not known");
-        assert_eq!(since(&changes, &[]), Some(vec![]));
+        let told = Changes::default();
+        assert_eq!(told.since_asked(), None, "nobody tells us");
+        told.told(true);
+        assert_eq!(since(&told, &[]), None, "what was before is not known");
+        assert_eq!(since(&told, &[]), Some(vec![]));
         let thread = What::Fork { parent: 5, child: 5, is_process: false };
         let heard = [(7, What::Exec(7)), (7, What::Other), (8, What::Exit(8)), (5, thread), (6, What::Other)];
         let changed = [(6, Change::Other), (7, Change::Program), (8, Change::Other)];
-        assert_eq!(since(&changes, &heard), Some(changed.to_vec()));
-        changes.lost();
-        assert_eq!(since(&changes, &[(9, What::Other)]), None, "something was lost");
-        assert_eq!(since(&changes, &[]), Some(vec![]), "and after a look at all it is sure again");
+        assert_eq!(since(&told, &heard), Some(changed.to_vec()));
+        told.lost();
+        assert_eq!(since(&told, &[(9, What::Other)]), None, "something was lost");
+        assert_eq!(since(&told, &[]), Some(vec![]), "and after a look at all it is sure again");
     }
 
     #[test]
     fn a_kernel_that_may_have_been_silent_is_not_believed() {
-        let changes = Changes::default();
-        changes.told(true);
-        assert_eq!(since(&changes, &[]), None);
+        let told = Changes::default();
+        told.told(true);
+        assert_eq!(since(&told, &[]), None);
         // Somebody began to listen, or ended that: the kernel counts those who do, and may have been at none.
-        assert_eq!(since(&changes, &[(0, What::Answer { error: 0, to: 1 })]), None);
-        assert_eq!(since(&changes, &[]), Some(vec![]));
+        assert_eq!(since(&told, &[(0, What::Answer { error: 0, to: 1 })]), None);
+        assert_eq!(since(&told, &[]), Some(vec![]));
         let before = std::fs::read("/proc/thread-self/comm").unwrap();
-        assert_eq!(changes.since_asked(), None, "our own word was not heard");
+        assert_eq!(told.since_asked(), None, "our own word was not heard");
         assert_eq!(std::fs::read("/proc/thread-self/comm").unwrap(), before);
         // An old word that comes late is not taken for the new one.
         let mut name = [0; 16];
         name[..6].copy_from_slice(b"look 0");
-        hear(&changes, std::process::id(), What::Name { process: std::process::id(), name });
-        assert_eq!(changes.since_asked(), None);
-        changes.told(false);
-        assert_eq!(changes.since_asked(), None);
+        hear(&told, std::process::id(), What::Name { process: std::process::id(), name });
+        assert_eq!(told.since_asked(), None);
+        told.told(false);
+        assert_eq!(told.since_asked(), None);
     }
 
     #[test]
     fn a_storm_of_processes_fills_no_memory() {
-        let changes = Changes::default();
-        changes.told(true);
-        assert_eq!(since(&changes, &[]), None);
-        (0..200_000).for_each(|pid| hear(&changes, pid, What::Other));
-        assert!(changes.inner().changed.len() <= MOST);
-        assert_eq!(since(&changes, &[]), None);
+        let told = Changes::default();
+        told.told(true);
+        assert_eq!(since(&told, &[]), None);
+        (0..200_000).for_each(|pid| hear(&told, pid, What::Other));
+        assert!(told.inner().changed.len() <= MOST);
+        assert_eq!(since(&told, &[]), None);
     }
 }

@@ -30,9 +30,8 @@ fn identity(process: &Process) -> Identity<'_> {
 }
 
 /// What is said of all processes of one kind.
-struct Judged {
-    /// No rule allows them, and which one almost does.
-    refused: Option<Option<Nearest>>,
+struct Judged<'a> {
+    verdict: Verdict<'a, ProcessRule>,
     /// The rules that ask for a number and count them.
     counted: Vec<usize>,
 }
@@ -96,13 +95,10 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
     // Thousands of processes are few different ones: each kind is compared once.
     let (mut kinds, mut judged) = (Kinds::<Kind>::new(), Vec::new());
     let judge = |process: &Process| {
-        let refused = match rule::ask(&rules.process, now, |rule| compare(rule, process, facts)) {
-            Verdict::Allowed(_) => None,
-            Verdict::Refused(nearest) => Some(nearest),
-        };
+        let verdict = rule::ask(&rules.process, now, |rule| compare(rule, process, facts));
         let asking = rules.process.iter().enumerate().filter(|(_, placed)| placed.rule.count.is_some());
         let counted = asking.filter(|(_, placed)| compare(&placed.rule, process, facts).fits());
-        Judged { refused, counted: counted.map(|(at, _)| at).collect() }
+        Judged { verdict, counted: counted.map(|(at, _)| at).collect() }
     };
     for (process, ended) in facts.each().chain(gone) {
         if is_beyond(process, facts) {
@@ -116,14 +112,14 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
         if place == judged.len() {
             judged.push(judge(process));
         }
-        let Some(Judged { refused, counted }) = judged.get(place) else { continue };
+        let Some(Judged { verdict, counted }) = judged.get(place) else { continue };
         // Only those are counted that run.
         for at in counted.iter().filter(|_| ended.is_none()) {
             if let Some(count) = counts.get_mut(*at) {
                 *count += 1;
             }
         }
-        let Some(nearest) = refused else {
+        let Verdict::Refused(nearest) = verdict else {
             let needs_restart = |path: &&Text| {
                 // Of a file that was swapped nobody should be started anew.
                 ended.is_none()
