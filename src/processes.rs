@@ -25,7 +25,6 @@ use jiff::{SignedDuration, Timestamp};
 #[cfg(target_os = "linux")]
 pub(crate) use linux as system;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 #[cfg(windows)]
@@ -92,22 +91,24 @@ pub struct Listing {
     pub processes: Vec<Arc<Process>>,
     /// How many more there were that could not be read at all.
     pub unread: u64,
-    by_pid: HashMap<u32, usize>,
+    /// How many of them were read anew. The others are as they were, so far as the kernel tells of all that changes.
+    pub renewed: u64,
 }
 
 impl Listing {
     /// A listing of `processes`.
     #[must_use]
     pub fn new(taken: Timestamp, processes: impl IntoIterator<Item = impl Into<Arc<Process>>>) -> Self {
-        let processes: Vec<Arc<Process>> = processes.into_iter().map(Into::into).collect();
-        let by_pid = processes.iter().enumerate().map(|(at, process)| (process.pid, at)).collect();
-        Self { taken, processes, unread: 0, by_pid }
+        let mut processes: Vec<Arc<Process>> = processes.into_iter().map(Into::into).collect();
+        processes.sort_by_key(|process| process.pid);
+        Self { taken, renewed: processes.len() as u64, processes, unread: 0 }
     }
 
     /// The process with this number.
     #[must_use]
     pub fn get(&self, pid: u32) -> Option<&Process> {
-        self.processes.get(*self.by_pid.get(&pid)?).map(AsRef::as_ref)
+        let at = self.processes.binary_search_by_key(&pid, |process| process.pid).ok()?;
+        self.processes.get(at).map(AsRef::as_ref)
     }
 
     /// The parents of a process, the nearest first. Ends at the first process, and in any case.
@@ -125,6 +126,18 @@ const FRESH: SignedDuration = SignedDuration::from_secs(5);
 pub struct Processes {
     remembered: Mutex<Remembered>,
     starts: OnceLock<Arc<Pool>>,
+    #[cfg(target_os = "linux")]
+    changes: Arc<events::changes::Changes>,
+}
+
+/// What reading all processes came to.
+#[derive(Debug, Default)]
+struct Read {
+    processes: Vec<Arc<Process>>,
+    /// So many could not be read at all.
+    unread: u64,
+    /// So many of them were read anew.
+    renewed: u64,
 }
 
 #[derive(Default)]
@@ -148,8 +161,12 @@ impl Processes {
         {
             return Ok(Arc::clone(listing));
         }
-        let (processes, unread) = remembered.reader.read(host)?;
-        let listing = Arc::new(Listing { unread, ..Listing::new(now, processes) });
+        #[cfg(target_os = "linux")]
+        let read = remembered.reader.read(host, self.changes.since_asked())?;
+        #[cfg(windows)]
+        let read = remembered.reader.read(host)?;
+        let Read { processes, unread, renewed } = read;
+        let listing = Arc::new(Listing { unread, renewed, ..Listing::new(now, processes) });
         remembered.listing = Some(Arc::clone(&listing));
         Ok(listing)
     }
@@ -161,7 +178,7 @@ impl Processes {
     #[cfg(target_os = "linux")]
     pub fn listen(&self, host: &Arc<Host>, tell: impl Fn() + Send + 'static) -> io::Result<()> {
         let pool = self.starts.get_or_init(|| Arc::new(Pool::new(host.now())));
-        events::listen(Arc::clone(host), pool, tell)
+        events::listen(Arc::clone(host), pool, Arc::clone(&self.changes), tell)
     }
 
     /// Nothing tells of what starts on this system.

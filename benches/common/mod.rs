@@ -11,6 +11,7 @@ use host_watchdog::learn;
 use host_watchdog::pass::{self, At, Memories, Watching};
 use host_watchdog::policy::Policy;
 use host_watchdog::processes::Processes;
+use host_watchdog::processes::events::Starts;
 use host_watchdog::snapshot::Snapshot;
 use jiff::{SignedDuration, Timestamp};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -18,6 +19,7 @@ use rustix::time::{ClockId, clock_gettime};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// True if run by `cargo bench`; `cargo test --all-targets` runs benches too, and must not take minutes over it.
@@ -131,6 +133,27 @@ impl Passes {
         assert_eq!(watches.len(), 1, "there is no watch {name}");
         let moment = Host::this().now();
         Self { watches, processes: Processes::default(), memory: Memories::default(), moment }
+    }
+
+    /// Has the kernel tell what changes from now on, and looks at all once more; false if it does not.
+    pub fn listen(&mut self, policy: &Policy) -> bool {
+        self.processes.listen(&Arc::new(self.host()), || {}).unwrap();
+        let is_told = loop {
+            match self.processes.starts().unwrap().in_all() {
+                Starts::Untold(why) if why.contains("only just") => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                starts => break matches!(starts, Starts::Told(_)),
+            }
+        };
+        self.next();
+        self.look(policy);
+        is_told
+    }
+
+    /// How many processes the last look read anew.
+    pub fn renewed(&self) -> u64 {
+        self.processes.now(&self.host()).unwrap().renewed
     }
 
     /// Lets a minute pass.

@@ -3,6 +3,8 @@
 //! says why, and what runs is only looked at now and then.
 
 #[cfg(target_os = "linux")]
+pub mod changes;
+#[cfg(target_os = "linux")]
 mod lineage;
 #[cfg(target_os = "linux")]
 mod linux;

@@ -3,15 +3,19 @@
 
 mod moment;
 mod origin;
+mod steady;
 
+use super::events::changes::Change;
 use super::origin::Origin;
 use super::parse::{self, Stat};
 use super::script::{self, Invocation};
 use super::task::{self, Found, Program};
-use super::{Executable, Listing, Process, secret};
+use super::{Executable, Listing, Process, Read, secret};
 use crate::host::Host;
 use crate::text::Text;
+use jiff::Timestamp;
 pub use moment::Moment;
+use moment::Stamp;
 pub use origin::origin;
 use origin::{group_of, login, working_folder};
 use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
@@ -53,6 +57,9 @@ pub fn hides_others(listing: &Listing) -> bool {
 #[derive(Default)]
 pub struct Reader {
     known: HashMap<u32, Known>,
+    /// How often all were listed, and when all of them were read.
+    number: u64,
+    whole: Option<Timestamp>,
     /// Number and start of those of this pass, and of the one before, of which no thread could be asked.
     restless: HashSet<(u32, u64)>,
     restless_before: HashSet<(u32, u64)>,
@@ -65,6 +72,16 @@ struct Known {
     link: Vec<u8>,
     process: Arc<Process>,
     pass: u64,
+    /// Device and inode of its program.
+    file: Option<(u64, u64)>,
+    /// True if that was the host's own file of that path.
+    is_hosts: bool,
+    /// The file of that path, seen before the link was read.
+    stamp: Option<Stamp>,
+    /// Of its folder in `/proc`: another process with that number has another one.
+    inode: u64,
+    /// True if all of it could be read.
+    is_whole: bool,
 }
 
 /// What is known already of a process that is read for the first time.
@@ -105,30 +122,39 @@ impl From<Errno> for Lost {
 }
 
 impl Reader {
-    /// Every process, by rising number, and how many could not be read at all.
+    /// Every process, by rising number. Those are read of which something was told since, if `changed` knows them; else all.
     ///
     /// # Errors
     /// If `/proc` itself cannot be read.
-    pub fn read(&mut self, host: &Host) -> io::Result<(Vec<Arc<Process>>, u64)> {
+    pub(super) fn read(&mut self, host: &Host, changed: Option<HashMap<u32, Change>>) -> io::Result<Read> {
         let folder = std::fs::File::open(host.path("/proc"))?;
-        let proc = folder.as_fd();
-        let mut pass = Moment::new(host, proc)?;
-        let number = self.known.values().map(|known| known.pass).max().unwrap_or(0) + 1;
+        let mut pass = Moment::new(host, folder.as_fd())?;
+        // Whatever happens on the way, an unfinished pass is followed by a whole one.
+        let whole = self.whole.take();
+        let is_due = steady::is_due(whole, pass.now);
+        let is_told = changed.is_some() && !is_due;
+        self.note(changed.unwrap_or_default());
+        self.number += 1;
         self.restless_before = std::mem::take(&mut self.restless);
-        let (mut processes, mut refused) = (Vec::with_capacity(self.known.len() + 16), 0);
-        for entry in std::fs::read_dir(host.path("/proc"))? {
-            let name = entry?.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            // One that ended meanwhile is gone, and that is all there is to say of it; others are counted.
-            match self.one(&mut pass, pid, number) {
-                Ok(process) => processes.extend(process),
-                Err(Lost::Gone) => {}
-                Err(Lost::Refused) => refused += 1,
+        let mut read = Read { processes: Vec::with_capacity(self.known.len() + 16), ..Read::default() };
+        let mut kept = Vec::new();
+        for (pid, inode) in steady::listed(host)? {
+            if is_told && self.is_unchanged(&mut pass, pid, inode) {
+                kept.push((pid, inode));
+            } else {
+                self.renew(&mut pass, pid, inode, &mut read);
             }
         }
-        self.known.retain(|_, known| known.pass == number);
-        processes.sort_unstable_by_key(|process| process.pid);
-        Ok((processes, refused))
+        self.known.retain(|_, known| known.pass == self.number);
+        for (pid, inode) in kept {
+            match self.known.get(&pid).filter(|known| self.has_its_parent(known)) {
+                Some(known) => read.processes.push(Arc::clone(&known.process)),
+                None => self.renew(&mut pass, pid, inode, &mut read),
+            }
+        }
+        self.whole = if is_told { whole } else { Some(pass.now) };
+        read.processes.sort_unstable_by_key(|process| process.pid);
+        Ok(read)
     }
 
     /// One process that has just started, and where it comes from, if it can still be read; nothing of it is remembered here.
@@ -182,7 +208,8 @@ impl Reader {
     }
 
     /// One process; nothing if it is dead and only waits to be buried.
-    fn one(&mut self, pass: &mut Moment, pid: u32, number: u64) -> Result<Option<Arc<Process>>, Lost> {
+    fn one(&mut self, pass: &mut Moment, pid: u32) -> Result<Attempt, Lost> {
+        let number = self.number;
         let folder = openat(
             pass.proc,
             pid.to_string(),
@@ -198,7 +225,7 @@ impl Reader {
             std::thread::sleep(pause);
             attempt = self.attempt(pass, &folder, pid, number)?;
         }
-        Ok(attempt.process)
+        Ok(attempt)
     }
 
     /// Reads a process once.
@@ -209,6 +236,10 @@ impl Reader {
         pid: u32,
         number: u64,
     ) -> Result<Attempt, Lost> {
+        // What lies at its path is looked at before its link is read, which says whether it still is what runs.
+        if let Some(known) = self.known.get(&pid).filter(|known| known.is_hosts) {
+            pass.stamp(&known.link);
+        }
         read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
         let stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
         let found = if stat.is_kernel_thread() {
@@ -246,15 +277,17 @@ impl Reader {
         let link = program.map(|program| program.link.as_slice()).unwrap_or_default();
         if let Some(known) = self.known.get_mut(&pid)
             && known.same_program(&stat, link)
+            && (!known.is_hosts || pass.is_file_of(link, known.file))
         {
             known.pass = number;
+            known.stamp = if known.is_hosts { pass.stamp(link) } else { None };
             let old = &known.process;
             // The folder of one that has ended is root's, and one that runs another program may have its user.
             if old.uid != uid && !is_there(program, folder) {
                 return Ok(Attempt { process: Some(Arc::clone(old)), is_whole: false });
             }
             if old.uid != uid || old.parent != stat.parent || known.stat.name != stat.name {
-                let (user, name) = (pass.users.name(uid), Text::new(&stat.name));
+                let (user, name) = (pass.users.name(uid), pass.text(&stat.name));
                 known.process =
                     Arc::new(Process { uid, user, name, parent: stat.parent, ..Process::clone(old) });
                 known.stat = stat;
@@ -277,8 +310,23 @@ impl Reader {
         }
         // An interpreter that was just started shows its arguments a moment later.
         is_whole &= process.script.as_deref() != Some(script::NO_ARGUMENTS);
-        let link = found.map(|program| program.link).unwrap_or_default();
-        self.known.insert(pid, Known { stat, link, process: Arc::clone(&process), pass: number });
+        // The link was read again after its file was looked at.
+        let is_local = file.is_some_and(|file| pass.is_local(source, file));
+        let link = found.as_ref().map(|program| program.link.clone()).unwrap_or_default();
+        let is_hosts = is_local && !process.container && matches!(process.exe, Executable::Path(_));
+        let stamp = if is_hosts { pass.stamp(&link) } else { None };
+        let known = Known {
+            stat,
+            link,
+            process: Arc::clone(&process),
+            pass: number,
+            file,
+            is_hosts,
+            stamp,
+            inode: 0,
+            is_whole: false,
+        };
+        self.known.insert(pid, known);
         Ok(Attempt { process: Some(process), is_whole })
     }
 
@@ -287,7 +335,7 @@ impl Reader {
         let Started { pid, uid, stat, found, file, raw, unit } = started;
         let link = found.as_ref().map(|program| program.link.as_slice()).unwrap_or_default();
         let exe = match found {
-            Ok(program) => name_executable(&program.link, || pass.is_file_of(link, file)),
+            Ok(program) => pass.executable(&program.link, file),
             Err(exe) => exe.clone(),
         };
         let mut script = None;
@@ -312,7 +360,7 @@ impl Reader {
                 || pass.has_other_script(source, script.as_ref()),
             exe,
             script,
-            name: Text::new(&stat.name),
+            name: pass.text(&stat.name),
             args,
             uid,
             user: pass.users.name(uid),
@@ -328,19 +376,6 @@ impl Known {
         let visible = stat.is_kernel_thread() || stat.layout.iter().any(|address| *address > 1);
         self.stat.start == stat.start && self.stat.layout == stat.layout && visible && self.link == link
     }
-}
-
-/// The kernel marks a file that is gone, and memory, in the link itself. A file may also just be called so.
-fn name_executable(link: &[u8], is_called_so: impl FnOnce() -> bool) -> Executable {
-    const DELETED: &[u8] = b" (deleted)";
-    let (path, deleted) = match link.strip_suffix(DELETED) {
-        Some(path) if !is_called_so() => (path, true),
-        _ => (link, false),
-    };
-    if let Some(name) = path.strip_prefix(b"/memfd:".as_slice()) {
-        return Executable::Memory(Text::new(name));
-    }
-    if deleted { Executable::Deleted(Text::new(path)) } else { Executable::Path(Text::new(path)) }
 }
 
 /// The effective user of the process or thread of this folder: the kernel gives its folder to it, and to nobody else as

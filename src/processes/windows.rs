@@ -5,7 +5,7 @@
 use super::nt;
 use super::origin::Origin;
 use super::script::{self, Invocation};
-use super::{Executable, Listing, Process, secret};
+use super::{Executable, Listing, Process, Read, secret};
 use crate::host::Host;
 use crate::text::Text;
 use crate::win32;
@@ -77,7 +77,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the kernel does not list them.
-    pub fn read(&mut self, _host: &Host) -> io::Result<(Vec<Arc<Process>>, u64)> {
+    pub(super) fn read(&mut self, _host: &Host) -> io::Result<Read> {
         if !self.has_asked_for_rights {
             self.has_asked_for_rights = true;
             // Without it some processes do not tell their user: that is a gap of its own.
@@ -107,7 +107,7 @@ impl Reader {
         }
         self.known = known;
         processes.sort_unstable_by_key(|process| process.pid);
-        Ok((processes, 0))
+        Ok(Read { unread: 0, renewed: processes.len() as u64, processes })
     }
 
     /// A process that is new: what it was started with is asked.

@@ -28,9 +28,9 @@ use crate::text::Text;
 use crate::transaction::Transaction;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 #[cfg(not(target_os = "linux"))]
 use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -165,15 +165,18 @@ impl Watch for ProcessWatch {
         if rules_name_packages(look.rules) {
             facts.packages = self.packages.of(look.host, &paths(&facts));
         }
-        upgrade::look(&mut self.packages, &mut self.contents, look, &mut kept.upgrades, &mut facts);
+        // Thousands of processes are few different ones.
+        let kinds = check::kinds(&facts.processes);
+        let Self { packages, contents } = self;
+        upgrade::look(packages, contents, look, &mut kept.upgrades, &kinds, &mut facts);
         #[cfg(not(windows))]
-        if let Some(why) = self.packages.fault() {
+        if let Some(why) = packages.fault() {
             let why = format!("rpm could not be asked whose files these are: {why}");
             look.gaps.push(gap("rpm-packages", 0, 1, &why));
         }
         look.memory.keep(&kept);
-        file::look(&mut self.contents, look, &mut facts);
-        started::add_origins(&mut facts, look, &listing);
+        file::look(contents, look, &kinds, &mut facts);
+        started::add_origins(&mut facts, &kinds, look, &listing);
         Seen::Facts(facts)
     }
 
@@ -224,14 +227,34 @@ fn without_ourselves(listing: &Listing) -> Vec<Arc<Process>> {
 /// user. Anybody else could make it run something of their own.
 fn is_own(listing: &Listing) -> impl Fn(&Process) -> bool {
     let me = std::process::id();
+    let own = listing.get(me).cloned();
     // On Windows the number is only the end of a user's, and the name the whole.
-    let program =
-        |process: &Process| (process.exe.clone(), process.uid, process.user.clone(), process.container);
-    let own = listing.get(me).map(program);
-    move |process: &Process| {
-        process.pid == me
-            || own == Some(program(process)) && matches!(process.exe, Executable::Path(_))
-            || process.parent == me
-            || listing.ancestors(process.pid).any(|ancestor| ancestor.pid == me)
+    let runs_the_same = move |process: &Process| {
+        own.as_ref().is_some_and(|own| {
+            own.uid == process.uid
+                && own.container == process.container
+                && matches!(own.exe, Executable::Path(_))
+                && own.exe == process.exe
+                && own.user == process.user
+        })
+    };
+    let below = below(listing, me);
+    move |process: &Process| process.pid == me || below.contains(&process.parent) || runs_the_same(process)
+}
+
+/// This process, and all that it or those below it have started.
+fn below(listing: &Listing, pid: u32) -> HashSet<u32> {
+    let mut below = HashSet::from([pid]);
+    loop {
+        // Who is started has the higher number, unless they have begun anew: then once more.
+        let before = below.len();
+        for process in &listing.processes {
+            if below.contains(&process.parent) {
+                below.insert(process.pid);
+            }
+        }
+        if below.len() == before {
+            return below;
+        }
     }
 }

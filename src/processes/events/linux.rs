@@ -5,6 +5,7 @@ mod connector;
 mod lent;
 
 use super::Starts;
+use super::changes::Changes;
 use super::lineage::Lineage;
 use super::message::{Message, What};
 use super::pool::{Birth, News, Pool};
@@ -39,7 +40,12 @@ const CROWD: usize = 4096;
 ///
 /// # Errors
 /// If there can be no thread. That the kernel does not tell us is no error; the pool says so.
-pub fn listen(host: Arc<Host>, pool: &Arc<Pool>, tell: impl Fn() + Send + 'static) -> io::Result<()> {
+pub fn listen(
+    host: Arc<Host>,
+    pool: &Arc<Pool>,
+    changes: Arc<Changes>,
+    tell: impl Fn() + Send + 'static,
+) -> io::Result<()> {
     let pool = Arc::downgrade(pool);
     thread::Builder::new().name("events".to_owned()).spawn(move || {
         // What lives for a millisecond is gone when we have to wait for our turn. In a unit that may not ask for this, its share of
@@ -59,10 +65,12 @@ pub fn listen(host: Arc<Host>, pool: &Arc<Pool>, tell: impl Fn() + Send + 'stati
         if let Some(pool) = pool.upgrade() {
             pool.told(starts(&host));
         }
+        changes.told(true);
         let mut listener = Listener {
             host: &host,
             pool,
             connector,
+            changes,
             reader: Reader::default(),
             lineage: Lineage::default(),
             numbers: HashMap::new(),
@@ -72,6 +80,7 @@ pub fn listen(host: Arc<Host>, pool: &Arc<Pool>, tell: impl Fn() + Send + 'stati
             own: None,
         };
         let ended = listener.run(&tell);
+        listener.changes.told(false);
         if let (Err(error), Some(pool)) = (ended, listener.pool.upgrade()) {
             tracing::error!("starts of processes are not told any more: {error}");
             pool.untold(format!("the kernel tells us no more: {error}"));
@@ -110,6 +119,7 @@ struct Listener<'a> {
     host: &'a Host,
     pool: Weak<Pool>,
     connector: Connector,
+    changes: Arc<Changes>,
     reader: Reader,
     lineage: Lineage,
     /// The number of the next message of each processor.
@@ -164,20 +174,20 @@ impl Listener<'_> {
 
     fn lost(&mut self, pool: &Pool, messages: u64, tell: &impl Fn()) {
         pool.lost(messages);
+        self.changes.lost();
         self.lineage.forget();
         tell();
     }
 
     fn hear(&mut self, moment: &mut Moment, pool: &Pool, message: Message, tell: &impl Fn()) {
-        let Message { number, processor, what } = message;
-        if let What::Answer { .. } = what {
-            return;
-        }
+        let Message { number, processor, what, .. } = message;
         let next = self.numbers.insert(processor, number.wrapping_add(1));
         let missing = next.map_or(0, |next| number.wrapping_sub(next));
         if missing > 0 {
             self.lost(pool, u64::from(missing), tell);
         }
+        // Only now, as what was lost before our own word makes that worthless.
+        self.changes.hear(&message);
         match what {
             What::Fork { parent, child, is_process } => {
                 pool.started();
@@ -207,11 +217,11 @@ impl Listener<'_> {
                 self.lineage.ended(pid);
                 pool.ended(pid, self.host.now());
             }
-            What::Name { process, name } => {
+            What::Name { process, name, is_process: true } => {
                 let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
                 pool.renamed(process, Text::new(name));
             }
-            What::User { .. } | What::Answer { .. } | What::Other => {}
+            What::User { .. } | What::Name { .. } | What::Answer { .. } | What::Other => {}
         }
     }
 

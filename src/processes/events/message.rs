@@ -29,16 +29,18 @@ pub enum What {
         /// The number of the user.
         effective: u32,
     },
-    /// A process gave itself another name.
+    /// A process or one of its threads has this name now.
     Name {
         /// The process.
         process: u32,
-        /// Ends at the first zero.
+        /// The name, cut, and filled up with zeros.
         name: [u8; 16],
+        /// False for that of a thread.
+        is_process: bool,
     },
     /// A process has ended: its first thread.
     Exit(u32),
-    /// Something that says nothing of what a process is: a thread's end or name, a new session.
+    /// Something that says nothing of where code comes from: a thread's end, a new session.
     Other,
 }
 
@@ -49,6 +51,8 @@ pub struct Message {
     pub number: u32,
     /// The processor on which it happened.
     pub processor: u32,
+    /// The process to which it happened.
+    pub about: u32,
     /// What happened.
     pub what: What,
 }
@@ -77,13 +81,21 @@ pub fn parse_process_event(bytes: &[u8]) -> Option<Message> {
         0x2 => What::Exec(data(1)?),
         // The real number comes before the effective one.
         0x4 => What::User { process: data(1)?, effective: data(3)? },
-        0x200 if data(0)? == data(1)? => {
-            What::Name { process: data(1)?, name: *bytes.get(DATA + 8..)?.first_chunk()? }
-        }
+        0x200 => What::Name {
+            process: data(1)?,
+            name: *bytes.get(DATA + 8..)?.first_chunk()?,
+            is_process: data(0)? == data(1)?,
+        },
         0x8000_0000 if data(0)? == data(1)? => What::Exit(data(1)?),
         _ => What::Other,
     };
-    Some(Message { number: word(CONNECTOR + 8)?, processor: word(EVENT + 4)?, what })
+    let about = match what {
+        What::Answer { .. } => 0,
+        What::Fork { child, .. } => child,
+        // All others begin with the thread and its process.
+        _ => data(1)?,
+    };
+    Some(Message { number: word(CONNECTOR + 8)?, processor: word(EVENT + 4)?, about, what })
 }
 
 #[cfg(test)]
@@ -109,10 +121,15 @@ mod tests {
         let name = *b"kworker/0:1\0\0\0\0\0";
         let words = name.chunks(4).map(|word| u32::from_ne_bytes(*word.first_chunk().unwrap()));
         let renamed = |thread: u32| [thread, 20].into_iter().chain(words.clone()).collect::<Vec<u32>>();
-        assert_eq!(what(0x200, &renamed(20)), What::Name { process: 20, name });
-        assert_eq!(what(0x200, &renamed(21)), What::Other, "a thread's name");
+        assert_eq!(what(0x200, &renamed(20)), What::Name { process: 20, name, is_process: true });
+        assert_eq!(what(0x200, &renamed(21)), What::Name { process: 20, name, is_process: false });
+        assert_eq!(what(0x80, &[20, 20]), What::Other, "a new session");
         let message = parse_process_event(&datagram(2, &[20, 20])).unwrap();
         assert_eq!((message.number, message.processor), (77, 3));
+        let about = |kind, data: &[u32]| parse_process_event(&datagram(kind, data)).unwrap().about;
+        assert_eq!(about(1, &[11, 10, 20, 20]), 20, "the one that was started");
+        assert_eq!(about(0x8000_0000, &[21, 20, 0, 17]), 20, "the process of the thread");
+        assert_eq!(about(0x80, &[21, 20]), 20);
         let mut other = datagram(2, &[20, 20]);
         other[16] = 2;
         assert_eq!(parse_process_event(&other), None, "another user of the connector");

@@ -6,7 +6,7 @@ use super::super::parse;
 use crate::host::{Host, Users};
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
-use rustix::fs::{AtFlags, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, fstatfs, openat, statat};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::{CStr, OsStr};
@@ -14,15 +14,44 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
+/// A change of a file is told from the next one after so many seconds.
+const TICK: i64 = 2;
+
+/// File systems of this host's own: ext, XFS, Btrfs, ZFS, F2FS, memory, layers of others, and those of read-only images.
+const LOCAL: [u32; 9] = [
+    0xEF53,
+    0x5846_5342,
+    0x9123_683E,
+    0x2FC1_2FC1,
+    0xF2F5_2010,
+    0x0102_1994,
+    0x794C_7630,
+    0x7371_7368,
+    0xE0F5_E1E2,
+];
+
 /// What holds for all processes of one moment.
 pub struct Moment<'a> {
     host: &'a Host,
+    pub(super) now: Timestamp,
     pub(super) proc: BorrowedFd<'a>,
     pub(super) users: Users,
     passwd: Option<(u64, i64, u64)>,
     boot: Timestamp,
     ticks: u64,
-    files: HashMap<Vec<u8>, Option<(u64, u64)>>,
+    files: HashMap<Vec<u8>, Option<Stamp>>,
+    /// Thousands of processes share a few names and programs.
+    texts: HashMap<Vec<u8>, Text>,
+    /// Of devices, whether the file system on them is this host's own.
+    local: HashMap<u64, bool>,
+}
+
+/// A file, and when anything about it changed, its names among that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// Its device and inode.
+    file: (u64, u64),
+    changed: (i64, u64),
 }
 
 impl<'a> Moment<'a> {
@@ -34,12 +63,24 @@ impl<'a> Moment<'a> {
         let boot = parse::parse_boot_time(&host.read("/proc/stat")?).unwrap_or(0);
         let boot = Timestamp::from_second(boot).unwrap_or_default();
         let ticks = rustix::param::clock_ticks_per_second().max(1);
-        Ok(Self { host, proc, users: host.users(), passwd: passwd(host), boot, ticks, files: HashMap::new() })
+        Ok(Self {
+            host,
+            now: host.now(),
+            proc,
+            users: host.users(),
+            passwd: passwd(host),
+            boot,
+            ticks,
+            files: HashMap::new(),
+            texts: HashMap::new(),
+            local: HashMap::new(),
+        })
     }
 
-    /// Files may have been replaced since.
+    /// Files may have been replaced since. What was named is not kept for ever either.
     pub fn forget_files(&mut self) {
         self.files.clear();
+        self.texts.clear();
     }
 
     /// Users may have been made since.
@@ -77,15 +118,55 @@ impl Moment<'_> {
 
     /// True if what runs is the very file that the host has at its path.
     pub(super) fn is_file_of(&mut self, link: &[u8], running: Option<(u64, u64)>) -> bool {
-        if running.is_none() {
-            return false;
+        running.is_some() && self.stamp(link).map(|stamp| stamp.file) == running
+    }
+
+    /// This as text.
+    pub(super) fn text(&mut self, bytes: &[u8]) -> Text {
+        if let Some(text) = self.texts.get(bytes) {
+            return text.clone();
         }
-        let host = self.host;
-        let file = self.files.entry(link.to_vec()).or_insert_with(|| {
-            let path = host.path(OsStr::from_bytes(link));
-            rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino))
+        let text = Text::new(bytes);
+        self.texts.insert(bytes.to_vec(), text.clone());
+        text
+    }
+
+    /// The executable that this link names, which leads to this file. The kernel marks a file that is gone, and memory, in the
+    /// link itself; a file may also just be called so.
+    pub(super) fn executable(&mut self, link: &[u8], file: Option<(u64, u64)>) -> Executable {
+        const DELETED: &[u8] = b" (deleted)";
+        let (path, is_deleted) = match link.strip_suffix(DELETED) {
+            Some(path) if !self.is_file_of(link, file) => (path, true),
+            _ => (link, false),
+        };
+        if let Some(name) = path.strip_prefix(b"/memfd:".as_slice()) {
+            return Executable::Memory(self.text(name));
+        }
+        let path = self.text(path);
+        if is_deleted { Executable::Deleted(path) } else { Executable::Path(path) }
+    }
+
+    /// The file that the host has at this path.
+    pub(super) fn stamp(&mut self, link: &[u8]) -> Option<Stamp> {
+        if let Some(known) = self.files.get(link) {
+            return *known;
+        }
+        let stat = rustix::fs::stat(self.host.path(OsStr::from_bytes(link))).ok();
+        let stamp = stat.map(|stat| Stamp {
+            file: (stat.st_dev, stat.st_ino),
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
         });
-        *file == running
+        self.files.insert(link.to_vec(), stamp);
+        stamp
+    }
+
+    /// True if the kernel itself answers for the file that runs: a server may let us wait for ever, and a program may say anything.
+    pub(super) fn is_local(&mut self, source: &OwnedFd, file: (u64, u64)) -> bool {
+        *self.local.entry(file.0).or_insert_with(|| {
+            let exe = openat(source, c"exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+            exe.and_then(fstatfs)
+                .is_ok_and(|found| u32::try_from(found.f_type).is_ok_and(|number| LOCAL.contains(&number)))
+        })
     }
 
     /// True if the script is not the file that the host has under that path.
@@ -112,6 +193,13 @@ impl Moment<'_> {
         };
         let theirs = root(folder.as_fd(), c"root");
         theirs.is_none() || theirs != root(self.proc, c"1/root")
+    }
+}
+
+impl Stamp {
+    /// True if a change a moment after this would show: clocks of file systems tick coarsely.
+    pub(super) fn has_settled(&self, now: Timestamp) -> bool {
+        self.changed.0.saturating_add(TICK) < now.as_second()
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 
 fn listing() -> Vec<Arc<Process>> {
-    Reader::default().read(&Host::this()).unwrap().0
+    Reader::default().read(&Host::this()).unwrap().processes
 }
 
 fn seen(pid: u32) -> Arc<Process> {
@@ -45,8 +45,8 @@ fn a_child_is_seen_with_its_parent_and_what_it_runs() {
 fn what_did_not_change_is_not_read_again() {
     let mut reader = Reader::default();
     let find = |all: Vec<Arc<Process>>| all.into_iter().find(|one| one.pid == std::process::id()).unwrap();
-    let first = find(reader.read(&Host::this()).unwrap().0);
-    let again = find(reader.read(&Host::this()).unwrap().0);
+    let first = find(reader.read(&Host::this()).unwrap().processes);
+    let again = find(reader.read(&Host::this()).unwrap().processes);
     assert!(Arc::ptr_eq(&first, &again));
 }
 

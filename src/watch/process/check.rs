@@ -15,7 +15,8 @@ use crate::transaction::{self, HELD, Patience, is_packages_place};
 use crate::watch::Memory;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// So many processes of one finding are named; the count says how many there are.
@@ -29,6 +30,48 @@ type Kind<'a> = (Identity<'a>, Option<&'a Text>, bool);
 
 fn identity(process: &Process) -> Identity<'_> {
     (&process.exe, process.script.as_ref(), &process.user, process.container)
+}
+
+/// What is said of all processes of one kind.
+struct Judged {
+    /// The nearest rule, if none allows it.
+    verdict: Result<(), Option<Nearest>>,
+    /// The rules that ask for a number and count them.
+    counted: Vec<usize>,
+}
+
+/// Kinds of processes, and where each stands among what is known of them. Those that lie side by side are mostly of one kind.
+struct Kinds<K> {
+    places: HashMap<K, usize>,
+    last: Option<(K, usize)>,
+}
+
+impl<K: Copy + Eq + Hash> Kinds<K> {
+    fn new() -> Self {
+        Self { places: HashMap::new(), last: None }
+    }
+
+    /// The place of this kind. If it is new, it is the next one.
+    fn place(&mut self, kind: K) -> usize {
+        if let Some((_, place)) = self.last.filter(|(last, _)| *last == kind) {
+            return place;
+        }
+        let next = self.places.len();
+        let place = *self.places.entry(kind).or_insert(next);
+        self.last = Some((kind, place));
+        place
+    }
+}
+
+/// Of each kind of process that runs the first one.
+pub fn kinds(processes: &[Arc<Process>]) -> Vec<Arc<Process>> {
+    let (mut kinds, mut firsts) = (Kinds::new(), Vec::new());
+    for process in processes {
+        if kinds.place((identity(process), process.unit.as_ref())) == firsts.len() {
+            firsts.push(Arc::clone(process));
+        }
+    }
+    firsts
 }
 
 /// What a check remembers.
@@ -54,26 +97,33 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
     let mut outdated: BTreeMap<&Text, Vec<&Process>> = BTreeMap::new();
     let mut modified: BTreeMap<&Text, Vec<&Process>> = BTreeMap::new();
     // Thousands of processes are few different ones: each kind is compared once.
-    let mut verdicts: BTreeMap<Kind, Option<Option<Nearest>>> = BTreeMap::new();
+    let (mut kinds, mut judged) = (Kinds::<Kind>::new(), Vec::new());
+    let judge = |process: &Process| {
+        let verdict = command::ask(rules, process, facts, now);
+        let asking = rules.process.iter().enumerate().filter(|(_, placed)| placed.rule.count.is_some());
+        let counted = asking.filter(|(_, placed)| compare(&placed.rule, process, facts).fits());
+        Judged { verdict, counted: counted.map(|(at, _)| at).collect() }
+    };
     for (process, ended) in facts.each().chain(gone) {
         if is_beyond(process, facts) {
             continue;
-        }
-        for (count, placed) in counts.iter_mut().zip(&rules.process) {
-            // Only rules that ask for a number need every process counted, and of those that run.
-            if placed.rule.count.is_some() && ended.is_none() && compare(&placed.rule, process, facts).fits()
-            {
-                *count += 1;
-            }
         }
         if let Some(path) = present_file(process).filter(|path| facts.modified.contains_key(*path)) {
             modified.entry(path).or_default().push(process);
         }
         let is_replaced = facts.is_replaced(process);
-        let verdict = verdicts
-            .entry((identity(process), process.unit.as_ref(), is_replaced))
-            .or_insert_with(|| command::ask(rules, process, facts, now).err());
-        let Some(nearest) = verdict else {
+        let place = kinds.place((identity(process), process.unit.as_ref(), is_replaced));
+        if place == judged.len() {
+            judged.push(judge(process));
+        }
+        let Some(Judged { verdict, counted }) = judged.get(place) else { continue };
+        // Only those are counted that run.
+        for at in counted.iter().filter(|_| ended.is_none()) {
+            if let Some(count) = counts.get_mut(*at) {
+                *count += 1;
+            }
+        }
+        let Err(nearest) = verdict else {
             let needs_restart = |path: &&Text| {
                 // Of a file that was swapped nobody should be started anew.
                 ended.is_none()
@@ -131,16 +181,18 @@ fn runs(facts: &ProcessFacts, process: &Process) -> bool {
     found.ok().and_then(|at| facts.processes.get(at)).is_some_and(|found| found.start == process.start)
 }
 
-/// The files that run although no rule allows it.
-pub fn refused(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> BTreeSet<Text> {
-    let mut verdicts: BTreeMap<(Identity, Option<&Text>), bool> = BTreeMap::new();
+/// The files that run, ran or are to be started, although no rule allows it. `kinds` are those that run.
+pub fn refused(
+    facts: &ProcessFacts,
+    kinds: &[Arc<Process>],
+    rules: &Rules,
+    now: Timestamp,
+) -> BTreeSet<Text> {
+    let all = kinds.iter().chain(facts.ended.iter().map(|ended| &ended.process)).chain(facts.planned());
     let mut files = BTreeSet::new();
-    for process in facts.each().map(|(process, _)| process).chain(facts.planned()) {
+    for process in all {
         let Some(path) = present_file(process) else { continue };
-        let is_refused = verdicts
-            .entry((identity(process), process.unit.as_ref()))
-            .or_insert_with(|| command::ask(rules, process, facts, now).is_err());
-        if *is_refused {
+        if command::ask(rules, process, facts, now).is_err() {
             files.insert(path.clone());
             files.extend(script_file(process).cloned());
         }
@@ -195,15 +247,19 @@ fn is_beyond(process: &Process, facts: &ProcessFacts) -> bool {
     }
 }
 
-/// Of each kind of process that runs and that no rule allows, the first one.
+/// Of these kinds of processes those that no rule allows.
 #[must_use]
-pub fn strangers<'a>(facts: &'a ProcessFacts, rules: &Rules, now: Timestamp) -> Vec<&'a Process> {
-    let mut kinds: BTreeMap<(Identity, Option<&Text>), &Process> = BTreeMap::new();
-    for process in facts.processes.iter().filter(|process| !is_beyond(process, facts)) {
-        kinds.entry((identity(process), process.unit.as_ref())).or_insert(process);
-    }
+pub fn strangers<'a>(
+    facts: &'a ProcessFacts,
+    kinds: &'a [Arc<Process>],
+    rules: &Rules,
+    now: Timestamp,
+) -> Vec<&'a Process> {
     let is_refused = |process: &&Process| command::ask(rules, process, facts, now).is_err();
-    kinds.into_values().filter(is_refused).collect()
+    let asked = kinds.iter().map(AsRef::as_ref).filter(|process| !is_beyond(process, facts));
+    let mut strangers: Vec<&Process> = asked.filter(is_refused).collect();
+    strangers.sort_by_key(|process| (identity(process), process.unit.as_ref()));
+    strangers
 }
 
 /// The same facts without the processes that `rules` allow, for a policy that includes these.

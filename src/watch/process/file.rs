@@ -4,7 +4,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 
-use super::{ProcessFacts, ProcessRule, Rules, State, check};
+use super::{Process, ProcessFacts, ProcessRule, Rules, State, check};
 use crate::digest::{Digests, hex};
 use crate::dpkg;
 use crate::file;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Clocks of file servers differ by a little.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
@@ -74,14 +75,14 @@ impl Contents {
 }
 
 /// Adds what is known of files to the facts.
-pub fn look(contents: &mut Contents, look: &Look<Rules>, facts: &mut ProcessFacts) {
-    let asked = asked(facts, look.rules);
+pub fn look(contents: &mut Contents, look: &Look<Rules>, kinds: &[Arc<Process>], facts: &mut ProcessFacts) {
+    let asked = asked(facts, kinds, look.rules);
     // A rule that asks for a content refuses until it is known; so these are looked at first.
     for path in &asked {
         let sha256 = contents.of(look.host, path);
         facts.files.insert(path.clone(), FileFacts { sha256, ..FileFacts::default() });
     }
-    for path in check::refused(facts, look.rules, look.now) {
+    for path in check::refused(facts, kinds, look.rules, look.now) {
         let package = facts.packages.get(&path);
         let is_vouched = package.is_some_and(|package| package.state == State::Unmodified);
         let entry = facts.files.entry(path.clone()).or_default();
@@ -93,14 +94,14 @@ pub fn look(contents: &mut Contents, look: &Look<Rules>, facts: &mut ProcessFact
 }
 
 /// The files of which a rule wants to know the content.
-fn asked(facts: &ProcessFacts, rules: &Rules) -> BTreeSet<Text> {
+fn asked(facts: &ProcessFacts, kinds: &[Arc<Process>], rules: &Rules) -> BTreeSet<Text> {
     let asks = |rule: &ProcessRule| rule.sha256.is_some() || rule.script_sha256.is_some();
     let rules: Vec<_> = rules.process.iter().filter(|placed| asks(&placed.rule)).collect();
     if rules.is_empty() {
         return BTreeSet::new();
     }
     let mut asked = BTreeSet::new();
-    for (process, _) in facts.each() {
+    for process in kinds.iter().chain(facts.ended.iter().map(|ended| &ended.process)) {
         let Some(exe) = check::present_file(process) else { continue };
         let mut fitting = rules.iter().filter(|placed| placed.rule.exe.matches_path(exe)).peekable();
         if fitting.peek().is_none() {

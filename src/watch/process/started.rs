@@ -3,7 +3,8 @@
 use super::{Look, ProcessFacts, Rules, check, gap, is_own};
 use crate::coverage::Gap;
 use crate::processes::events::{Counts, Starts, Ticket, Unread};
-use crate::processes::{Listing, origin, parse};
+use crate::processes::{Listing, Process, origin, parse};
+use std::sync::Arc;
 
 /// Of so many kinds that no rule allows it is read where they come from.
 const ORIGINS: usize = 512;
@@ -74,8 +75,8 @@ pub fn summary(starts: &Starts) -> String {
 }
 
 /// Reads where those come from that no rule allows: for a person who wants to know what it is.
-pub fn add_origins(facts: &mut ProcessFacts, look: &Look<Rules>, listing: &Listing) {
-    let strangers = check::strangers(facts, look.rules, look.now);
+pub fn add_origins(facts: &mut ProcessFacts, kinds: &[Arc<Process>], look: &Look<Rules>, listing: &Listing) {
+    let strangers = check::strangers(facts, kinds, look.rules, look.now);
     let origins = strangers.into_iter().take(ORIGINS).map(|process| {
         let seen = look.processes.starts().and_then(|pool| pool.origin(process));
         (process.pid, seen.unwrap_or_else(|| origin::read(look.host, process, listing)))

@@ -64,6 +64,7 @@ pub fn look(
     contents: &mut Contents,
     look: &Look<Rules>,
     memory: &mut Memory,
+    kinds: &[Arc<Process>],
     facts: &mut ProcessFacts,
 ) {
     let host = look.host;
@@ -75,7 +76,7 @@ pub fn look(
         .each()
         .filter_map(|(process, _)| Some((Arc::clone(process), content(host, process, packages)?)))
         .collect();
-    let mut paths = named(facts);
+    let mut paths = named(kinds, facts);
     // Reading them all is not for the first pass, when so much else is read.
     if transaction.is_some() || packages.looks() > SOON {
         paths.extend(Own::FILES.iter().map(|path| Text::from(*path)));
@@ -120,21 +121,17 @@ fn is_modified(facts: &ProcessFacts, path: &Text) -> bool {
 }
 
 /// The files that processes of the host run: executables, those that were replaced, and scripts.
-fn named(facts: &ProcessFacts) -> BTreeSet<Text> {
+fn named(kinds: &[Arc<Process>], facts: &ProcessFacts) -> BTreeSet<Text> {
     let mut paths = BTreeSet::new();
-    let all = facts.each().map(|(process, _)| process).chain(facts.planned());
+    let ended = facts.ended.iter().map(|ended| &ended.process);
+    let all = kinds.iter().chain(ended).chain(facts.planned());
     for process in all.filter(|process| !process.container) {
         let exe = match &process.exe {
             Executable::Path(path) | Executable::Deleted(path) => Some(path),
             _ => None,
         };
         let script = process.script.iter().filter(|script| is_packages(script));
-        for path in exe.into_iter().chain(script) {
-            // Thousands of processes run a few programs.
-            if !paths.contains(path) {
-                paths.insert(path.clone());
-            }
-        }
+        paths.extend(exe.into_iter().chain(script).cloned());
     }
     paths
 }
