@@ -12,6 +12,7 @@ use host_watchdog::processes::{Executable, Processes};
 use host_watchdog::snapshot::Snapshot;
 use host_watchdog::watch::listener::linux::{Wanted, proc_net, sock_diag};
 use host_watchdog::watch::listener::{Listener, ListenerFacts, Protocol};
+use jiff::SignedDuration;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
@@ -31,8 +32,13 @@ impl Eyes {
     }
 
     fn look(&mut self) -> Snapshot {
+        self.look_after(SignedDuration::ZERO)
+    }
+
+    /// Looks as if so long had passed.
+    fn look_after(&mut self, time: SignedDuration) -> Snapshot {
         let processes = Processes::default();
-        let at = At { host: &self.host, processes: &processes, now: self.host.now() };
+        let at = At { host: &self.host, processes: &processes, now: self.host.now() + time };
         pass::look_all(&mut self.watches, &at, &Policy::default(), &mut self.memory)
     }
 
@@ -219,6 +225,62 @@ fn an_heir_that_comes_later_is_found_without_a_new_socket() {
     let heir = rustix::process::Pid::from_raw(i32::try_from(heir.unwrap()).unwrap()).unwrap();
     rustix::process::kill_process(heir, rustix::process::Signal::KILL).unwrap();
     parent.wait().unwrap();
+}
+
+#[test]
+fn a_socket_that_is_handed_to_a_process_that_was_there_before_is_found_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("between").display().to_string();
+    let (taker, _) = python(&format!(
+        "import socket,sys\n\
+         s=socket.socket(socket.AF_UNIX); s.bind('{path}'); s.listen(9); print('ready')\n\
+         taken=[]\n\
+         while True:\n \
+           c,_=s.accept(); taken+=socket.recv_fds(c,9,9)[1]; c.send(b'x')\n"
+    ));
+    let mut giver = Command::new("python3");
+    let script = format!(
+        "import os,socket,sys\n\
+         doors=[socket.create_server(('127.0.0.1',0)) for _ in range(2)]\n\
+         def hand(door):\n \
+           c=socket.socket(socket.AF_UNIX); c.connect('{path}'); socket.send_fds(c,[b'x'],[door.fileno()]); c.recv(1)\n\
+         print(*(door.getsockname()[1] for door in doors)); sys.stdin.readline()\n\
+         hand(doors[0]); doors[0].close(); os.open('/dev/null',0); print('handed'); sys.stdin.readline()\n\
+         hand(doors[1]); print('handed'); sys.stdin.readline()\n"
+    );
+    let mut giver =
+        giver.args(["-u", "-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(giver.stdout.take().unwrap()).lines();
+    let ports: Vec<u16> =
+        said.next().unwrap().unwrap().split(' ').map(|port| port.parse().unwrap()).collect();
+    let mut eyes = Eyes::new();
+    let mut owners = |port: u16, after: i64| -> Vec<u32> {
+        let snapshot = eyes.look_after(SignedDuration::from_mins(after));
+        let seen = of(snapshot.listeners.unwrap().facts().unwrap(), Protocol::Tcp, port);
+        seen.iter().flat_map(|listener| listener.owners.iter().map(|owner| owner.pid)).collect()
+    };
+    for minute in 0..3 {
+        assert_eq!(owners(ports[0], minute), [giver.id()]);
+    }
+    let mut input = giver.stdin.take().unwrap();
+    let mut hand = || {
+        input.write_all(b"\n").unwrap();
+        assert_eq!(said.next().unwrap().unwrap(), "handed");
+    };
+
+    // It closes it and opens another file instead: whose the door is now shows in the next pass.
+    hand();
+    assert_eq!(owners(ports[0], 3), [taker.id()]);
+
+    // It keeps it: within the hour the other one is an owner too.
+    hand();
+    let mut both = [giver.id(), taker.id()];
+    both.sort_unstable();
+    assert_eq!(owners(ports[1], 64), both);
+    for mut child in [giver, taker] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
 
 /// A door that is opened by a program whose first thread ends then, started by `command`.

@@ -16,11 +16,12 @@ use host_watchdog::snapshot::Snapshot;
 use jiff::{SignedDuration, Timestamp};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use rustix::time::{ClockId, clock_gettime};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// True if run by `cargo bench`; `cargo test --all-targets` runs benches too, and must not take minutes over it.
 pub fn wanted() -> bool {
@@ -35,6 +36,16 @@ pub fn wanted() -> bool {
 #[expect(clippy::disallowed_methods, reason = "a bench measures other programs")]
 pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
+}
+
+/// Where a program is that not every host has; it says so if this one has not.
+pub fn installed(program: &str) -> Option<PathBuf> {
+    let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
+    let found = folders.iter().map(|folder| PathBuf::from(folder).join(program)).find(|path| path.exists());
+    if found.is_none() {
+        println!("{program} is not installed: left out");
+    }
+    found
 }
 
 /// Compiles `benches/NAME.c`.
@@ -66,6 +77,22 @@ impl Running {
         assert_eq!(line, "ready\n", "{helper} could not start {count}; raise `ulimit -u` and `ulimit -n`");
         Self(child, program)
     }
+
+    /// What it has started.
+    pub fn children(&self) -> Vec<u32> {
+        let pid = self.0.id();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+    }
+
+    /// Where it listens.
+    pub fn ports(&self) -> Vec<u16> {
+        let listed = command("ss").args(["-Hlntp"]).output().unwrap().stdout;
+        let holder = format!("pid={},", self.0.id());
+        let port = |line: &str| line.split_whitespace().nth(3)?.rsplit(':').next()?.parse().ok();
+        let listed = String::from_utf8_lossy(&listed);
+        listed.lines().filter(|line| line.contains(&holder)).filter_map(port).collect()
+    }
 }
 
 impl Drop for Running {
@@ -73,6 +100,66 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
         let _ = std::fs::remove_file(&self.1);
+    }
+}
+
+/// A program that is ended when this is dropped.
+pub struct Daemon(pub Child);
+
+impl Daemon {
+    /// Starts it; what it says is nobody's business.
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A policy in `folder` that allows what is there now, by the program itself.
+pub fn learn_into(folder: &Path) {
+    let policy = folder.join("policy.toml");
+    let learned = command(env!("CARGO_BIN_EXE_watchdog"))
+        .args(["snapshot", "--force", "--state-dir"])
+        .arg(folder)
+        .arg("-o")
+        .arg(policy)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(learned.success());
+}
+
+/// The service, with the policy, the settings and all it writes in `folder`.
+pub fn service(folder: &Path) -> Daemon {
+    let mut service = command(env!("CARGO_BIN_EXE_watchdog"));
+    let settings = folder.join("watchdog.toml");
+    if settings.exists() {
+        service.arg("--config").arg(settings);
+    }
+    Daemon::start(service.arg("run").arg("--state-dir").arg(folder))
+}
+
+/// Waits until the service has looked at processes so often.
+pub fn wait_for_looks(folder: &Path, wanted: usize) {
+    let (begun, mut looks) = (Instant::now(), BTreeSet::new());
+    while looks.len() < wanted {
+        assert!(begun.elapsed() < Duration::from_mins(5), "the service does not look");
+        std::thread::sleep(Duration::from_millis(200));
+        let status = command(env!("CARGO_BIN_EXE_watchdog"))
+            .args(["status", "--json", "--state-dir"])
+            .arg(folder)
+            .stderr(Stdio::null())
+            .output()
+            .unwrap();
+        let Ok(status) = serde_json::from_slice::<serde_json::Value>(&status.stdout) else { continue };
+        if let Some(looked) = status.pointer("/watches/process/looked").and_then(|looked| looked.as_str()) {
+            looks.insert(looked.to_owned());
+        }
     }
 }
 

@@ -73,7 +73,8 @@ fn pages(command: &Command, parent: Option<&str>, files: &mut Vec<(PathBuf, Stri
     };
     sections().expect("writing to memory");
     files.push((PathBuf::from(format!("packaging/man/{name}.1")), text(bytes)));
-    for subcommand in command.get_subcommands() {
+    // What only the service or systemd starts has none.
+    for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
         pages(subcommand, Some(&name), files);
     }
 }
@@ -121,7 +122,10 @@ fn after(parent: Option<&str>, name: &str) -> Roff {
         }
     }
     let top = Cli::command();
-    let others = top.get_subcommands().map(|command| format!("watchdog-{}", command.get_name()));
+    let others = top
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .map(|command| format!("watchdog-{}", command.get_name()));
     let others: Vec<String> = if parent.is_none() { others.collect() } else { vec!["watchdog".to_owned()] };
     let others = [others, PAGES_5.map(str::to_owned).to_vec()].concat();
     roff.control("SH", ["SEE ALSO"]);

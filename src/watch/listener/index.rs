@@ -12,29 +12,36 @@ type Door = (Protocol, u16);
 
 /// The rules that hold, by port.
 pub struct RuleIndex<'a> {
-    one_port: HashMap<Door, Vec<&'a ListenerRule>>,
+    /// Sorted, which is had for less than a table where there are a thousand.
+    one_port: Vec<(Door, &'a ListenerRule)>,
     /// Ranges, and those for whatever port the system hands out.
     many_ports: Vec<&'a ListenerRule>,
 }
 
 impl<'a> RuleIndex<'a> {
     pub fn of(rules: &'a [Placed<ListenerRule>], now: Timestamp) -> Self {
-        let mut index = Self { one_port: HashMap::new(), many_ports: Vec::new() };
+        let mut index = Self { one_port: Vec::new(), many_ports: Vec::new() };
         for rule in rules.iter().map(|placed| &placed.rule).filter(|rule| rule.holds(now)) {
             match rule.port {
                 Ports::Range(first, last) if first == last => {
-                    index.one_port.entry((rule.protocol, first)).or_default().push(rule);
+                    index.one_port.push(((rule.protocol, first), rule));
                 }
                 _ => index.many_ports.push(rule),
             }
         }
+        index.one_port.sort_by_key(|(door, _)| *door);
         index
     }
 
     /// True if a rule lets this owner have the socket open.
     pub fn allows(&self, listener: &Listener, owner: Option<&Process>, facts: &ListenerFacts) -> bool {
-        let of_port = self.one_port.get(&(listener.protocol, listener.port)).into_iter().flatten();
-        of_port.chain(&self.many_ports).any(|rule| compare(rule, listener, owner, facts).fits())
+        let door = (listener.protocol, listener.port);
+        let first = self.one_port.partition_point(|(other, _)| *other < door);
+        let from_here = self.one_port.iter().skip(first);
+        let of_port = from_here.take_while(|(other, _)| *other == door).map(|(_, rule)| *rule);
+        of_port
+            .chain(self.many_ports.iter().copied())
+            .any(|rule| compare(rule, listener, owner, facts).fits())
     }
 }
 

@@ -58,6 +58,7 @@ pub struct Eyes {
 
 /// What the last pass came to, and what it rests on: it holds while none of that has changed.
 struct Last {
+    /// In the order in which they were listed, which stays the same while they do.
     found: Vec<(Option<u64>, Socket)>,
     inodes: BTreeSet<u64>,
     owners: u64,
@@ -68,8 +69,10 @@ struct Last {
 
 impl Last {
     fn rests_on(&self, found: &[(Option<u64>, Socket)], owners: u64, listing: &Listing) -> bool {
+        // One of which we see little is read anew in each pass, and is the same for all that.
         let is_there = |process: &Arc<Process>| {
-            listing.get(process.pid).is_some_and(|now| std::ptr::eq(now, Arc::as_ptr(process)))
+            let now = listing.get(process.pid);
+            now.is_some_and(|now| std::ptr::eq(now, Arc::as_ptr(process)) || *now == **process)
         };
         self.owners == owners && self.found == found && self.kin.iter().all(is_there)
     }
@@ -104,8 +107,6 @@ impl Eyes {
             });
         }
         found.extend(self.namespaces.listening(host, &others, now));
-        found.sort_unstable();
-        found.dedup();
 
         let mut last = self.last.take();
         let inodes = match last.as_mut().filter(|last| last.found == found) {
@@ -134,7 +135,7 @@ impl Eyes {
         Ok(ListenerFacts { listeners, ephemeral, sees_all, transaction: None })
     }
 
-    /// Says of each socket whose it is.
+    /// Says of each socket whose it is, in order, and of each once.
     fn attribute(
         &self,
         host: &Host,
@@ -143,7 +144,8 @@ impl Eyes {
     ) -> Vec<Listener> {
         let users = host.users();
         let mut people = People::new(host, listing);
-        let listeners = found.iter().map(|(namespace, socket)| {
+        let found: BTreeSet<&(Option<u64>, Socket)> = found.iter().collect();
+        let listeners = found.into_iter().map(|(namespace, socket)| {
             let (owners, heirs) = people.owners_and_heirs(&self.owners.holders(socket.inode));
             Listener {
                 protocol: socket.protocol,
