@@ -1,4 +1,4 @@
-//! Reading the firewall takes CAP_NET_ADMIN, with which it could be changed too. The watching service does not have it: it asks
+//! Reading the firewall takes `CAP_NET_ADMIN`, with which it could be changed too. The watching service does not have it: it asks
 //! a helper that has nothing else, and that systemd starts for each question (`host-watchdog-firewall.socket`). The question is
 //! the number of the generation of rules that it knows, and a newline; the answer is the number now, the listing if that is
 //! another one, and a word that says that this is all of it.
@@ -33,7 +33,7 @@ pub fn answer(mut from: impl BufRead, mut to: impl Write) -> io::Result<()> {
             writeln!(to, "{generation}")?;
             to.write_all(&listing)?;
         }
-        Err(why) => write!(to, "{FAILED}{}\n", why.replace('\n', " "))?,
+        Err(why) => writeln!(to, "{FAILED}{}", why.replace('\n', " "))?,
     }
     writeln!(to, "{WHOLE}")?;
     to.flush()

@@ -1,6 +1,6 @@
 //! Reading nftables, into which today's iptables writes too. The kernel says by a number whether anything has changed
 //! since, so that the program `nft` is run only after a change.
-//! Both take CAP_NET_ADMIN; who does not have it asks the [helper].
+//! Both take `CAP_NET_ADMIN`; who does not have it asks the [helper].
 
 use super::helper;
 use crate::program;
