@@ -8,7 +8,7 @@ use crate::program;
 use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Where the database lies: the second on newer hosts.
 const FOLDERS: [&str; 2] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm"];
@@ -55,11 +55,18 @@ fn folder(host: &Host) -> Option<&'static str> {
     FOLDERS.into_iter().find(is_there)
 }
 
-/// The state of the database, to be compared: another one after each transaction.
+/// What stands for the content of the database: sizes, and when they were written.
+pub type State = [Option<(u64, SystemTime)>; 4];
+
+/// The state of the database, to be compared. Another one after each transaction; whoever only
+/// asks touches the files too, in other ways.
 #[must_use]
-pub fn stamp(host: &Host) -> Option<[Option<Stamp>; 4]> {
+pub fn stamp(host: &Host) -> Option<State> {
     let folder = folder(host)?;
-    Some(DATABASES.map(|name| Stamp::of(host, format!("{folder}/{name}"))))
+    Some(DATABASES.map(|name| {
+        let metadata = std::fs::metadata(host.path(format!("{folder}/{name}"))).ok()?;
+        Some((metadata.len(), metadata.modified().ok()?))
+    }))
 }
 
 /// The packages that own `paths`, absolute and free of links. What belongs to none is left out.

@@ -91,8 +91,9 @@ const OURS_ON_WINDOWS: &str = r"C:\Program Files\Host Watchdog\watchdog.exe";
 /// Who signs what Windows is made of.
 const SIGNERS: &[&str] = &["Microsoft Windows", "Microsoft Windows Publisher", "Microsoft Corporation"];
 
-/// Of these some parts serve the one who has logged on, and others services.
-const FOR_BOTH: &[&str] = &[r"C:\Windows\System32\svchost.exe", r"C:\Windows\System32\taskhostw.exe"];
+/// Of these some parts serve the one who has logged on, and others services; or a user whom systemd makes for that time.
+const FOR_BOTH: &[&str] =
+    &["/usr/bin/watchdog", r"C:\Windows\System32\svchost.exe", r"C:\Windows\System32\taskhostw.exe"];
 
 /// A file of a package that is not installed but run, to make others.
 const POSTINST: &str = "/postinst";

@@ -90,7 +90,7 @@ impl Search {
             )),
         });
         let mut deceits: Vec<Deceit> = missing.chain(covered).collect();
-        deceits.extend(unlisted_for_us(host, listing, &listed));
+        deceits.extend(unlisted_for_us(host, &listed));
         Some(deceits)
     }
 
@@ -248,9 +248,8 @@ fn read_process(host: &Host, pid: u32) -> Option<Process> {
 
 /// Processes that the kernel lists and the C library does not: something was slipped into the watchdog itself, and so most
 /// likely into every program.
-fn unlisted_for_us(host: &Host, listing: &Listing, listed: &BTreeSet<u32>) -> Vec<Deceit> {
-    let mut suspects: BTreeSet<u32> =
-        listed.iter().filter(|pid| listing.get(**pid).is_none()).copied().collect();
+fn unlisted_for_us(host: &Host, listed: &BTreeSet<u32>) -> Vec<Deceit> {
+    let mut suspects = listed.clone();
     for _ in 0..LOOKS {
         if suspects.is_empty() {
             return Vec::new();

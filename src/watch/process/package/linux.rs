@@ -16,7 +16,7 @@ const REST: u64 = 30;
 /// What rpm said, of files that dpkg does not know.
 #[derive(Debug, Default)]
 struct Rpm {
-    database: Option<[Option<Stamp>; 4]>,
+    database: Option<rpm::State>,
     owners: BTreeMap<Vec<u8>, Option<rpm::Owned>>,
     digests: digest::Digests<Sha256>,
     /// Why it could not be asked, and when it is asked again.
