@@ -38,9 +38,7 @@ fn said(output: &Output) -> String {
 
 /// The package, newest of all that were built.
 pub fn package() -> Option<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
-    let entries = std::fs::read_dir(target.join("debian")).ok()?;
+    let entries = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/debian")).ok()?;
     let debs = entries.filter_map(|entry| {
         let path = entry.ok()?.path();
         let name = path.file_name()?.to_str()?;
