@@ -74,6 +74,12 @@ impl Stamp {
         Self { size: metadata.len(), modified, ..Self::default() }
     }
 
+    /// Only what tells whether somebody has written: who opens a database touches its files in other ways.
+    #[must_use]
+    pub fn written(self) -> Self {
+        Self { size: self.size, modified: self.modified, ..Self::default() }
+    }
+
     /// When it was last written.
     #[must_use]
     pub fn modified(&self) -> Timestamp {

@@ -2,13 +2,13 @@
 //! locks of whoever has it open. Asked for the given paths only, with a deadline; what it says is as good as the database,
 //! which is root's.
 
-use crate::dpkg::Stamp;
+use crate::dpkg::{Installed, Stamp};
 use crate::host::Host;
 use crate::program;
 use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Where the database lies: the second on newer hosts.
 const FOLDERS: [&str; 2] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm"];
@@ -20,6 +20,9 @@ const RPM: &str = "/usr/bin/rpm";
 
 /// One line for each file of the packages that own what was asked for.
 const FORMAT: &str = "[%{=NAME}\\t%{=FILEDIGESTALGO}\\t%{FILEDIGESTS}\\t%{FILENAMES}\\n]";
+
+/// One line for each package. One without an architecture is a key that others are signed with.
+const INSTALLED: &str = "%{NAME} %{ARCH} %|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\\n";
 
 /// So many files are asked for at once: a line of arguments is bounded.
 const AT_ONCE: usize = 100;
@@ -55,18 +58,45 @@ fn folder(host: &Host) -> Option<&'static str> {
     FOLDERS.into_iter().find(is_there)
 }
 
-/// What stands for the content of the database: sizes, and when they were written.
-pub type State = [Option<(u64, SystemTime)>; 4];
-
 /// The state of the database, to be compared. Another one after each transaction; whoever only
 /// asks touches the files too, in other ways.
 #[must_use]
-pub fn stamp(host: &Host) -> Option<State> {
+pub fn stamp(host: &Host) -> Option<[Option<Stamp>; 4]> {
     let folder = folder(host)?;
-    Some(DATABASES.map(|name| {
-        let metadata = std::fs::metadata(host.path(format!("{folder}/{name}"))).ok()?;
-        Some((metadata.len(), metadata.modified().ok()?))
-    }))
+    Some(DATABASES.map(|name| Stamp::of(host, format!("{folder}/{name}")).map(Stamp::written)))
+}
+
+/// What is installed, by name and architecture, sorted.
+///
+/// # Errors
+/// Why rpm could not be asked.
+pub fn installed(host: &Host) -> io::Result<Vec<Installed>> {
+    ask(host, &["-qa", "--qf", INSTALLED]).map(|listing| parse_installed(&listing))
+}
+
+/// The files that a package brought, with their digests.
+///
+/// # Errors
+/// Why rpm could not be asked.
+pub fn files(host: &Host, package: &Text, arch: &Text) -> io::Result<BTreeMap<Vec<u8>, Owned>> {
+    ask(host, &["-q", "--qf", FORMAT, "--", &format!("{package}.{arch}")])
+        .map(|listing| parse_owned(&listing))
+}
+
+/// What rpm says. Its exit status counts what it does not know.
+fn ask(host: &Host, question: &[&str]) -> io::Result<Vec<u8>> {
+    let folder = folder(host).ok_or(io::ErrorKind::NotFound)?;
+    let root = host.path("/");
+    let root = root.to_str().ok_or(io::ErrorKind::InvalidInput)?;
+    let args = [&["--root", root, "--dbpath", folder], question].concat();
+    let output = program::run(RPM, &args, DEADLINE, MOST)?;
+    if output.cut {
+        return Err(io::Error::other("it said more than can be read"));
+    }
+    if let Some(fault) = fault(&output.stderr) {
+        return Err(io::Error::other(fault.to_string()));
+    }
+    Ok(output.stdout)
 }
 
 /// The packages that own `paths`, absolute and free of links. What belongs to none is left out.
@@ -75,24 +105,16 @@ pub fn stamp(host: &Host) -> Option<State> {
 /// Why rpm could not be asked.
 pub fn owners(host: &Host, paths: &BTreeSet<Vec<u8>>) -> io::Result<BTreeMap<Vec<u8>, Owned>> {
     let mut owned = BTreeMap::new();
-    let Some(folder) = folder(host) else { return Ok(owned) };
-    let root = host.path("/");
-    let root = root.to_str().ok_or(io::ErrorKind::InvalidInput)?;
+    if folder(host).is_none() {
+        return Ok(owned);
+    }
     // Only text can be handed over, and rpm reads no line break as such.
     let named = |path: &&Vec<u8>| std::str::from_utf8(path).is_ok_and(|path| !path.contains(['\n', '\t']));
     let wanted: Vec<&Vec<u8>> = paths.iter().filter(named).collect();
     for some in wanted.chunks(AT_ONCE) {
-        let mut args = vec!["--root", root, "--dbpath", folder, "-qf", "--qf", FORMAT, "--"];
+        let mut args = vec!["-qf", "--qf", FORMAT, "--"];
         args.extend(some.iter().filter_map(|path| std::str::from_utf8(path).ok()));
-        let output = program::run(RPM, &args, DEADLINE, MOST)?;
-        // Its exit status counts the files that belong to nobody.
-        if output.cut {
-            return Err(io::Error::other("it said more than can be read"));
-        }
-        if let Some(fault) = fault(&output.stderr) {
-            return Err(io::Error::other(fault.to_string()));
-        }
-        let found = parse_owned(&output.stdout);
+        let found = parse_owned(&ask(host, &args)?);
         for path in some {
             let entry = names(host, path).iter().find_map(|name| found.get(name));
             owned.extend(entry.map(|entry| ((*path).clone(), entry.clone())));
@@ -146,6 +168,20 @@ pub fn parse_owned(listing: &[u8]) -> BTreeMap<Vec<u8>, Owned> {
     listing.split(|b| *b == b'\n').filter_map(line).collect()
 }
 
+/// Parses what rpm says of what is installed: name, architecture, version. Lines that are none are passed over.
+#[must_use]
+pub fn parse_installed(listing: &[u8]) -> Vec<Installed> {
+    let line = |line: &[u8]| {
+        let mut words = line.split(|b| *b == b' ').map(|word| Text::cut(word, 200));
+        let (name, arch, version) = (words.next()?, words.next()?, words.next()?);
+        let is_package = !name.is_empty() && arch != "(none)" && words.next().is_none();
+        is_package.then_some(Installed { name, arch, version, held: false })
+    };
+    let mut installed: Vec<Installed> = listing.split(|b| *b == b'\n').filter_map(line).collect();
+    installed.sort();
+    installed
+}
+
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(text).ok()?;
     if !text.is_ascii() || !text.len().is_multiple_of(2) {
@@ -194,10 +230,20 @@ mod tests {
         assert_eq!((&found[&b"/x"[..]].digest, &found[&b"/usr/bin/link"[..]].digest), (&None, &None));
     }
 
+    #[test]
+    fn packages_have_a_name_an_architecture_and_a_version_and_keys_are_none() {
+        let listing =
+            b"zlib x86_64 1.3-1\ngpg-pubkey (none) 8-9\nbash x86_64 1:5.2-3\n\nhalf x\na b c d\n x 1\n";
+        let installed = parse_installed(listing);
+        let lines: Vec<String> =
+            installed.iter().map(|is| format!("{} {} {}", is.name, is.arch, is.version)).collect();
+        assert_eq!(lines, ["bash x86_64 1:5.2-3", "zlib x86_64 1.3-1"]);
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes: Vec<u8>) {
-            let _ = parse_owned(&bytes);
+            let _ = (parse_owned(&bytes), parse_installed(&bytes));
         }
     }
 }

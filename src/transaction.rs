@@ -5,10 +5,12 @@
 //! writes times without their zone; apt's history knows nothing of dpkg used by itself. Only root writes any of them.
 
 mod change;
+mod database;
 mod patience;
 mod tracker;
 
 pub use change::{Change, differences};
+pub use database::Database;
 pub use patience::{Patience, Remembered};
 pub use tracker::Tracker;
 

@@ -8,6 +8,7 @@ mod support;
 
 use host_watchdog::host::Host;
 use host_watchdog::rpm::{self, Digest};
+use host_watchdog::transaction::{Phase, Tracker};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +18,7 @@ use support::left_out;
 
 const SPEC: &str = "\
 Name: watched
-Version: 1
+Version: VERSION
 Release: 1
 Summary: a test
 License: MIT
@@ -26,7 +27,7 @@ BuildArch: noarch
 A test.
 %install
 mkdir -p %{buildroot}/usr/bin %{buildroot}/bin
-echo hello > %{buildroot}/usr/bin/watched
+echo GREETING > %{buildroot}/usr/bin/watched
 echo before > %{buildroot}/bin/merged
 chmod 755 %{buildroot}/usr/bin/watched %{buildroot}/bin/merged
 %files
@@ -34,25 +35,61 @@ chmod 755 %{buildroot}/usr/bin/watched %{buildroot}/bin/merged
 /bin/merged
 ";
 
-/// A root folder in which the package is installed.
-fn root() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let run = |program: &str, args: &[&str]| {
-        let output = Command::new(program).args(args).env("LC_ALL", "C").output().unwrap();
-        assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    };
+fn run(program: &str, args: &[&str]) {
+    let output = Command::new(program).args(args).env("LC_ALL", "C").output().unwrap();
+    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Has rpm do this with a version of the package, in this root folder.
+fn rpm_with(folder: &Path, what: &str, version: u8, greeting: &str) {
     let build = tempfile::tempdir().unwrap();
     let spec = build.path().join("watched.spec");
-    fs::write(&spec, SPEC).unwrap();
+    fs::write(&spec, SPEC.replace("VERSION", &version.to_string()).replace("GREETING", greeting)).unwrap();
     let define = |name: &str, folder: &str| format!("{name} {}", build.path().join(folder).display());
     let (top, rpms) = (define("_topdir", "top"), define("_rpmdir", "rpms"));
     run("rpmbuild", &["-bb", "--quiet", "--define", &top, "--define", &rpms, spec.to_str().unwrap()]);
-    let package = build.path().join("rpms/noarch/watched-1-1.noarch.rpm");
-    let at = folder.path().to_str().unwrap();
-    let database = ["--root", at, "--dbpath", "/var/lib/rpm"];
-    run("rpm", &[&database[..], &["--initdb"]].concat());
-    run("rpm", &[&database[..], &["--nodeps", "-i", package.to_str().unwrap()]].concat());
+    let package = build.path().join(format!("rpms/noarch/watched-{version}-1.noarch.rpm"));
+    let database = ["--root", folder.to_str().unwrap(), "--dbpath", "/var/lib/rpm"];
+    run("rpm", &[&database[..], &["--nodeps", what, package.to_str().unwrap()]].concat());
+}
+
+/// A root folder in which the package is installed.
+fn root() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    run("rpm", &["--root", folder.path().to_str().unwrap(), "--dbpath", "/var/lib/rpm", "--initdb"]);
+    rpm_with(folder.path(), "-i", 1, "hello");
     folder
+}
+
+#[test]
+fn a_transaction_of_rpm_is_told_with_what_it_changed_and_asking_is_none() {
+    let has = |program: &str| Path::new("/usr/bin").join(program).exists();
+    if left_out("root, rpm and rpmbuild", support::is_root() && has("rpm") && has("rpmbuild")) {
+        return;
+    }
+    let root = root();
+    let host = Host::at(root.path());
+    // It counts as at work for some seconds after it has written.
+    let later = |seconds: i64| host.now() + jiff::SignedDuration::from_secs(seconds);
+    let mut tracker = Tracker::default();
+    assert_eq!(tracker.look(&host, later(60)), None);
+    assert_eq!(tracker.look(&host, later(120)), None, "asking what is installed is no transaction");
+    rpm_with(root.path(), "-U", 2, "good day");
+    let phase = |tracker: &mut Tracker, seconds| tracker.look(&host, later(seconds)).map(|now| now.phase);
+    assert_eq!(phase(&mut tracker, 0), Some(Phase::UnderWay));
+    let ended = tracker.look(&host, later(60)).expect("it has ended");
+    assert!(matches!(ended.phase, Phase::Ended(_)), "{:?}", ended.phase);
+    let changes: Vec<String> = ended.changes.iter().map(ToString::to_string).collect();
+    assert_eq!(changes, ["watched 1-1 → 2-1"]);
+    assert_eq!(tracker.look(&host, later(120)), Some(ended), "it is told for a while");
+    run(
+        "rpm",
+        &["--root", root.path().to_str().unwrap(), "--dbpath", "/var/lib/rpm", "--nodeps", "-e", "watched"],
+    );
+    assert_eq!(phase(&mut tracker, 0), Some(Phase::UnderWay));
+    let removed = tracker.look(&host, later(60)).expect("it has ended");
+    let changes: Vec<String> = removed.changes.iter().map(ToString::to_string).collect();
+    assert_eq!(changes, ["watched 2-1 (removed)"]);
 }
 
 #[test]

@@ -1,20 +1,15 @@
 //! Following the package manager from pass to pass.
 
+use super::database::{Database, Stamps};
 use super::{Change, LATELY, OWN, Phase, Transaction, WAIT, differences};
-use crate::dpkg::{self, INFO, Installed, STATUS, Stamp};
+use crate::dpkg::{Installed, Stamp};
 use crate::host::Host;
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Where dpkg notes what it does until it writes the status file anew.
-const UPDATES: &str = "/var/lib/dpkg/updates";
-
-/// Where apt puts what it fetches and makes of it.
-const FETCHED: [&str; 3] = ["/var/lib/apt/lists", "/var/lib/apt/lists/partial", "/var/cache/apt"];
-
-/// So long nothing in the database changes before a transaction has ended: a script may call dpkg several times.
+/// So long nothing in the database changes before a transaction has ended: a script may call dpkg or rpm several times.
 const QUIET: SignedDuration = SignedDuration::from_secs(10);
 
 /// So long after the last transaction that changed nothing, what patience those cost is forgotten.
@@ -27,7 +22,7 @@ pub struct Tracker {
     /// What was installed when it was last quiet, a line for each package: it is stored as one text.
     installed: Option<String>,
     /// The database then.
-    database: [Option<Stamp>; 3],
+    database: Stamps,
     /// When the transaction that goes on was first seen.
     began: Option<Timestamp>,
     /// For how many seconds transactions that came to nothing were waited for, and when the last of them ended.
@@ -45,19 +40,18 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Looks again; the transaction that goes on, or that ended a short while ago. Nothing on a host without dpkg.
+    /// Looks again; the transaction that goes on, or that ended a short while ago. Nothing on a host without a package manager that we know.
     pub fn look(&mut self, host: &Host, now: Timestamp) -> Option<Transaction> {
-        let database = [STATUS, INFO, UPDATES].map(|path| Stamp::of(host, path));
-        // Unless there is a database, there is nothing to follow.
-        database.first().copied().flatten()?;
-        let fetched = FETCHED.map(|path| Stamp::of(host, path));
+        let manager = Database::of(host)?;
+        let database = manager.stamps(host);
+        let fetched = manager.fetched(host);
         let has_fetched = std::mem::replace(&mut self.fetched, fetched) != fetched;
         self.has_ended = false;
         let is_at_work =
-            dpkg::is_at_work(host) || database.iter().flatten().any(|stamp| is_recent(*stamp, now));
+            manager.is_at_work(host) || database.iter().flatten().any(|stamp| is_recent(*stamp, now));
         let Some(before) = &self.installed else {
             (self.found_running, self.began) = (is_at_work, is_at_work.then_some(now));
-            (self.installed, self.database) = (Some(lines(&dpkg::read_installed(host).ok()?)), database);
+            (self.installed, self.database) = (Some(lines(&manager.installed(host).ok()?)), database);
             return self.under_way(now);
         };
         if is_at_work {
@@ -66,7 +60,7 @@ impl Tracker {
         }
         self.has_ended = self.began.is_some() || has_fetched || database != self.database;
         if self.began.is_some() || database != self.database {
-            let after = dpkg::read_installed(host).ok()?;
+            let after = manager.installed(host).ok()?;
             let changes = differences(&parse(before), &after);
             let began = self.began.take().unwrap_or(now);
             let since = self.since();

@@ -16,7 +16,7 @@ const REST: u64 = 30;
 /// What rpm said, of files that dpkg does not know.
 #[derive(Debug, Default)]
 struct Rpm {
-    database: Option<rpm::State>,
+    database: Option<[Option<Stamp>; 4]>,
     owners: BTreeMap<Vec<u8>, Option<rpm::Owned>>,
     digests: digest::Digests<Sha256>,
     /// Why it could not be asked, and when it is asked again.
@@ -109,7 +109,7 @@ impl Packages {
     }
 
     /// Whether a file of an rpm is as it was brought.
-    fn verify_rpm(&mut self, host: &Host, path: &[u8], owned: &rpm::Owned) -> State {
+    pub fn verify_rpm(&mut self, host: &Host, path: &[u8], owned: &rpm::Owned) -> State {
         let (expected, is) = match &owned.digest {
             None => return State::Unknown,
             Some(rpm::Digest::Sha256(expected)) => (expected, self.rpm.digests.of(host, path)),

@@ -194,7 +194,11 @@ impl Remembered {
         while bytes < BYTES
             && let Some(change) = self.unverified.pop()
         {
-            let verified = verify(host, &change, &mut packages.digests);
+            let Ok(verified) = verify(host, &change, packages) else {
+                // rpm waits for another transaction, or fails: then a gap says so, and the next pass asks again.
+                self.unverified.push(change);
+                break;
+            };
             bytes += verified.bytes;
             self.modified.extend(verified.modified);
         }

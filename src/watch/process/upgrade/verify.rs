@@ -3,8 +3,12 @@
 
 use crate::dpkg::{self, DIVERSIONS, Digests, Diversion, INFO};
 use crate::host::Host;
+use crate::rpm;
 use crate::text::Text;
-use crate::transaction::Change;
+use crate::transaction::{Change, Database};
+use crate::watch::process::State;
+use crate::watch::process::package::Packages;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -18,7 +22,33 @@ pub struct Verified {
 }
 
 /// Compares the programs and libraries of a package with the digests it brought.
-pub fn verify(host: &Host, change: &Change, digests: &mut Digests) -> Verified {
+///
+/// # Errors
+/// Why rpm could not be asked.
+pub fn verify(host: &Host, change: &Change, packages: &mut Packages) -> io::Result<Verified> {
+    match Database::of(host) {
+        Some(Database::Rpm) => verify_rpm(host, change, packages),
+        _ => Ok(verify_dpkg(host, change, &mut packages.digests)),
+    }
+}
+
+fn verify_rpm(host: &Host, change: &Change, packages: &mut Packages) -> io::Result<Verified> {
+    let mut verified = Verified::default();
+    for (path, owned) in rpm::files(host, &change.name, &change.arch)? {
+        let file = host.path(dpkg::system_path(path.clone()));
+        let Ok(metadata) = std::fs::metadata(&file) else { continue };
+        if !metadata.is_file() || !is_program(&path, metadata.mode()) {
+            continue;
+        }
+        verified.bytes += metadata.len();
+        if packages.verify_rpm(host, &path, &owned) == State::Modified {
+            verified.modified.extend(real(host, &file));
+        }
+    }
+    Ok(verified)
+}
+
+fn verify_dpkg(host: &Host, change: &Change, digests: &mut Digests) -> Verified {
     let mut verified = Verified::default();
     let sums = change.stems().into_iter().find_map(|stem| host.read(format!("{INFO}/{stem}.md5sums")).ok());
     let diversions = dpkg::parse_diversions(&host.read(DIVERSIONS).unwrap_or_default());
@@ -95,9 +125,9 @@ mod tests {
         put("usr/share/doc/x", "what it says is nobody's danger", 0o644);
         std::os::unix::fs::symlink("usr/bin", root.path().join("bin")).unwrap();
         let change = Change { name: "app".into(), arch: "amd64".into(), from: None, to: Some("1".into()) };
-        let verified = verify(&Host::at(root.path()), &change, &mut Digests::default());
+        let verified = verify_dpkg(&Host::at(root.path()), &change, &mut Digests::default());
         assert_eq!(verified.modified, ["/usr/bin/app", "/usr/lib/libx.so.1"]);
         let other = Change { name: "none".into(), ..change };
-        assert_eq!(verify(&Host::at(root.path()), &other, &mut Digests::default()).bytes, 0);
+        assert_eq!(verify_dpkg(&Host::at(root.path()), &other, &mut Digests::default()).bytes, 0);
     }
 }
