@@ -92,6 +92,6 @@ fn a_watch_looks_only_where_there_is_something_of_its_kind() {
     let names: Vec<_> =
         pass::watches().iter().filter(|watch| !watch.looks_here()).map(|watch| watch.name()).collect();
     let elsewhere: &[&str] =
-        if cfg!(windows) { &["deception"] } else { &["account", "autorun", "protection"] };
+        if cfg!(windows) { &["network", "deception"] } else { &["account", "autorun", "protection"] };
     assert_eq!(names, elsewhere);
 }
