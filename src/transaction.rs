@@ -115,5 +115,6 @@ pub fn are_all_named(changes: &[Change], packages: &[Pattern]) -> bool {
 }
 
 // On Windows there is neither database, and no folder can be touched.
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
