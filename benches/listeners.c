@@ -1,10 +1,11 @@
-/* Listens on N loopback TCP ports that the system chooses, says "ready", and ends when its standard input ends. */
+/* Listens on N loopback TCP ports that the system chooses, says "ready" and its number, and ends when its standard input ends. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 int main(int argc, char **argv)
 {
@@ -23,7 +24,7 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	puts("ready");
+	printf("ready %d\n", (int)getpid());
 	fflush(stdout);
 	while (getchar() != EOF)
 		;

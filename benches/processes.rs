@@ -22,6 +22,11 @@ fn main() {
     );
     for count in [200, 2_000, 10_000] {
         let _sleepers = common::Running::start("sleepers", count);
+        let strange = Passes::of("process").look(&Policy::default());
+        assert!(
+            strange.iter().any(|finding| finding.subject.contains("bench-sleepers")),
+            "they are not seen"
+        );
         let policy = common::learned("process");
         let mut rows: [Vec<f64>; 5] = Default::default();
         let mut renewed = Vec::new();

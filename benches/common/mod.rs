@@ -60,7 +60,12 @@ pub fn helper(name: &str) -> PathBuf {
 }
 
 /// A helper that runs until this is dropped.
-pub struct Running(Child, PathBuf);
+pub struct Running {
+    child: Child,
+    /// The helper itself, which may have left the process that was started.
+    pid: u32,
+    program: PathBuf,
+}
 
 impl Running {
     /// Starts it and waits until it says that it is ready.
@@ -74,13 +79,15 @@ impl Running {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "{helper} could not start {count}; raise `ulimit -u` and `ulimit -n`");
-        Self(child, program)
+        let pid = line.strip_prefix("ready ").and_then(|pid| pid.trim().parse().ok());
+        let pid = pid
+            .unwrap_or_else(|| panic!("{helper} could not start {count}; raise `ulimit -u` and `ulimit -n`"));
+        Self { child, pid, program }
     }
 
     /// What it has started.
     pub fn children(&self) -> Vec<u32> {
-        let pid = self.0.id();
+        let pid = self.pid;
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
     }
@@ -88,7 +95,7 @@ impl Running {
     /// Where it listens.
     pub fn ports(&self) -> Vec<u16> {
         let listed = command("ss").args(["-Hlntp"]).output().unwrap().stdout;
-        let holder = format!("pid={},", self.0.id());
+        let holder = format!("pid={},", self.pid);
         let port = |line: &str| line.split_whitespace().nth(3)?.rsplit(':').next()?.parse().ok();
         let listed = String::from_utf8_lossy(&listed);
         listed.lines().filter(|line| line.contains(&holder)).filter_map(port).collect()
@@ -97,9 +104,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        let _ = std::fs::remove_file(&self.1);
+        // Its standard input ends, and so does it.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+        while Path::new(&format!("/proc/{}/exe", self.pid)).exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = std::fs::remove_file(&self.program);
     }
 }
 

@@ -56,7 +56,7 @@ pub fn hides_others(listing: &Listing) -> bool {
 /// Reads processes, and remembers what they were started with.
 #[derive(Default)]
 pub struct Reader {
-    known: HashMap<u32, Known>,
+    known: HashMap<u32, Known, foldhash::fast::RandomState>,
     /// How often all were listed, and when all of them were read.
     number: u64,
     whole: Option<Timestamp>,

@@ -28,9 +28,7 @@ use crate::text::Text;
 use crate::transaction::Transaction;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-#[cfg(not(target_os = "linux"))]
-use std::collections::BTreeSet;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -242,9 +240,9 @@ fn is_own(listing: &Listing) -> impl Fn(&Process) -> bool {
     move |process: &Process| process.pid == me || below.contains(&process.parent) || runs_the_same(process)
 }
 
-/// This process, and all that it or those below it have started.
-fn below(listing: &Listing, pid: u32) -> HashSet<u32> {
-    let mut below = HashSet::from([pid]);
+/// This process, and all that it or those below it have started: a few.
+fn below(listing: &Listing, pid: u32) -> BTreeSet<u32> {
+    let mut below = BTreeSet::from([pid]);
     loop {
         // Who is started has the higher number, unless they have begun anew: then once more.
         let before = below.len();

@@ -40,6 +40,8 @@ pub struct Moment<'a> {
     boot: Timestamp,
     ticks: u64,
     files: HashMap<Vec<u8>, Option<Stamp>>,
+    /// The one asked for last: those who run the same program mostly lie side by side.
+    last: Option<(Vec<u8>, Option<Stamp>)>,
     /// Thousands of processes share a few names and programs.
     texts: HashMap<Vec<u8>, Text>,
     /// Of devices, whether the file system on them is this host's own.
@@ -72,6 +74,7 @@ impl<'a> Moment<'a> {
             boot,
             ticks,
             files: HashMap::new(),
+            last: None,
             texts: HashMap::new(),
             local: HashMap::new(),
         })
@@ -80,6 +83,7 @@ impl<'a> Moment<'a> {
     /// Files may have been replaced since. What was named is not kept for ever either.
     pub fn forget_files(&mut self) {
         self.files.clear();
+        self.last = None;
         self.texts.clear();
     }
 
@@ -148,9 +152,18 @@ impl Moment<'_> {
 
     /// The file that the host has at this path.
     pub(super) fn stamp(&mut self, link: &[u8]) -> Option<Stamp> {
-        if let Some(known) = self.files.get(link) {
-            return *known;
+        if let Some((_, stamp)) = self.last.as_ref().filter(|(last, _)| last == link) {
+            return *stamp;
         }
+        let stamp = match self.files.get(link) {
+            Some(known) => *known,
+            None => self.look_at(link),
+        };
+        self.last = Some((link.to_vec(), stamp));
+        stamp
+    }
+
+    fn look_at(&mut self, link: &[u8]) -> Option<Stamp> {
         let stat = rustix::fs::stat(self.host.path(OsStr::from_bytes(link))).ok();
         let stamp = stat.map(|stat| Stamp {
             file: (stat.st_dev, stat.st_ino),
