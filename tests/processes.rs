@@ -96,6 +96,18 @@ fn a_file_name_of_controls_and_arguments_of_a_hundred_kilobytes_come_out_harmles
 }
 
 #[test]
+fn of_thousands_of_arguments_of_one_letter_a_few_are_kept() {
+    let folder = TempDir::new().unwrap();
+    let exe = sleeper(&folder, b"many");
+    let running = start(Command::new(&exe).arg("600").args(vec!["0"; 1500]), &exe);
+    let process = seen(running.pid());
+    let mut wanted = vec![exe.to_str().unwrap(), "600"];
+    wanted.extend(vec!["0"; 62]);
+    wanted.push("…");
+    assert_eq!(process.args.iter().map(Text::as_str).collect::<Vec<_>>(), wanted);
+}
+
+#[test]
 fn a_process_that_calls_itself_a_kernel_thread_is_an_unknown_process() {
     let folder = TempDir::new().unwrap();
     let exe = sleeper(&folder, b"kworker");

@@ -30,6 +30,9 @@ use std::time::Duration;
 /// So much of a command line is kept: enough to know it by, and nobody can fill our memory or a mail with it.
 const ARGS: usize = 4096;
 
+/// And no more of them than this: each costs more than its letters, and thousands of one letter fill a memory.
+const COUNT: usize = 64;
+
 /// So much of it is read, to find the script of an interpreter: what the kernel allows in all.
 const COMMAND_LINE: usize = 2 * 1024 * 1024;
 
@@ -346,9 +349,9 @@ impl Reader {
             let invocation = Invocation { folder: &|| read_link(c"cwd"), input: &|| read_link(c"fd/0") };
             script = script::find(link, &args, &invocation);
         }
-        let cut = raw.len() > ARGS;
-        let mut args = secret::masked(&parse::parse_cmdline(raw.get(..ARGS).unwrap_or(&raw)));
-        if cut {
+        let (args, is_cut) = shown(&raw);
+        let mut args = secret::masked(&args);
+        if is_cut {
             args.push("…".into());
         }
         Process {
@@ -419,6 +422,14 @@ fn read_arguments(folder: &OwnedFd) -> Vec<u8> {
         let _ = read_at(folder, c"cmdline", &mut raw, COMMAND_LINE);
     }
     raw
+}
+
+/// Those of these arguments that are kept, and whether there were more.
+fn shown(raw: &[u8]) -> (Vec<&[u8]>, bool) {
+    let mut args = parse::parse_cmdline(raw.get(..ARGS).unwrap_or(raw));
+    let is_cut = raw.len() > ARGS || args.len() > COUNT;
+    args.truncate(COUNT);
+    (args, is_cut)
 }
 
 /// The systemd unit it belongs to, if any.
