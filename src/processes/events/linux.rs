@@ -6,12 +6,12 @@ mod lent;
 
 use super::Starts;
 use super::changes::Changes;
-use super::lineage::Lineage;
+use super::lineage::{Lineage, Program};
 use super::message::{Message, What};
 use super::pool::{Birth, News, Pool};
 use crate::host::Host;
 use crate::processes::linux::{Moment, Reader};
-use crate::processes::origin::{ANCESTORS, Ancestor, Origin, called, source};
+use crate::processes::origin::{ANCESTORS, Ancestor, Origin, source};
 use crate::processes::{Process, parse};
 use crate::text::Text;
 use connector::{Connector, Refusal};
@@ -253,7 +253,7 @@ impl Listener<'_> {
             }
             return News::Known;
         };
-        self.lineage.runs(pid, process.parent, Some(program(&process)));
+        self.lineage.runs(pid, process.parent, Some(Program::of(&process)));
         self.learn_parents(moment, self.lineage.parent(pid).unwrap_or(process.parent));
         if self.is_own(&process) {
             return News::Known;
@@ -278,7 +278,7 @@ impl Listener<'_> {
                 && !self.lineage.knows(pid)
                 && let Some((process, _)) = self.reader.read_one(moment, pid)
             {
-                self.lineage.runs(pid, process.parent, Some(program(&process)));
+                self.lineage.runs(pid, process.parent, Some(Program::of(&process)));
             }
             // Of one that has ended unread it may still be known who started it.
             let Some(parent) = self.lineage.parent(pid) else { return };
@@ -299,8 +299,4 @@ impl Listener<'_> {
 
 fn is_below_us(ancestors: &[Ancestor]) -> bool {
     ancestors.iter().any(|ancestor| ancestor.pid == std::process::id() && !ancestor.ended)
-}
-
-fn program(process: &Process) -> (Text, Text) {
-    (called(process), process.user.clone())
 }
