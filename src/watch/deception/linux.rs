@@ -12,7 +12,7 @@ pub mod hidden;
 pub mod module;
 mod port;
 mod process;
-pub mod shell;
+pub(crate) mod shell;
 pub mod sniffer;
 mod tracer;
 
