@@ -4,6 +4,7 @@
 
 #[cfg(target_os = "linux")]
 pub mod changes;
+pub mod glimpses;
 #[cfg(target_os = "linux")]
 mod lineage;
 #[cfg(target_os = "linux")]

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 pub use moment::Moment;
 use moment::Stamp;
 pub use origin::origin;
-use origin::{group_of, login, working_folder};
+use origin::{group_of, login, session, session_of, working_folder};
 use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
@@ -183,11 +183,12 @@ impl Reader {
         let stat = parse::parse_stat(&self.buffer)?;
         read_at(&folder, c"cgroup", &mut self.buffer, 8192).ok()?;
         let unit = unit_of(&self.buffer);
-        let group = group_of(&self.buffer);
+        let (group, session_group) = (group_of(&self.buffer), session_of(&self.buffer));
         moment.renew_users();
         let login = login(&folder, &mut self.buffer, &moment.users);
+        let session = session(&folder, session_group, login.as_ref(), &mut self.buffer);
         let terminal = parse::terminal(stat.terminal).map(Text::new);
-        let origin = Origin { login, group, terminal, folder: working, ..Origin::default() };
+        let origin = Origin { login, session, group, terminal, folder: working, ..Origin::default() };
         let found = Ok(program);
         let process =
             Self::fresh(moment, &folder, Started { pid, uid, stat: &stat, found: &found, file, raw, unit });

@@ -1,7 +1,7 @@
 //! Where a process comes from, for a person to read: who started it, who was logged in, from where and in which folder. It is
 //! evidence, and never what a process is known by.
 
-use super::{Executable, Listing, Process, system};
+use super::{Executable, Listing, Process, script, system};
 use crate::host::Host;
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ pub struct Origin {
     /// The user who logged in, whatever users came after that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<Text>,
+    /// The number of the session in which it runs, as logind or else the audit of the kernel counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Text>,
     /// The address from which the SSH session above it comes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Text>,
@@ -46,6 +49,9 @@ pub struct Ancestor {
     /// True if it had ended when this was read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
+    /// True if it did what it was told at a terminal, or by whoever has its input, and ran no script.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub typed: bool,
 }
 
 /// Programs that install packages, and those that only ask them to.
@@ -73,7 +79,7 @@ pub fn read(host: &Host, process: &Process, listing: &Listing) -> Arc<Origin> {
     let parents = std::iter::successors(listing.get(process.parent), |parent| listing.get(parent.parent));
     let ancestor = |process: &Process| {
         let (what, user) = (called(process), process.user.clone());
-        Ancestor { pid: process.pid, what, user, ended: false }
+        Ancestor { pid: process.pid, what, user, ended: false, typed: is_typed(process) }
     };
     let ancestors: Vec<Ancestor> = parents.take(ANCESTORS).map(ancestor).collect();
     let from = source(host, process.pid, &ancestors);
@@ -87,6 +93,14 @@ pub fn called(process: &Process) -> Text {
         Executable::Path(path) | Executable::Deleted(path) => path.clone(),
         Executable::Memory(_) | Executable::Kernel | Executable::Unreadable(_) => process.name.clone(),
     }
+}
+
+/// True for a shell, or another interpreter, that runs no script: it does what it is told at its terminal.
+#[must_use]
+pub fn is_typed(process: &Process) -> bool {
+    let is_interpreter = |path: &Text| script::is_interpreter(path.as_str());
+    process.script.is_none()
+        && matches!(&process.exe, Executable::Path(path) | Executable::Deleted(path) if is_interpreter(path))
 }
 
 /// The address from which the SSH session comes in which this process runs, as sshd told the first process of that session.

@@ -101,6 +101,28 @@ pub fn parse_cmdline(bytes: &[u8]) -> Vec<&[u8]> {
 /// session it is. The outermost one: below it whoever owns it makes groups with names of their own choice.
 #[must_use]
 pub fn parse_cgroup_unit(bytes: &[u8]) -> Option<&[u8]> {
+    let parts = || systemd_path(bytes).into_iter().flat_map(|path| path.split(|b| *b == b'/'));
+    // Each login has a scope of its own; the slice above it is its user's, who stays the same whatever `sudo` does.
+    parts().find(|part| part.ends_with(b".service")).or_else(|| Some(user_and_session(bytes)?.0))
+}
+
+/// The number of the login session that a process belongs to, from `/proc/PID/cgroup`: `12` of `session-12.scope`.
+#[must_use]
+pub fn parse_cgroup_session(bytes: &[u8]) -> Option<&[u8]> {
+    let (_, session) = user_and_session(bytes)?;
+    session.strip_prefix(b"session-")?.strip_suffix(b".scope")
+}
+
+/// The outermost slice of a user, and the scope of a session in it.
+fn user_and_session(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut parts = systemd_path(bytes)?.split(|b| *b == b'/');
+    let user = parts.find(|part| part.starts_with(b"user-") && part.ends_with(b".slice"))?;
+    let session = parts.next()?;
+    (session.starts_with(b"session-") && session.ends_with(b".scope")).then_some((user, session))
+}
+
+/// Where systemd put a process.
+fn systemd_path(bytes: &[u8]) -> Option<&[u8]> {
     let lines = || bytes.split(|b| *b == b'\n');
     let path =
         lines().find_map(|line| line.strip_prefix(b"0::")).filter(|path| *path != b"/").or_else(|| {
@@ -109,16 +131,7 @@ pub fn parse_cgroup_unit(bytes: &[u8]) -> Option<&[u8]> {
             })
         })?;
     // The group of one that has ended may be gone before it is.
-    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
-    let parts = || path.split(|b| *b == b'/');
-    parts().find(|part| part.ends_with(b".service")).or_else(|| {
-        // Each login has a scope of its own; the slice above it is its user's, who stays the same whatever `sudo` does.
-        let is_users = |part: &&[u8]| part.starts_with(b"user-") && part.ends_with(b".slice");
-        let is_session = |part: &[u8]| part.starts_with(b"session-") && part.ends_with(b".scope");
-        let at = parts().position(|part| is_users(&part))?;
-        let is_in_session = parts().nth(at + 1).is_some_and(is_session);
-        parts().nth(at).filter(|_| is_in_session)
-    })
+    Some(path.strip_suffix(b" (deleted)").unwrap_or(path))
 }
 
 /// The innermost control group of `/proc/PID/cgroup`: a container or a session has one of its own.
@@ -231,11 +244,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_session_is_known_by_its_scope_in_the_slice_of_a_user() {
+        for (cgroup, session) in [
+            (&b"0::/user.slice/user-0.slice/session-12.scope\n"[..], Some(&b"12"[..])),
+            (b"0::/user.slice/user-0.slice/session-c3.scope (deleted)\n", Some(b"c3")),
+            (b"1:name=systemd:/user.slice/user-7.slice/session-4.scope\n0::/\n", Some(b"4")),
+            // Whoever owns a group makes others in it, of any name.
+            (b"0::/system.slice/a.service/session-12.scope\n", None),
+            (b"0::/user.slice/user-0.slice/user@0.service/app.slice/session-12.scope\n", None),
+            (b"0::/session-12.scope\n", None),
+            (b"", None),
+        ] {
+            assert_eq!(parse_cgroup_session(cgroup), session);
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes: Vec<u8>) {
             let _ = (parse_stat(&bytes), parse_status_uid(&bytes), parse_cmdline(&bytes), parse_cgroup_unit(&bytes));
-            let _ = (parse_boot_time(&bytes), parse_cpu_ticks(&bytes), parse_starts(&bytes));
+            let _ = (parse_cgroup_session(&bytes), parse_boot_time(&bytes), parse_cpu_ticks(&bytes), parse_starts(&bytes));
         }
 
         #[test]

@@ -13,7 +13,7 @@ mod learn;
 pub mod linux;
 mod policy;
 
-pub use check::without_allowed;
+pub use check::{Program, without_allowed};
 pub use policy::*;
 
 use super::{Facts, Look, Memory, Seen, Watch};
@@ -106,7 +106,11 @@ impl Watch for DeceptionWatch {
     #[cfg(target_os = "linux")]
     fn collect(&mut self, look: &mut Look<Rules>) -> Seen<DeceptionFacts> {
         match look.processes.now(look.host) {
-            Ok(listing) => Seen::Facts(self.eyes.look(look.host, &listing, look.now, look.gaps)),
+            Ok(listing) => {
+                let mut facts = self.eyes.look(look.host, &listing, look.now, look.gaps);
+                linux::add_glimpses(&mut facts, look, &listing);
+                Seen::Facts(facts)
+            }
             Err(error) => Seen::Failed(format!("cannot read /proc: {error}")),
         }
     }

@@ -1,7 +1,8 @@
 //! Who started whom, remembered beyond their end: a process whose parent has ended is given another one, and nothing on the host
 //! tells any more who it was. Bounded: of those that have ended the last few thousand are kept.
 
-use crate::processes::origin::{ANCESTORS, Ancestor};
+use crate::processes::Process;
+use crate::processes::origin::{ANCESTORS, Ancestor, called, is_typed};
 use crate::text::Text;
 use std::collections::{HashMap, VecDeque};
 
@@ -20,13 +21,30 @@ pub struct Lineage {
     last: u64,
 }
 
+/// What one who started others runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its path, or the name it gives itself.
+    what: Text,
+    user: Text,
+    /// Somebody types there.
+    typed: bool,
+}
+
+impl Program {
+    /// The program of this process.
+    pub fn of(process: &Process) -> Self {
+        Self { what: called(process), user: process.user.clone(), typed: is_typed(process) }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Known {
     which: u64,
     parent: u32,
     /// Which of those with that number; none if it was not known then.
     which_parent: Option<u64>,
-    program: Option<(Text, Text)>,
+    program: Option<Program>,
     ended: bool,
 }
 
@@ -43,7 +61,7 @@ impl Lineage {
     }
 
     /// It runs this program now, as this user; `parent` is who it belongs to, should we not know who started it.
-    pub fn runs(&mut self, pid: u32, parent: u32, program: Option<(Text, Text)>) {
+    pub fn runs(&mut self, pid: u32, parent: u32, program: Option<Program>) {
         if let Some(known) = self.known.get_mut(&pid) {
             known.program = program;
         } else if self.known.len() < MOST {
@@ -93,10 +111,11 @@ impl Lineage {
             let is_it = |parent: &&Known| known.which_parent.is_none_or(|which| which == parent.which);
             let has_ended = parent.is_none_or(|parent| parent.ended || !is_it(&parent));
             let parent = parent.filter(is_it);
-            let unseen = || (Text::from("(not seen)"), Text::from("(not seen)"));
-            let (what, user) = parent.and_then(|parent| parent.program.clone()).unwrap_or_else(unseen);
+            let unseen = || Program { what: "(not seen)".into(), user: "(not seen)".into(), typed: false };
+            let Program { what, user, typed } =
+                parent.and_then(|parent| parent.program.clone()).unwrap_or_else(unseen);
             let ended = has_ended && known.which_parent.is_some();
-            found.push(Ancestor { pid: known.parent, what, user, ended });
+            found.push(Ancestor { pid: known.parent, what, user, ended, typed });
             child = parent;
         }
         found
@@ -113,7 +132,7 @@ mod tests {
     use super::*;
 
     fn runs(lineage: &mut Lineage, pid: u32, parent: u32, path: &str) {
-        lineage.runs(pid, parent, Some((Text::from(path), Text::from("root"))));
+        lineage.runs(pid, parent, Some(Program { what: path.into(), user: "root".into(), typed: false }));
     }
 
     fn shown(lineage: &Lineage, pid: u32) -> Vec<String> {

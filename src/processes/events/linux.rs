@@ -6,14 +6,16 @@ mod lent;
 
 use super::Starts;
 use super::changes::Changes;
-use super::lineage::Lineage;
+use super::lineage::{Lineage, Program};
 use super::message::{Message, What};
 use super::pool::{Birth, News, Pool};
 use crate::host::Host;
 use crate::processes::linux::{Moment, Reader};
-use crate::processes::origin::{ANCESTORS, Ancestor, Origin, called, source};
+use crate::processes::origin::{ANCESTORS, Ancestor, Origin, source};
 use crate::processes::{Process, parse};
 use crate::text::Text;
+use crate::watch::deception::linux::shell;
+use crate::watch::deception::{Deceit, Kind, kernel_name};
 use connector::{Connector, Refusal};
 pub use lent::lend;
 use rustix::io::Errno;
@@ -219,9 +221,33 @@ impl Listener<'_> {
             }
             What::Name { process, name, is_process: true } => {
                 let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-                pool.renamed(process, Text::new(name));
+                self.renamed(moment, pool, process, Text::new(name));
             }
             What::User { .. } | What::Name { .. } | What::Answer { .. } | What::Other => {}
+        }
+    }
+
+    /// A process calls itself otherwise now. If it takes the name of a thread of the kernel, it is looked at at once.
+    fn renamed(&mut self, moment: &mut Moment, pool: &Pool, pid: u32, name: Text) {
+        let waiting = pool.renamed(pid, name.clone());
+        let threads = pool.glimpses().threads();
+        if !kernel_name::is_like_one(&name, &threads) {
+            return;
+        }
+        let read = self.reader.read_one(moment, pid).map(|(process, _)| process);
+        let Some(mut process) = read.or(waiting).filter(|process| !self.is_own(process)) else { return };
+        Arc::make_mut(&mut process).name = name;
+        glimpse_name(pool, &process);
+    }
+
+    /// Whether a program that has just started hides something is judged at once: a moment later it is gone.
+    fn glimpse(&mut self, moment: &mut Moment, pool: &Pool, process: &Arc<Process>, above: &[Ancestor]) {
+        glimpse_name(pool, process);
+        let Self { host, reader, .. } = self;
+        let is_script =
+            |pid| reader.read_one(moment, pid).is_some_and(|(process, _)| shell::runs_script(&process));
+        if let Some(deceit) = shell::started(host, process, above, is_script) {
+            pool.glimpses().add(deceit);
         }
     }
 
@@ -253,12 +279,15 @@ impl Listener<'_> {
             }
             return News::Known;
         };
-        self.lineage.runs(pid, process.parent, Some(program(&process)));
+        self.lineage.runs(pid, process.parent, Some(Program::of(&process)));
         self.learn_parents(moment, self.lineage.parent(pid).unwrap_or(process.parent));
         if self.is_own(&process) {
             return News::Known;
         }
         let ancestors = self.lineage.ancestors(pid);
+        if due == Due::Program {
+            self.glimpse(moment, pool, &process, &ancestors);
+        }
         let birth = if ancestors.iter().any(Ancestor::installs) { Birth::Installation } else { Birth::Other };
         let origin = || {
             let ancestors = ancestors.clone();
@@ -278,7 +307,7 @@ impl Listener<'_> {
                 && !self.lineage.knows(pid)
                 && let Some((process, _)) = self.reader.read_one(moment, pid)
             {
-                self.lineage.runs(pid, process.parent, Some(program(&process)));
+                self.lineage.runs(pid, process.parent, Some(Program::of(&process)));
             }
             // Of one that has ended unread it may still be known who started it.
             let Some(parent) = self.lineage.parent(pid) else { return };
@@ -297,10 +326,14 @@ impl Listener<'_> {
     }
 }
 
-fn is_below_us(ancestors: &[Ancestor]) -> bool {
-    ancestors.iter().any(|ancestor| ancestor.pid == std::process::id() && !ancestor.ended)
+fn glimpse_name(pool: &Pool, process: &Arc<Process>) {
+    if let Some(what) = kernel_name::taken(process, &pool.glimpses().threads()) {
+        let note = Some(Text::from("seen as it started, or took that name"));
+        let process = Some(Arc::clone(process));
+        pool.glimpses().add(Deceit { kind: Kind::KernelName, what, process, note });
+    }
 }
 
-fn program(process: &Process) -> (Text, Text) {
-    (called(process), process.user.clone())
+fn is_below_us(ancestors: &[Ancestor]) -> bool {
+    ancestors.iter().any(|ancestor| ancestor.pid == std::process::id() && !ancestor.ended)
 }

@@ -1,6 +1,7 @@
 //! What was seen of started processes and waits for a pass. Bounded: thousands of the same kind are one entry with a count, and
 //! kinds beyond a limit are counted as not read.
 
+use super::glimpses::Glimpses;
 use super::{Counts, Ended, Starts, Taken, Unread};
 use crate::processes::origin::{Ancestor, Origin};
 use crate::processes::{Executable, Listing, Process};
@@ -58,8 +59,8 @@ impl Kind {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     /// The run of the service: another one has seen other things.
-    run: i64,
-    number: u64,
+    pub(super) run: i64,
+    pub(super) number: u64,
 }
 
 /// Why a pass should not wait for its time.
@@ -73,7 +74,7 @@ pub enum News {
 
 /// What was seen.
 #[derive(Debug)]
-pub struct Pool(Mutex<Inner>);
+pub struct Pool(Mutex<Inner>, Glimpses);
 
 #[derive(Debug)]
 struct Inner {
@@ -110,7 +111,7 @@ impl Pool {
     /// Nothing was seen yet. `run` tells this run of the service from others.
     #[must_use]
     pub fn new(run: Timestamp) -> Self {
-        Self(Mutex::new(Inner {
+        let inner = Mutex::new(Inner {
             untold: Some("it has only just been asked for".to_owned()),
             batch: Batch::default(),
             handed: None,
@@ -121,7 +122,14 @@ impl Pool {
             seen: 0,
             has_lost: false,
             total: Counts::default(),
-        }))
+        });
+        Self(inner, Glimpses::new(run))
+    }
+
+    /// What hides or listens in, seen in passing.
+    #[must_use]
+    pub fn glimpses(&self) -> &Glimpses {
+        &self.1
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -161,14 +169,14 @@ impl Pool {
         inner.batch.add_unread(by.map(|by| Unread { by, times: 1 }));
     }
 
-    /// A process calls itself otherwise now.
-    pub fn renamed(&self, pid: u32, name: Text) {
+    /// A process calls itself otherwise now: it, if it waits here.
+    pub fn renamed(&self, pid: u32, name: Text) -> Option<Arc<Process>> {
         let mut inner = self.inner();
         let Inner { running, batch, .. } = &mut *inner;
         let group = running.get(&pid).and_then(|kind| batch.groups.get_mut(kind));
-        if let Some(group) = group.filter(|group| group.process.pid == pid) {
-            Arc::make_mut(&mut group.process).name = name;
-        }
+        let group = group.filter(|group| group.process.pid == pid)?;
+        Arc::make_mut(&mut group.process).name = name;
+        Some(Arc::clone(&group.process))
     }
 
     /// True if this process started a program of its own that was read, and has not been judged yet.

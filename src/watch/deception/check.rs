@@ -26,6 +26,7 @@ pub struct Program<'a> {
 
 impl<'a> Program<'a> {
     /// The program of a process.
+    #[must_use]
     pub fn of(process: &'a Process) -> Self {
         let exe = match &process.exe {
             Executable::Path(path) | Executable::Deleted(path) => Some(path.to_string()),

@@ -43,6 +43,16 @@ pub fn threads(listing: &Listing) -> BTreeSet<String> {
     kernel.map(|process| shape(&process.name)).collect()
 }
 
+/// True if a thread of the kernel may be called so.
+#[must_use]
+pub fn is_like_one(name: &str, threads: &BTreeSet<String>) -> bool {
+    begins_like_one(name) || threads.contains(&shape(name))
+}
+
+fn begins_like_one(name: &str) -> bool {
+    KERNEL.iter().any(|begin| name.starts_with(begin))
+}
+
 /// The name of a thread of the kernel that this program took, if it did. `threads` are [those of the host](threads).
 #[must_use]
 pub fn taken(process: &Process, threads: &BTreeSet<String>) -> Option<Text> {
@@ -53,10 +63,7 @@ pub fn taken(process: &Process, threads: &BTreeSet<String>) -> Option<Text> {
     let file = path.rsplit('/').next().unwrap_or_default();
     // A program may be called like one: there is a watchdogd of the kernel and another of Debian.
     let is_own = |name: &str| name.chars().take(LONGEST).eq(file.chars().take(LONGEST));
-    let is_kernels = |name: &str| {
-        KERNEL.iter().any(|begin| name.starts_with(begin))
-            || (threads.contains(&shape(name)) && !is_own(name))
-    };
+    let is_kernels = |name: &str| begins_like_one(name) || (threads.contains(&shape(name)) && !is_own(name));
     if is_kernels(&process.name) {
         return Some(process.name.clone());
     }

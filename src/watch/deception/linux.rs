@@ -12,11 +12,11 @@ pub mod hidden;
 pub mod module;
 mod port;
 mod process;
-mod shell;
+pub(crate) mod shell;
 pub mod sniffer;
 mod tracer;
 
-use super::{Bpf, Deceit, DeceptionFacts, Kind, kernel_name};
+use super::{Bpf, Deceit, DeceptionFacts, Kind, Look, Rules, kernel_name};
 use crate::coverage::Gap;
 use crate::host::Host;
 use crate::processes::Listing;
@@ -35,6 +35,30 @@ pub struct Eyes {
     shells: shell::Shells,
     hidden: hidden::Search,
     ports: port::Search,
+}
+
+/// Adds what was seen in passing since the last pass that was stored, and runs no more or does it no more.
+pub fn add_glimpses(facts: &mut DeceptionFacts, look: &mut Look<Rules>, listing: &Listing) {
+    let Some(pool) = look.processes.starts() else { return };
+    let (ticket, deceits, missed) = pool.glimpses().take(look.memory.recall(), kernel_name::threads(listing));
+    look.memory.keep(&ticket);
+    let named = |deceit: &Deceit| deceit.process.as_ref().map(|process| (process.pid, process.start));
+    let told = deceits.len() as u64;
+    for deceit in deceits {
+        let is_same = |other: &Deceit| other.kind == deceit.kind && named(other) == named(&deceit);
+        if !facts.deceits.iter().any(is_same) {
+            facts.deceits.push(deceit);
+        }
+    }
+    facts.deceits.sort_by(|a, b| order(a).cmp(&order(b)));
+    if missed > 0 {
+        look.gaps.push(Gap {
+            gap: "deception-short".to_owned(),
+            seen: told,
+            of: told + missed,
+            why: "more programs that hide or listen in started than could be followed".to_owned(),
+        });
+    }
 }
 
 impl Eyes {

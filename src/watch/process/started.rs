@@ -92,7 +92,13 @@ mod tests {
     #[test]
     fn who_started_most_of_what_could_not_be_read_is_named() {
         let counts = Counts { started: 1000, seen: 1000, programs: 900, unread: 100, lost: 0 };
-        let by = |pid| Ancestor { pid, what: "/usr/bin/make".into(), user: "root".into(), ended: false };
+        let by = |pid| Ancestor {
+            pid,
+            what: "/usr/bin/make".into(),
+            user: "root".into(),
+            ended: false,
+            typed: false,
+        };
         let unread: Vec<Unread> =
             (1..6).map(|pid| Unread { by: by(pid), times: 50 - u64::from(pid) }).collect();
         let words = |counts: &Counts, unread: &[Unread]| {

@@ -257,7 +257,13 @@ fn the_whole_finding_is_what_json_prints() {
 
 /// One that started and ended since the last pass, so many times.
 fn ended(process: Process, times: u64) -> Ended {
-    let ancestor = |pid, what: &str, ended| Ancestor { pid, what: what.into(), user: "alice".into(), ended };
+    let ancestor = |pid, what: &str, ended| Ancestor {
+        pid,
+        what: what.into(),
+        user: "alice".into(),
+        ended,
+        typed: false,
+    };
     let origin = Origin {
         ancestors: vec![
             ancestor(912, "/usr/bin/bash", true),
@@ -265,6 +271,7 @@ fn ended(process: Process, times: u64) -> Ended {
             ancestor(1, "/usr/lib/systemd/systemd", false),
         ],
         login: Some("alice".into()),
+        session: Some("3".into()),
         from: Some("192.0.2.7".into()),
         terminal: Some("pts/0".into()),
         folder: Some("/tmp".into()),
@@ -296,6 +303,7 @@ fn what_has_ended_is_judged_like_what_runs_and_says_where_it_came_from() {
           "parent": "/usr/bin/bash (912)",
           "ancestors": "bash 912 (ended), sshd 900, systemd 1",
           "login user": "alice",
+          "session": "3",
           "from": "192.0.2.7",
           "terminal": "pts/0",
           "folder": "/tmp",

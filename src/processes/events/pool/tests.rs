@@ -136,7 +136,7 @@ fn where_nothing_is_told_it_says_why() {
 #[test]
 fn those_that_ended_unread_are_told_by_who_started_them_and_again_if_that_was_not_stored() {
     let pool = pool();
-    let by = |pid| Ancestor { pid, what: "/bin/sh".into(), user: "alice".into(), ended: false };
+    let by = |pid| Ancestor { pid, what: "/bin/sh".into(), user: "alice".into(), ended: false, typed: false };
     let unread = |pool: &Pool, stored| {
         let nothing = Listing::new(Timestamp::UNIX_EPOCH, Vec::<Process>::new());
         let Taken { ticket, unread, .. } = pool.take(stored, Some(1000), &nothing, |_| false);

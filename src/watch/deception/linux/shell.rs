@@ -7,10 +7,11 @@
 use super::connection::{Connection, parse_connections};
 use super::find;
 use crate::host::Host;
-use crate::processes::{Executable, Listing, Process};
+use crate::processes::origin::Ancestor;
+use crate::processes::{Executable, Listing, Process, alive};
 use crate::text::Text;
 use crate::watch::deception::{Deceit, Kind};
-use rustix::fs::readlink;
+use rustix::fs::{getxattr, readlink};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ const SHELLS: &[&str] = &[
     "sh", "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "pwsh", "rbash", "rksh", "tcsh",
     "toybox", "yash", "zsh",
 ];
+
+/// Where commands come in, and answers go out.
+const ENDS: [(u32, &str); 2] = [(0, "standard input"), (1, "standard output")];
 
 /// What is known of the sockets that shells have: most are none of a connection, and stay so.
 #[derive(Default)]
@@ -33,9 +37,8 @@ impl Shells {
             if runs_script(process) {
                 continue;
             }
-            let ends = [(0, "standard input"), (1, "standard output")];
             for (inode, end) in
-                ends.iter().filter_map(|(fd, end)| Some((socket(host, process.pid, *fd)?, end)))
+                ENDS.iter().filter_map(|(fd, end)| Some((socket(host, process.pid, *fd)?, end)))
             {
                 let connection = match self.0.get(&inode) {
                     Some(connection) => *connection,
@@ -46,20 +49,59 @@ impl Shells {
                 if inherited(host, listing, process, inode) {
                     continue;
                 }
-                deceits.push(Deceit {
-                    kind: Kind::SocketShell,
-                    what: Text::new(connection.peer.ip().to_canonical().to_string()),
-                    process: Some(Arc::clone(process)),
-                    note: Some(Text::new(format!(
-                        "its {end} is the connection from {} to {}",
-                        connection.local, connection.peer
-                    ))),
-                });
+                deceits.push(deceit(process, end, connection));
                 break;
             }
         }
         self.0 = known;
         deceits
+    }
+}
+
+/// A shell that has just started and whose input or output is a connection, if it can still be seen. `is_script` says of those who
+/// started it whether they run a script.
+pub fn started(
+    host: &Host,
+    process: &Arc<Process>,
+    ancestors: &[Ancestor],
+    mut is_script: impl FnMut(u32) -> bool,
+) -> Option<Deceit> {
+    if !is_shell(process) || runs_script(process) {
+        return None;
+    }
+    let (inode, connection, end) = ENDS.iter().find_map(|(fd, end)| {
+        let inode = socket(host, process.pid, *fd)?;
+        // The shells of sshd have Unix sockets: for these no table of connections is read.
+        if is_unix(host, process.pid, *fd) {
+            return None;
+        }
+        Some((inode, find_connection(host, process.pid, inode)?, *end))
+    })?;
+    let has_it = |pid: u32| (0..2).any(|fd| socket(host, pid, fd) == Some(inode));
+    let is_inherited =
+        ancestors.iter().any(|above| !above.ended && has_it(above.pid) && is_script(above.pid));
+    let is_it = alive::start(host, process.pid) == Some(process.start);
+    (is_it && !is_inherited).then(|| deceit(process, end, connection))
+}
+
+/// True if a process runs a script from a file.
+pub fn runs_script(process: &Process) -> bool {
+    process.script.as_ref().is_some_and(|script| !script.starts_with(['-', '(']))
+}
+
+fn is_unix(host: &Host, pid: u32, fd: u32) -> bool {
+    let mut name = [0; 16];
+    let read = getxattr(host.path(format!("/proc/{pid}/fd/{fd}")), "system.sockprotoname", &mut name);
+    read.is_ok() && name.starts_with(b"UNIX")
+}
+
+fn deceit(process: &Arc<Process>, end: &str, connection: Connection) -> Deceit {
+    let note = format!("its {end} is the connection from {} to {}", connection.local, connection.peer);
+    Deceit {
+        kind: Kind::SocketShell,
+        what: Text::new(connection.peer.ip().to_canonical().to_string()),
+        process: Some(Arc::clone(process)),
+        note: Some(Text::new(note)),
     }
 }
 
@@ -70,11 +112,6 @@ fn is_shell(process: &Process) -> bool {
     };
     let name = path.rsplit('/').next().unwrap_or_default();
     SHELLS.contains(&name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-')))
-}
-
-/// True if it runs a script from a file.
-fn runs_script(process: &Process) -> bool {
-    process.script.as_ref().is_some_and(|script| !script.starts_with(['-', '(']))
 }
 
 /// The socket that a process has as this descriptor.

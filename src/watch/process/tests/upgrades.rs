@@ -234,6 +234,8 @@ fn short(exe: &str, ancestors: &[(&str, &str)]) -> Ended {
         what: (*what).into(),
         user: (*user).into(),
         ended: true,
+        // As it would be said of a process without a script.
+        typed: *what == "/usr/bin/bash",
     };
     let origin = Origin { ancestors: ancestors.iter().map(ancestor).collect(), ..Origin::default() };
     Ended { process: Arc::new(process(40, exe, "root")), origin: Arc::new(origin), times: 3, until: None }
@@ -256,6 +258,9 @@ fn what_a_transaction_started_and_has_ended_since_is_its_own_also_at_its_end() {
     let changed = with(short("/usr/bin/sleep", &[("/usr/bin/dpkg", "root")]));
     let changed = owned(changed, &[("/usr/bin/dpkg", "dpkg", State::Modified)]);
     assert_eq!(strangers(&changed), ["/usr/bin/dpkg", "/usr/bin/sleep"]);
+    let below_pager = [("/usr/bin/bash", "root"), ("/usr/bin/less", "root"), ("/usr/bin/dpkg", "root")];
+    let typed = with(short("/usr/bin/sleep", &below_pager));
+    assert_eq!(strangers(&typed), ["/usr/bin/sleep"], "somebody typed it, in a shell that has ended too");
     // Between two looks all of it may have come and gone.
     let mut gone = with(short("/usr/bin/sleep", &below_dpkg));
     gone.processes.clear();

@@ -1,8 +1,8 @@
 //! The processes of a transaction itself: the package manager, whoever called it by `sudo`, and all below it.
 
 use crate::processes::events::Ended;
-use crate::processes::origin::Ancestor;
-use crate::processes::{Executable, Process, script};
+use crate::processes::origin::{Ancestor, is_typed};
+use crate::processes::{Executable, Process};
 use crate::text::Text;
 use crate::transaction::Transaction;
 use crate::watch::process::{ProcessFacts, State};
@@ -117,10 +117,7 @@ impl<'a> Own<'a> {
             ancestor.installs() && package().is_some_and(|package| package.state != State::Modified)
                 || !ancestor.ended && runs()
         };
-        let is_typed_there = |ancestor: &&Ancestor| {
-            !ancestor.ended && self.by_pid.get(&ancestor.pid).is_some_and(|process| is_typed(process))
-        };
-        let mut ancestors = ended.origin.ancestors.iter().take_while(|ancestor| !is_typed_there(ancestor));
+        let mut ancestors = ended.origin.ancestors.iter().take_while(|ancestor| !ancestor.typed);
         self.is_vouched(&ended.process)
             && !is_typed(&ended.process)
             && (self.is_manager(&ended.process) || ancestors.any(is_manager))
@@ -160,11 +157,4 @@ impl<'a> Own<'a> {
             matches!(&process.exe, Executable::Path(path) | Executable::Deleted(path) if is_script(path));
         !process.container && (is_maintainers || self.package(process).is_some())
     }
-}
-
-/// True for a shell, or another interpreter, that runs no script: it does what it is told at its terminal.
-fn is_typed(process: &Process) -> bool {
-    let is_interpreter = |path: &Text| script::is_interpreter(path.as_str());
-    process.script.is_none()
-        && matches!(&process.exe, Executable::Path(path) | Executable::Deleted(path) if is_interpreter(path))
 }
