@@ -19,7 +19,7 @@ use moment::Stamp;
 pub use origin::origin;
 use origin::{group_of, login, session, session_of, working_folder};
 use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
 use std::io;
@@ -443,7 +443,8 @@ fn unit_of(groups: &[u8]) -> Option<Text> {
     parse::parse_cgroup_unit(groups).map(|unit| Text::cut(unit, 256))
 }
 
-/// Reads at most `limit` bytes of a file of the process into `buffer`.
+/// Reads at most `limit` bytes of a file of the process into `buffer`. The kernel writes each of these files out in one piece: what was
+/// read once is the whole, and asking for more would only cost another call.
 pub(super) fn read_at(
     folder: &OwnedFd,
     name: &CStr,
@@ -453,15 +454,7 @@ pub(super) fn read_at(
     let file = openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     buffer.clear();
     buffer.resize(limit, 0);
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match rustix::io::read(&file, rest) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    buffer.truncate(filled);
+    let read = retry_on_intr(|| rustix::io::read(&file, &mut *buffer))?;
+    buffer.truncate(read);
     Ok(())
 }

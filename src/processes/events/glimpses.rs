@@ -96,7 +96,9 @@ mod tests {
     #[test]
     fn what_was_not_stored_is_told_again_and_of_each_kind_once() {
         let glimpses = Glimpses::new(Timestamp::UNIX_EPOCH);
-        ["kworker/0:1", "kworker/0:1", "kswapd0"].map(|what| glimpses.add(deceit(what.to_owned())));
+        for what in ["kworker/0:1", "kworker/0:1", "kswapd0"] {
+            glimpses.add(deceit(what.to_owned()));
+        }
         let (first, told, _) = taken(&glimpses, Ticket::default());
         assert_eq!(told, 2);
         glimpses.add(deceit("kauditd".to_owned()));
