@@ -177,7 +177,7 @@ fn a_policy_that_is_learned_allows_what_people_and_jobs_start_later_and_the_prog
         script  = "-c test -x /opt/x && /opt/x"
         package = "dash"
         users   = ["root"]
-        why     = "is started at its time: by cron, a unit or logrotate"
+        why     = "is started at its time: by cron, a unit, logrotate or a login"
         by      = "watchdog snapshot"
 
         [[process]]
@@ -186,7 +186,7 @@ fn a_policy_that_is_learned_allows_what_people_and_jobs_start_later_and_the_prog
         package       = "dash"
         script-sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
         users         = ["root"]
-        why           = "is started at its time: by cron, a unit or logrotate"
+        why           = "is started at its time: by cron, a unit, logrotate or a login"
         by            = "watchdog snapshot"
 
         [[process]]
