@@ -21,7 +21,8 @@ pub use linux::read;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Habits {
-    /// What is started at its time, as it would be seen: entries of cron, what units start, scripts of logrotate.
+    /// What is started at its time, as it would be seen: entries of cron, what units start, scripts of logrotate
+    /// and of the message of the day.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub planned: Vec<Arc<Process>>,
     /// The units that start, work and end, and those that start what is due; `*` for the instances of a template.

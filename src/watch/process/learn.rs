@@ -10,7 +10,7 @@ use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why what did not run is allowed.
-const PLANNED: &str = "is started at its time: by cron, a unit or logrotate";
+const PLANNED: &str = "is started at its time: by cron, a unit, logrotate or a login";
 
 /// The `[[process]]` and `[[command]]` sections: one rule for each executable and script, with the users it runs as; and where
 /// what packages brought may be started at any time.

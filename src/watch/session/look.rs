@@ -12,7 +12,7 @@ use crate::watch::login::{accepted_by, address};
 use crate::watch::{Look, Seen};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A connection younger than this may not have started its session yet.
 const SETTLED: SignedDuration = SignedDuration::from_secs(10);
@@ -29,7 +29,16 @@ struct Known {
 }
 
 /// By number and start of the monitor; none if the log does not tell.
-type Remembered = BTreeMap<String, Option<Known>>;
+type Told = BTreeMap<String, Option<Known>>;
+
+/// What is remembered of the connections that were there.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct Remembered {
+    told: Told,
+    /// Those in which nothing ran.
+    idle: BTreeSet<String>,
+}
 
 /// Looks at every session.
 pub fn collect(look: &mut Look<Rules>) -> Seen<SessionFacts> {
@@ -47,14 +56,25 @@ pub(super) fn look_at(look: &mut Look<Rules>, listing: &Listing) -> SessionFacts
     let required = look.rules.sessions.as_ref().and_then(|placed| placed.rule.require_env.as_ref());
     let variable = required.map_or(VARIABLE, |variable| variable.as_str());
     let connections = system::connections(listing);
-    let known = ask_log(look, &connections);
+    let is_first = look.memory.is_empty();
+    let before: Remembered = look.memory.recall();
+    let known = ask_log(look, &connections, before.told);
     let names = system::NAMES;
     let mut facts = SessionFacts { variable: Text::from(variable), names, ..SessionFacts::default() };
+    let mut idle = BTreeSet::new();
     for connection in &connections {
-        let told = known.get(&name(connection.monitor)).and_then(Option::as_ref);
-        one(look.host, look.now, variable, connection, told, &mut facts);
+        let name = name(connection.monitor);
+        let told = known.get(&name).and_then(Option::as_ref);
+        one(look.host, variable, connection, told, &mut facts);
+        if is_idle(connection, look.now) {
+            // Each is so for a moment: before its first program starts, and when its last one has ended.
+            if is_first || before.idle.contains(&name) {
+                facts.hidden.push(hidden(connection, told, Because::NoProcess, connection.carrier));
+            }
+            idle.insert(name);
+        }
     }
-    look.memory.keep(&known);
+    look.memory.keep(&Remembered { told: known, idle });
     gaps(&facts, look.rules, look.gaps);
     facts
 }
@@ -64,9 +84,8 @@ fn name(monitor: &Process) -> String {
 }
 
 /// What is remembered of the connections that are there, and what the log tells of the others.
-fn ask_log(look: &Look<Rules>, connections: &[Connection]) -> Remembered {
-    let mut before: Remembered = look.memory.recall();
-    let (mut known, mut unknown) = (Remembered::new(), Vec::new());
+fn ask_log(look: &Look<Rules>, connections: &[Connection], mut before: Told) -> Told {
+    let (mut known, mut unknown) = (Told::new(), Vec::new());
     for monitor in connections.iter().map(|connection| connection.monitor) {
         let name = name(monitor);
         let told = before.remove(&name);
@@ -96,21 +115,24 @@ pub(super) enum Environment {
     Gone,
 }
 
-fn one(
-    host: &Host,
-    now: Timestamp,
-    variable: &str,
-    connection: &Connection,
-    told: Option<&Known>,
-    facts: &mut SessionFacts,
-) {
-    let hidden = |because, process: &Process| Hidden {
+/// True if nothing runs in it, and it is old enough for something to run.
+fn is_idle(connection: &Connection, now: Timestamp) -> bool {
+    let is_empty = connection.leaders.is_empty() && connection.internal_sftp.is_empty();
+    is_empty && now.duration_since(connection.carrier.since) > SETTLED
+}
+
+fn hidden(connection: &Connection, told: Option<&Known>, because: Because, process: &Process) -> Hidden {
+    Hidden {
         account: connection.account.clone(),
         from: told.map(|told| told.from.clone()),
         because,
         pid: process.pid,
         since: process.since,
-    };
+    }
+}
+
+fn one(host: &Host, variable: &str, connection: &Connection, told: Option<&Known>, facts: &mut SessionFacts) {
+    let hidden = |because, process: &Process| hidden(connection, told, because, process);
     for leader in &connection.leaders {
         match system::read_environment(host, leader, variable) {
             Environment::Read(found) => facts.sessions.push(session(&found, connection, leader, told)),
@@ -121,10 +143,6 @@ fn one(
     facts
         .hidden
         .extend(connection.internal_sftp.iter().map(|process| hidden(Because::InternalSftp, process)));
-    let empty = connection.leaders.is_empty() && connection.internal_sftp.is_empty();
-    if empty && now.duration_since(connection.carrier.since) > SETTLED {
-        facts.hidden.push(hidden(Because::NoProcess, connection.carrier));
-    }
 }
 
 fn session(found: &Variables, connection: &Connection, leader: &Process, told: Option<&Known>) -> Session {

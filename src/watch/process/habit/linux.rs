@@ -35,11 +35,12 @@ pub fn read(host: &Host) -> Option<Habits> {
         return None;
     }
     let passwd = host.read("/etc/passwd").unwrap_or_default();
-    let mut reading =
-        Reading { host, users: Users::parse(&passwd), numbers: numbers(&passwd), planned: HashMap::new() };
+    let users = Users::parse(&passwd);
+    let mut reading = Reading { host, users, numbers: numbers(&passwd), unit: None, planned: HashMap::new() };
     let jobs = reading.jobs();
     reading.cron();
     reading.logrotate();
+    reading.message_of_the_day();
     let mut planned: Vec<Arc<Process>> = reading.planned.into_values().map(Arc::new).collect();
     planned.sort_by(|a, b| (&a.exe, &a.script, &a.user).cmp(&(&b.exe, &b.script, &b.user)));
     Some(Habits { planned, jobs, people: people(&passwd, &host.read("/etc/group").unwrap_or_default()) })
@@ -49,8 +50,10 @@ struct Reading<'a> {
     host: &'a Host,
     users: Users,
     numbers: HashMap<Vec<u8>, u32>,
-    /// By executable, script and user.
-    planned: HashMap<(Text, Option<Text>, u32), Process>,
+    /// Where it will be seen that is read just now; none: in the unit of some job.
+    unit: Option<Text>,
+    /// By executable, script, user and unit.
+    planned: HashMap<(Text, Option<Text>, u32, Option<Text>), Process>,
 }
 
 impl Reading<'_> {
@@ -119,6 +122,21 @@ impl Reading<'_> {
         }
     }
 
+    /// What PAM runs as root whenever somebody logs in, and the scripts that these are a beginning of.
+    fn message_of_the_day(&mut self) {
+        self.unit = Some(Text::from("user-*.slice"));
+        for (_, path) in files(self.host, "/etc/update-motd.d") {
+            self.file(&path, b"root");
+            let text = self.host.read(&path).unwrap_or_default();
+            for line in
+                text.split(|b| *b == b'\n').filter_map(|line| line.trim_ascii().strip_prefix(b"exec "))
+            {
+                self.words(b"root", line);
+            }
+        }
+        self.unit = None;
+    }
+
     /// A shell is given this text; what it names is started by that.
     fn shell(&mut self, shell: &[u8], user: &[u8], text: &[u8]) {
         if let Some(shell) = self.real(shell) {
@@ -170,7 +188,7 @@ impl Reading<'_> {
 
     fn plan(&mut self, exe: Text, script: Option<Text>, user: &[u8]) {
         let Some(uid) = self.numbers.get(user).copied() else { return };
-        let key = (exe.clone(), script.clone(), uid);
+        let key = (exe.clone(), script.clone(), uid, self.unit.clone());
         if self.planned.len() >= MOST || self.planned.contains_key(&key) {
             return;
         }
@@ -185,7 +203,7 @@ impl Reading<'_> {
             args: Vec::new(),
             uid,
             user: self.users.name(uid),
-            unit: None,
+            unit: self.unit.clone(),
             container: false,
         };
         self.planned.insert(key, process);

@@ -177,7 +177,7 @@ fn a_policy_that_is_learned_allows_what_people_and_jobs_start_later_and_the_prog
         script  = "-c test -x /opt/x && /opt/x"
         package = "dash"
         users   = ["root"]
-        why     = "is started at its time: by cron, a unit or logrotate"
+        why     = "is started at its time: by cron, a unit, logrotate or a login"
         by      = "watchdog snapshot"
 
         [[process]]
@@ -186,7 +186,7 @@ fn a_policy_that_is_learned_allows_what_people_and_jobs_start_later_and_the_prog
         package       = "dash"
         script-sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
         users         = ["root"]
-        why           = "is started at its time: by cron, a unit or logrotate"
+        why           = "is started at its time: by cron, a unit, logrotate or a login"
         by            = "watchdog snapshot"
 
         [[process]]
@@ -241,4 +241,45 @@ fn a_policy_that_is_learned_allows_what_people_and_jobs_start_later_and_the_prog
     }
     assert!(refused(&learned, "nginx.service", "/usr/bin/dash", "root", None).is_some());
     assert!(refused(&learned, "user-1000.slice", "/usr/bin/dash", "root", None).is_some());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_scripts_that_each_login_runs_as_root_are_learned_and_nothing_else_of_root_there() {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path);
+    for path in ["run/systemd/system", "etc/update-motd.d", "usr/bin", "usr/share/news"] {
+        fs::create_dir_all(at(path)).unwrap();
+    }
+    fs::write(at("etc/passwd"), "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n")
+        .unwrap();
+    fs::write(at("usr/bin/dash"), "").unwrap();
+    std::os::unix::fs::symlink("dash", at("usr/bin/sh")).unwrap();
+    std::os::unix::fs::symlink("usr/bin", at("bin")).unwrap();
+    // As unattended-upgrades has it.
+    fs::write(
+        at("etc/update-motd.d/92-news"),
+        "#!/bin/sh\n# /usr/bin/dash\nif true; then\n    exec /usr/share/news/tell\nfi\n",
+    )
+    .unwrap();
+    fs::write(at("usr/share/news/tell"), "#!/bin/sh\necho news\n").unwrap();
+    fs::set_permissions(at("usr/share/news/tell"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut facts = packaged(process(10, "/usr/sbin/cron", "root"));
+    facts.processes.clear();
+    for script in ["/etc/update-motd.d/92-news", "/usr/share/news/tell"] {
+        facts.packages.insert(script.into(), Package { name: "news".into(), state: State::Unmodified });
+    }
+    facts.habits = crate::watch::process::habit::read(&crate::host::Host::at(folder.path()));
+    let learned = ProcessWatch::learn(&facts, "watchdog snapshot", NOW);
+    let run = |script: Option<&str>| {
+        let mut seen = packaged(within("user-1000.slice", "/usr/bin/dash", "root", script));
+        seen.packages.clone_from(&facts.packages);
+        findings(&seen, &learned).len()
+    };
+    assert_eq!(run(Some("/etc/update-motd.d/92-news")), 0, "{learned}");
+    assert_eq!(run(Some("/usr/share/news/tell")), 0, "{learned}");
+    assert_eq!(run(Some("/etc/cron.daily/man-db")), 1, "{learned}");
+    assert_eq!((run(None), run(Some("-c id"))), (1, 1), "{learned}");
 }

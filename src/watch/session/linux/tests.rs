@@ -143,6 +143,26 @@ fn sftp_and_connections_without_a_process_are_not_observable_and_never_missing()
 }
 
 #[test]
+fn a_connection_that_was_idle_for_a_moment_is_no_gap_and_one_that_stays_so_is() {
+    let mut host = Fixture::new(ENVIRONMENT, LINE);
+    let idle = |facts: SessionFacts| -> Vec<u32> {
+        let idle = facts.hidden.iter().filter(|hidden| hidden.because == Because::NoProcess);
+        idle.map(|hidden| hidden.pid).collect()
+    };
+    host.look();
+    assert_eq!(idle(host.look().0), [21]);
+    // The last program of alice's has just ended.
+    host.leader.parent = 1;
+    assert_eq!(idle(host.look().0), [21]);
+    assert_eq!(idle(host.look().0), [12, 21]);
+    // Another begins, and ends.
+    host.leader.parent = 12;
+    assert_eq!(idle(host.look().0), [21]);
+    host.leader.parent = 1;
+    assert_eq!(idle(host.look().0), [21]);
+}
+
+#[test]
 fn a_leader_that_has_ended_or_is_another_process_now_is_left_out() {
     let mut ended = Fixture::new(b"", LINE);
     let stat = ended.folder.path().join("proc/13/stat");
