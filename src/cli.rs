@@ -63,12 +63,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Say which rule allows what runs, how strong it is, and which stronger one would hold
+    /// Say which rule allows what runs or listens, how strong it is, and which stronger one would hold
     ///
-    /// Exit code 0: all of it is allowed; 1: something is not; 2: nothing of that name runs.
+    /// Exit code 0: all of it is allowed; 1: something is not; 2: nothing of that name runs or listens.
     Explain {
-        /// The number of a process, the path or name of its executable, or its script
-        #[arg(value_name = "PROCESS")]
+        /// The number of a process, the path or name of its executable, or its script; or a port, as :443
+        #[arg(value_name = "PROCESS|:PORT")]
         what: String,
         /// The policy [default: that of the service]
         #[arg(long, value_name = "FILE")]

@@ -1,12 +1,14 @@
 //! What all rules of a policy share: where they stand, why, by whom and until when, and how near one came.
 
 mod day;
+pub mod explanation;
 mod glob;
 mod name;
 mod value;
 mod windows_path;
 
 pub use day::Day;
+pub use explanation::Explanation;
 pub use glob::Pattern;
 pub use name::Name;
 pub use value::{Amount, Percent, Span};

@@ -8,6 +8,7 @@
 //! the service manager, or by rules for all those it handed the socket to.
 
 mod check;
+mod explain;
 mod index;
 mod learn;
 #[cfg(target_os = "linux")]
@@ -18,6 +19,7 @@ mod upgrade;
 mod windows;
 
 pub use check::{program_name, without_allowed};
+pub use explain::explain;
 pub use policy::*;
 
 #[cfg(target_os = "linux")]

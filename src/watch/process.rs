@@ -13,7 +13,7 @@ pub mod upgrade;
 
 pub use check::without_allowed;
 pub use command::CommandRule;
-pub use explain::{Explanation, explain};
+pub use explain::explain;
 pub use habit::{Habits, Person};
 pub use package::{Package, State};
 pub use policy::*;

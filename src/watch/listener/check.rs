@@ -54,7 +54,8 @@ impl<'a> Door<'a> {
         }
     }
 
-    fn subject(&self) -> String {
+    /// The door in a few words.
+    pub fn subject(&self) -> String {
         let mut subject = format!("{} {} {}", self.protocol, self.bind, self.ports);
         match (&self.exe, self.user) {
             (Some(exe), _) => {
@@ -108,7 +109,8 @@ fn is_allowed(listener: &Listener, facts: &ListenerFacts, index: &RuleIndex) -> 
         || is_handed_out_well(listener, facts, index)
 }
 
-fn is_handed_out_well(listener: &Listener, facts: &ListenerFacts, index: &RuleIndex) -> bool {
+/// True if each of those to whom the service manager handed the socket may have it.
+pub fn is_handed_out_well(listener: &Listener, facts: &ListenerFacts, index: &RuleIndex) -> bool {
     is_handed_out(listener) && listener.heirs.iter().all(|heir| index.allows(listener, Some(heir), facts))
 }
 

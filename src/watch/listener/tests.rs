@@ -1,3 +1,5 @@
+#[path = "tests/explained.rs"]
+mod explained;
 #[path = "tests/random.rs"]
 mod random;
 #[path = "tests/written.rs"]

@@ -2,7 +2,7 @@
 
 use super::{ProcessFacts, ProcessRule, Rules, check, command, learn};
 use crate::processes::{Executable, Process};
-use crate::rule::{self, Rule, Verdict, is_windows_path, to_toml};
+use crate::rule::{self, Explanation, Verdict, explanation, is_windows_path, to_toml};
 use crate::text::Text;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -48,15 +48,6 @@ impl Step {
         };
         exe.max(script)
     }
-}
-
-/// What there is to say of processes of one kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
-    /// True if a rule allows them.
-    pub is_allowed: bool,
-    /// All of it, for a person.
-    pub text: String,
 }
 
 /// Explains each kind of process that `what` names: by its number, the path or name of its executable, or its script.
@@ -106,13 +97,8 @@ fn one(
     let is_allowed = match rule::ask(&rules.process, now, |rule| check::compare(rule, first, facts)) {
         Verdict::Allowed(placed) => {
             let step = Step::of(&placed.rule);
-            text += &format!(
-                "  allowed as {} ({}), known {}\n",
-                placed.rule.describe(),
-                placed.origin,
-                step.words()
-            );
-            text += &why(placed.rule.why.as_deref());
+            text += &explanation::allowed(placed, &format!(", known {}", step.words()));
+            text += &explanation::because(placed.rule.why.as_deref());
             if Step::of(&best) < step {
                 text += &format!(
                     "  it could be known {}:\n{}",
@@ -124,17 +110,13 @@ fn one(
         }
         Verdict::Refused(_) => match command::allowing(&rules.command, first, facts, now) {
             Verdict::Allowed(placed) => {
-                let (what, origin) = (placed.rule.describe(), &placed.origin);
-                text += &format!("  allowed as {what} ({origin}), known {}\n", Step::Package.words());
-                text += &why(placed.rule.why.as_deref());
+                text += &explanation::allowed(placed, &format!(", known {}", Step::Package.words()));
+                text += &explanation::because(placed.rule.why.as_deref());
                 true
             }
             Verdict::Refused(_) => {
                 let nearest = command::ask(rules, first, facts, now).err().flatten();
-                text += "  not allowed\n";
-                if let Some(nearest) = nearest {
-                    text += &format!("  nearest: {}: {}\n", nearest.rule, nearest.why_not);
-                }
+                text += &explanation::refused(nearest.as_ref());
                 text += &format!(
                     "  this would allow it, known {}:\n{}",
                     Step::of(&best).words(),
@@ -145,8 +127,4 @@ fn one(
         },
     };
     Explanation { is_allowed, text }
-}
-
-fn why(why: Option<&str>) -> String {
-    why.map_or(String::new(), |why| format!("  because: {why}\n"))
 }
