@@ -280,6 +280,7 @@ impl Reader {
         let uid = user_after(program, folder)?;
         let link = program.map(|program| program.link.as_slice()).unwrap_or_default();
         if let Some(known) = self.known.get_mut(&pid)
+            && !known.retitles()
             && known.same_program(&stat, link)
             && (!known.is_hosts || pass.is_file_of(link, known.file))
         {
@@ -379,6 +380,12 @@ impl Known {
     fn same_program(&self, stat: &Stat, link: &[u8]) -> bool {
         let visible = stat.is_kernel_thread() || stat.layout.iter().any(|address| *address > 1);
         self.stat.start == stat.start && self.stat.layout == stat.layout && visible && self.link == link
+    }
+
+    /// True of sshd: who has come, and in which process, it says in its arguments while it runs, and the kernel tells nobody.
+    fn retitles(&self) -> bool {
+        let path = self.link.strip_suffix(b" (deleted)").unwrap_or(&self.link);
+        matches!(path.rsplit(|byte| *byte == b'/').next(), Some(b"sshd" | b"sshd-session"))
     }
 }
 

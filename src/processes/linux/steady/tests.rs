@@ -157,6 +157,36 @@ fn a_process_of_which_nothing_was_told_is_found_and_missed_and_one_whose_parent_
 }
 
 #[test]
+fn what_sshd_says_of_itself_while_it_runs_is_read_in_each_look() {
+    use std::io::{BufRead, BufReader, Write};
+    let folder = TempDir::new().unwrap();
+    let sshd = folder.path().canonicalize().unwrap().join("sshd");
+    assert!(Command::new("cp").arg("/usr/bin/perl").arg(&sshd).status().unwrap().success());
+    // perl writes a title over its arguments, as sshd does.
+    let script = "$| = 1; for (@ARGV) { $0 = $_; print qq(said\\n); <STDIN> }";
+    let mut command = Command::new(&sshd);
+    command.args(["-e", script, "sshd: [accepted]", "sshd: root [priv]", "sshd: root@notty"]);
+    let mut running = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut said = BufReader::new(running.0.stdout.take().unwrap()).lines();
+    let title = |processes: &[Arc<Process>], running: &Running| {
+        let args = find(processes, running).unwrap().args.clone();
+        args.iter().map(Text::as_str).collect::<Vec<_>>().join(" ").trim_end().to_owned()
+    };
+    let mut reader = Reader::default();
+    let host = later();
+    said.next().unwrap().unwrap();
+    assert_eq!(title(&reader.read(&host, None).unwrap().processes, &running), "sshd: [accepted]");
+    let mut next = |running: &mut Running| {
+        running.0.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        said.next().unwrap().unwrap();
+    };
+    next(&mut running);
+    assert_eq!(title(&untold(&mut reader, &host).1, &running), "sshd: root [priv]");
+    next(&mut running);
+    assert_eq!(title(&reader.read(&host, None).unwrap().processes, &running), "sshd: root@notty");
+}
+
+#[test]
 fn all_are_read_every_few_minutes_whatever_was_told() {
     let mut reader = Reader::default();
     let host = later();
