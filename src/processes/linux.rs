@@ -313,8 +313,14 @@ impl Reader {
             Ok(program) => is_whole &= program.still_runs(folder),
             Err(_) => read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?,
         }
-        // An interpreter that was just started shows its arguments a moment later.
-        is_whole &= process.script.as_deref() != Some(script::NO_ARGUMENTS);
+        // An interpreter that was just started shows its arguments a moment later, and where the processor is not ours much later.
+        // Nothing of it runs before; what hides its arguments has run.
+        if process.script.as_deref() == Some(script::NO_ARGUMENTS) {
+            if !stat.has_environment() {
+                return Ok(Attempt { process: None, is_whole: false });
+            }
+            is_whole = false;
+        }
         // The link was read again after its file was looked at.
         let is_local = file.is_some_and(|file| pass.is_local(source, file));
         let link = found.as_ref().map(|program| program.link.clone()).unwrap_or_default();

@@ -260,3 +260,28 @@ fn what_is_mounted_over_a_running_program_is_noticed() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+#[test]
+fn an_interpreter_that_is_just_being_started_is_seen_once_it_runs() {
+    let folder = TempDir::new().unwrap();
+    let process = folder.path().join("proc/13");
+    std::fs::create_dir_all(&process).unwrap();
+    std::fs::write(folder.path().join("proc/stat"), "btime 1\n").unwrap();
+    std::os::unix::fs::symlink("/usr/bin/dash", process.join("exe")).unwrap();
+    std::fs::write(process.join("cgroup"), "0::/system.slice/cron.service\n").unwrap();
+    let mut reader = Reader::default();
+    let mut scripts = |environment: &str, arguments: &str| -> Vec<Option<String>> {
+        // The fields 3 to 52, of which 50 and 51 are where the environment begins and ends.
+        let stat = format!("13 (sh) R 1 {} 1 1 {environment} {environment} 0\n", ["1"; 43].join(" "));
+        std::fs::write(process.join("stat"), stat).unwrap();
+        std::fs::write(process.join("cmdline"), arguments).unwrap();
+        let read = reader.read(&Host::at(folder.path()), None).unwrap();
+        read.processes.iter().map(|process| process.script.as_ref().map(ToString::to_string)).collect()
+    };
+    assert_eq!(scripts("0", ""), []);
+    assert_eq!(scripts("9", "sh\0-c\0id\0"), [Some("-c id".to_owned())]);
+    // This one has run, and hides its arguments.
+    std::fs::write(process.join("cmdline"), "").unwrap();
+    let hidden = Reader::default().read(&Host::at(folder.path()), None).unwrap().processes;
+    assert_eq!(hidden[0].script.as_deref(), Some("(unclear) no arguments"));
+}
