@@ -280,6 +280,7 @@ impl Reader {
         let uid = user_after(program, folder)?;
         let link = program.map(|program| program.link.as_slice()).unwrap_or_default();
         if let Some(known) = self.known.get_mut(&pid)
+            && !known.retitles()
             && known.same_program(&stat, link)
             && (!known.is_hosts || pass.is_file_of(link, known.file))
         {
@@ -312,8 +313,14 @@ impl Reader {
             Ok(program) => is_whole &= program.still_runs(folder),
             Err(_) => read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?,
         }
-        // An interpreter that was just started shows its arguments a moment later.
-        is_whole &= process.script.as_deref() != Some(script::NO_ARGUMENTS);
+        // An interpreter that was just started shows its arguments a moment later, and where the processor is not ours much later.
+        // Nothing of it runs before; what hides its arguments has run.
+        if process.script.as_deref() == Some(script::NO_ARGUMENTS) {
+            if !stat.has_environment() {
+                return Ok(Attempt { process: None, is_whole: false });
+            }
+            is_whole = false;
+        }
         // The link was read again after its file was looked at.
         let is_local = file.is_some_and(|file| pass.is_local(source, file));
         let link = found.as_ref().map(|program| program.link.clone()).unwrap_or_default();
@@ -379,6 +386,12 @@ impl Known {
     fn same_program(&self, stat: &Stat, link: &[u8]) -> bool {
         let visible = stat.is_kernel_thread() || stat.layout.iter().any(|address| *address > 1);
         self.stat.start == stat.start && self.stat.layout == stat.layout && visible && self.link == link
+    }
+
+    /// True of sshd: who has come, and in which process, it says in its arguments while it runs, and the kernel tells nobody.
+    fn retitles(&self) -> bool {
+        let path = self.link.strip_suffix(b" (deleted)").unwrap_or(&self.link);
+        matches!(path.rsplit(|byte| *byte == b'/').next(), Some(b"sshd" | b"sshd-session"))
     }
 }
 

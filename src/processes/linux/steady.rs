@@ -4,7 +4,8 @@
 //! - which processes there are: all are listed, and a number that is given again has another folder;
 //! - where their programs lie: a file that was deleted, replaced or mounted over is another one at its path, or has changed, and
 //!   the links of those who run it are read; so are those of whatever is no file of the host;
-//! - whose they are: whoever lost its parent belongs to another one.
+//! - whose they are: whoever lost its parent belongs to another one;
+//! - what sshd says of itself: its processes are read in each look.
 //!
 //! And now and then all of them are read, in case this is wrong.
 
@@ -58,8 +59,10 @@ impl Reader {
     /// True if this process is as it was, but perhaps for its parent. It is then of this pass.
     pub(super) fn is_unchanged(&mut self, pass: &mut Moment, pid: u32, inode: u64) -> bool {
         let Some(known) = self.known.get_mut(&pid) else { return false };
-        let is_it =
-            known.inode == inode && known.is_whole && known.runs_its_file(pass, pid, &mut self.buffer);
+        let is_it = known.inode == inode
+            && known.is_whole
+            && !known.retitles()
+            && known.runs_its_file(pass, pid, &mut self.buffer);
         if is_it {
             known.pass = self.number;
         }

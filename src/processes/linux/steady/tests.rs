@@ -157,6 +157,36 @@ fn a_process_of_which_nothing_was_told_is_found_and_missed_and_one_whose_parent_
 }
 
 #[test]
+fn what_sshd_says_of_itself_while_it_runs_is_read_in_each_look() {
+    use std::io::{BufRead, BufReader, Write};
+    let folder = TempDir::new().unwrap();
+    let sshd = folder.path().canonicalize().unwrap().join("sshd");
+    assert!(Command::new("cp").arg("/usr/bin/perl").arg(&sshd).status().unwrap().success());
+    // perl writes a title over its arguments, as sshd does.
+    let script = "$| = 1; for (@ARGV) { $0 = $_; print qq(said\\n); <STDIN> }";
+    let mut command = Command::new(&sshd);
+    command.args(["-e", script, "sshd: [accepted]", "sshd: root [priv]", "sshd: root@notty"]);
+    let mut running = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut said = BufReader::new(running.0.stdout.take().unwrap()).lines();
+    let title = |processes: &[Arc<Process>], running: &Running| {
+        let args = find(processes, running).unwrap().args.clone();
+        args.iter().map(Text::as_str).collect::<Vec<_>>().join(" ").trim_end().to_owned()
+    };
+    let mut reader = Reader::default();
+    let host = later();
+    said.next().unwrap().unwrap();
+    assert_eq!(title(&reader.read(&host, None).unwrap().processes, &running), "sshd: [accepted]");
+    let mut next = |running: &mut Running| {
+        running.0.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        said.next().unwrap().unwrap();
+    };
+    next(&mut running);
+    assert_eq!(title(&untold(&mut reader, &host).1, &running), "sshd: root [priv]");
+    next(&mut running);
+    assert_eq!(title(&reader.read(&host, None).unwrap().processes, &running), "sshd: root@notty");
+}
+
+#[test]
 fn all_are_read_every_few_minutes_whatever_was_told() {
     let mut reader = Reader::default();
     let host = later();
@@ -229,4 +259,29 @@ fn what_is_mounted_over_a_running_program_is_noticed() {
         "{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+#[test]
+fn an_interpreter_that_is_just_being_started_is_seen_once_it_runs() {
+    let folder = TempDir::new().unwrap();
+    let process = folder.path().join("proc/13");
+    std::fs::create_dir_all(&process).unwrap();
+    std::fs::write(folder.path().join("proc/stat"), "btime 1\n").unwrap();
+    std::os::unix::fs::symlink("/usr/bin/dash", process.join("exe")).unwrap();
+    std::fs::write(process.join("cgroup"), "0::/system.slice/cron.service\n").unwrap();
+    let mut reader = Reader::default();
+    let mut scripts = |environment: &str, arguments: &str| -> Vec<Option<String>> {
+        // The fields 3 to 52, of which 50 and 51 are where the environment begins and ends.
+        let stat = format!("13 (sh) R 1 {} 1 1 {environment} {environment} 0\n", ["1"; 43].join(" "));
+        std::fs::write(process.join("stat"), stat).unwrap();
+        std::fs::write(process.join("cmdline"), arguments).unwrap();
+        let read = reader.read(&Host::at(folder.path()), None).unwrap();
+        read.processes.iter().map(|process| process.script.as_ref().map(ToString::to_string)).collect()
+    };
+    assert_eq!(scripts("0", ""), []);
+    assert_eq!(scripts("9", "sh\0-c\0id\0"), [Some("-c id".to_owned())]);
+    // This one has run, and hides its arguments.
+    std::fs::write(process.join("cmdline"), "").unwrap();
+    let hidden = Reader::default().read(&Host::at(folder.path()), None).unwrap().processes;
+    assert_eq!(hidden[0].script.as_deref(), Some("(unclear) no arguments"));
 }
