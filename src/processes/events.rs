@@ -120,6 +120,8 @@ pub struct Taken {
     pub living: Vec<Arc<Process>>,
     /// Those that have ended.
     pub ended: Vec<Ended>,
+    /// Those that run, as they were when they started: they show another script or program by now.
+    pub earlier: Vec<Ended>,
     /// Those of which only that is known who started them, the most first; of very many starters not all.
     pub unread: Vec<Unread>,
 }

@@ -138,7 +138,10 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
         };
         let is_told_by_its_file = present_file(process).is_some_and(|path| facts.modified.contains_key(path));
         let is_own = |own: &Own| ended.map_or_else(|| own.is_own(process), |ended| own.was_own(ended));
-        if is_told_by_its_file || own.as_ref().is_some_and(is_own) {
+        if is_told_by_its_file
+            || ended.is_none() && facts.shows_otherwise(process)
+            || own.as_ref().is_some_and(is_own)
+        {
             continue;
         }
         let is_held = held.len() < HELD
@@ -188,7 +191,7 @@ pub fn refused(
     rules: &Rules,
     now: Timestamp,
 ) -> BTreeSet<Text> {
-    let all = kinds.iter().chain(facts.ended.iter().map(|ended| &ended.process)).chain(facts.planned());
+    let all = kinds.iter().chain(facts.past().map(|ended| &ended.process)).chain(facts.planned());
     let mut files = BTreeSet::new();
     for process in all {
         let Some(path) = present_file(process) else { continue };
@@ -267,12 +270,13 @@ pub fn strangers<'a>(
 pub fn without_allowed(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> ProcessFacts {
     let is_allowed = |process: &Process| command::ask(rules, process, facts, now).is_ok();
     let processes = facts.processes.iter().filter(|process| !is_allowed(process)).cloned().collect();
-    let ended = facts.ended.iter().filter(|ended| !is_allowed(&ended.process)).cloned().collect();
+    let refused = |past: &[Ended]| past.iter().filter(|past| !is_allowed(&past.process)).cloned().collect();
+    let (ended, earlier) = (refused(&facts.ended), refused(&facts.earlier));
     let mut habits = facts.habits.clone();
     if let Some(habits) = &mut habits {
         habits.planned.retain(|process| !is_allowed(process));
     }
-    ProcessFacts { processes, ended, habits, ..facts.clone() }
+    ProcessFacts { processes, ended, earlier, habits, ..facts.clone() }
 }
 
 /// How one rule fits one process.
@@ -389,6 +393,19 @@ struct Refused<'a> {
 }
 
 impl Refused<'_> {
+    /// What one of these, which runs on, shows of itself now.
+    fn shows(&self, facts: &ProcessFacts) -> Option<String> {
+        let is_ours =
+            |earlier: &&Ended| self.ended.iter().any(|ended| Arc::ptr_eq(&ended.process, &earlier.process));
+        let was = facts.earlier.iter().find(is_ours).filter(|_| self.processes.is_empty())?;
+        let is = facts.processes.iter().find(|process| process.pid == was.process.pid)?;
+        Some(format!(
+            "{}, script {}",
+            called(is),
+            is.script.as_deref().map_or_else(|| "none".to_owned(), short)
+        ))
+    }
+
     fn finding(self, facts: &ProcessFacts) -> Finding {
         // An entry is made together with its first process.
         let ended = || self.ended.iter().map(|ended| &ended.process);
@@ -434,7 +451,10 @@ impl Refused<'_> {
         if let Some((how, package)) = &brought {
             title += &format!(", {how} {package}");
         }
-        if self.processes.is_empty() {
+        let shows = self.shows(facts);
+        if shows.is_some() {
+            title += " (it runs on, and shows itself otherwise)";
+        } else if self.processes.is_empty() {
             title += if count > 1 { " (all have ended)" } else { " (it has ended)" };
         }
         let package = facts.package(first).map(Package::words);
@@ -457,6 +477,7 @@ impl Refused<'_> {
             .with("pid", pids)
             .with("arguments", first.args.iter().map(Text::as_str).collect::<Vec<_>>().join(" "))
             .with("calls itself", &first.name)
+            .with("shows itself as", shows)
             .with("started", first.since.to_string())
             .with("ended", until.map(|until| until.to_string()))
             .with("parent", parent)

@@ -101,7 +101,7 @@ fn asked(facts: &ProcessFacts, kinds: &[Arc<Process>], rules: &Rules) -> BTreeSe
         return BTreeSet::new();
     }
     let mut asked = BTreeSet::new();
-    for process in kinds.iter().chain(facts.ended.iter().map(|ended| &ended.process)) {
+    for process in kinds.iter().chain(facts.past().map(|ended| &ended.process)) {
         let Some(exe) = check::present_file(process) else { continue };
         let mut fitting = rules.iter().filter(|placed| placed.rule.exe.matches_path(exe)).peekable();
         if fitting.peek().is_none() {

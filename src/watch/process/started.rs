@@ -31,6 +31,7 @@ pub fn add(facts: &mut ProcessFacts, look: &mut Look<Rules>, listing: &Listing, 
     facts.processes.extend(taken.living);
     facts.processes.sort_by_key(|process| process.pid);
     facts.ended = taken.ended;
+    facts.earlier = taken.earlier;
     facts.unread = taken.unread;
     facts.starts = Some(taken.starts);
 }

@@ -90,6 +90,64 @@ fn a_server_that_gives_up_root_is_judged_as_what_it_becomes() {
     assert_eq!(taken(&pool, stored, 1000, &[listed]).0, "");
 }
 
+/// The same process, as if it ran this script.
+fn runs(process: &Arc<Process>, script: Option<&str>) -> Arc<Process> {
+    Arc::new(Process { script: script.map(Text::from), ..Process::clone(process) })
+}
+
+/// Those that show themselves otherwise, in words; and the ticket.
+fn hidden(pool: &Pool, stored: Ticket, listed: &[&Arc<Process>]) -> (Vec<String>, Ticket) {
+    let listing = Listing::new(Timestamp::UNIX_EPOCH, listed.iter().map(|process| Arc::clone(process)));
+    let taken = pool.take(stored, Some(1000), &listing, |_| false);
+    assert!(taken.living.is_empty() && taken.ended.is_empty(), "{taken:?}");
+    let words = |hidden: &Ended| {
+        let Process { pid, user, script, .. } = &*hidden.process;
+        format!("{pid} {user} {}", script.as_deref().unwrap_or("no script"))
+    };
+    (taken.earlier.iter().map(words).collect(), taken.ticket)
+}
+
+#[test]
+fn what_one_showed_when_it_started_is_told_for_as_long_as_it_runs_and_shows_another_thing() {
+    let pool = pool();
+    let shows = process(10, "/usr/bin/python3.11", "alice");
+    let was = runs(&shows, Some("(standard input)"));
+    pool.program(&was, Birth::Other, &origin);
+    let told = ["10 alice (standard input)"];
+    let (said, ticket) = hidden(&pool, Ticket::default(), &[&shows]);
+    assert_eq!(said, told);
+    let (said, ticket) = hidden(&pool, ticket, &[&shows]);
+    assert_eq!(said, told, "it still runs");
+    pool.ended(10, Timestamp::UNIX_EPOCH);
+    assert_eq!(hidden(&pool, ticket, &[]).0, [""; 0]);
+    // Another user does not wash it off.
+    pool.program(&was, Birth::Other, &origin);
+    let user = |process: &Arc<Process>| Arc::new(Process { user: "bob".into(), ..Process::clone(process) });
+    pool.another_user(&user(&shows), Birth::Other, &origin);
+    let stored = pool.inner().last;
+    let (said, ticket) = hidden(&pool, stored, &[&user(&shows)]);
+    assert_eq!(said, ["10 bob (standard input)"]);
+    // Only another program is another thing, even one that nobody could read.
+    pool.starts_another(10);
+    assert_eq!(hidden(&pool, ticket, &[&shows]).0, [""; 0]);
+}
+
+#[test]
+fn who_acts_for_another_user_in_another_unit_or_from_a_replaced_file_is_judged_once() {
+    let pool = pool();
+    let process = process(10, "/usr/sbin/sshd", "root");
+    pool.program(&process, Birth::Other, &origin);
+    let listed = Arc::new(Process {
+        user: "alice".into(),
+        unit: Some("user-1000.slice".into()),
+        name: "sshd: alice".into(),
+        args: vec!["sshd: alice@pts/0".into()],
+        exe: Executable::Deleted("/usr/sbin/sshd".into()),
+        ..Process::clone(&process)
+    });
+    assert_eq!(hidden(&pool, Ticket::default(), &[&listed]).0, [""; 0]);
+}
+
 #[test]
 fn starts_on_their_way_are_no_loss_and_lost_ones_are_counted_exactly() {
     let pool = pool();

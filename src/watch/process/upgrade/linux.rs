@@ -123,7 +123,7 @@ fn is_modified(facts: &ProcessFacts, path: &Text) -> bool {
 /// The files that processes of the host run: executables, those that were replaced, and scripts.
 fn named(kinds: &[Arc<Process>], facts: &ProcessFacts) -> BTreeSet<Text> {
     let mut paths = BTreeSet::new();
-    let ended = facts.ended.iter().map(|ended| &ended.process);
+    let ended = facts.past().map(|ended| &ended.process);
     let all = kinds.iter().chain(ended).chain(facts.planned());
     for process in all.filter(|process| !process.container) {
         let exe = match &process.exe {
