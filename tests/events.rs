@@ -120,7 +120,7 @@ fn listener() {
         let listing =
             if word == "look" { processes.now(&Host::this()).unwrap() } else { Arc::clone(&nothing) };
         let kernel = std::fs::read("/proc/stat").unwrap();
-        let Taken { ticket, starts, living, ended, earlier, unread } =
+        let Taken { ticket, starts, living, ended, earlier, unread, .. } =
             pool.take(stored, parse_starts(&kernel), &listing, |_| false);
         given = ticket;
         let living: Vec<&Process> = living.iter().map(AsRef::as_ref).collect();

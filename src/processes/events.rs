@@ -11,7 +11,7 @@ mod linux;
 pub mod message;
 mod pool;
 
-pub use pool::{Birth, Kind, Pool, Ticket};
+pub use pool::{Birth, KINDS, Kind, Pool, Ticket};
 
 use super::Process;
 use super::origin::{Ancestor, Origin};
@@ -124,4 +124,6 @@ pub struct Taken {
     pub earlier: Vec<Ended>,
     /// Those of which only that is known who started them, the most first; of very many starters not all.
     pub unread: Vec<Unread>,
+    /// How many of these could be read, but were of more kinds than are kept.
+    pub beyond: u64,
 }

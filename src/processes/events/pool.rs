@@ -1,5 +1,5 @@
 //! What was seen of started processes and waits for a pass. Bounded: thousands of the same kind are one entry with a count, and
-//! kinds beyond a limit are counted as not read.
+//! kinds beyond a limit are counted, with who started them.
 
 use super::{Counts, Ended, Starts, Taken, Unread};
 use crate::processes::origin::{Ancestor, Origin};
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// So many kinds wait for a pass.
-const KINDS: usize = 1024;
+/// So many kinds wait for a pass: more than a build of a large program has in a few seconds.
+pub const KINDS: usize = 4096;
 
 /// So many kinds are known not to need a pass of their own.
 const KNOWN: usize = 8192;
@@ -78,7 +78,7 @@ pub struct Ticket {
 pub enum News {
     /// Nothing that has not been judged before.
     Known,
-    /// A kind that was not seen since the policy changed.
+    /// A kind that was not seen since the policy changed, or as many as can be kept.
     Kind,
 }
 
@@ -108,6 +108,8 @@ struct Batch {
     groups: HashMap<Kind, Group>,
     counts: Counts,
     unread: Vec<Unread>,
+    /// So many were of too many kinds.
+    beyond: u64,
 }
 
 #[derive(Debug)]
@@ -287,7 +289,7 @@ impl Pool {
         if let Some(why) = &inner.untold {
             let starts = Starts::Untold(why.clone());
             let (living, ended, earlier, unread) = Default::default();
-            return Taken { ticket, starts, living, ended, earlier, unread };
+            return Taken { ticket, starts, living, ended, earlier, unread, beyond: 0 };
         }
         inner.compare(kernel);
         inner.total = inner.total.plus(inner.batch.counts);
@@ -324,8 +326,9 @@ impl Pool {
         let starts = Starts::Told(batch.counts);
         let mut unread = batch.unread.clone();
         unread.sort_by_key(|unread| std::cmp::Reverse(unread.times));
+        let beyond = batch.beyond;
         inner.handed = Some((ticket, batch));
-        Taken { ticket, starts, living, ended, earlier, unread }
+        Taken { ticket, starts, living, ended, earlier, unread, beyond }
     }
 
     /// How the starts were seen in all, up to the last pass.
@@ -350,12 +353,15 @@ impl Pool {
 impl Inner {
     fn add(&mut self, process: &Arc<Process>, birth: Birth, origin: &dyn Fn() -> Arc<Origin>) -> News {
         let kind = Kind::of(process, birth);
-        let is_full = self.batch.groups.len() >= KINDS;
+        let kinds = self.batch.groups.len();
         match self.batch.groups.get_mut(&kind) {
             Some(group) => group.times = group.times.saturating_add(1),
-            None if is_full => {
-                self.batch.counts.unread += 1;
-                return News::Known;
+            None if kinds >= KINDS => {
+                self.batch.beyond = self.batch.beyond.saturating_add(1);
+                let by = origin().ancestors.first().cloned();
+                self.batch.add_unread(by.map(|by| Unread { by, times: 1 }));
+                // A pass makes room.
+                return News::Kind;
             }
             None => {
                 let (process, origin) = (Arc::clone(process), origin());
@@ -375,7 +381,8 @@ impl Inner {
             }
         }
         if self.known.contains(&kind) {
-            return News::Known;
+            // A pass makes room before it is too late.
+            return if kinds == KINDS / 2 { News::Kind } else { News::Known };
         }
         if self.known.len() >= KNOWN {
             self.known.clear();
@@ -434,6 +441,7 @@ impl Batch {
 
     fn unite(&mut self, before: Self) {
         self.counts = self.counts.plus(before.counts);
+        self.beyond = self.beyond.saturating_add(before.beyond);
         self.add_unread(before.unread);
         for (kind, group) in before.groups {
             match self.groups.get_mut(&kind) {

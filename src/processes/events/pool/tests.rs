@@ -20,6 +20,10 @@ fn process(pid: u32, exe: &str, user: &str) -> Arc<Process> {
     Arc::new(process)
 }
 
+fn ancestor(pid: u32) -> Ancestor {
+    serde_json::from_value(serde_json::json!({ "pid": pid, "what": "/bin/sh", "user": "alice" })).unwrap()
+}
+
 fn pool() -> Pool {
     let pool = Pool::new(Timestamp::UNIX_EPOCH);
     pool.told(Some(1000));
@@ -170,15 +174,24 @@ fn starts_on_their_way_are_no_loss_and_lost_ones_are_counted_exactly() {
 }
 
 #[test]
-fn more_kinds_than_are_kept_are_counted() {
+fn more_kinds_than_are_kept_are_counted_and_told_by_who_started_them_until_a_pass_makes_room() {
+    const ALL: u32 = 2 * KINDS as u32;
     let pool = pool();
-    for pid in 0..2000 {
-        pool.program(&process(pid, &format!("/tmp/{pid}"), "alice"), Birth::Other, &origin);
-    }
-    let (said, _) = taken(&pool, Ticket::default(), 1000, &[]);
-    assert_eq!(said.split(", ").count(), KINDS);
-    assert_eq!(counts(&pool).unread, 2000 - KINDS as u64);
-    assert_eq!(counts(&pool).programs, 2000);
+    let nothing = Listing::new(Timestamp::UNIX_EPOCH, Vec::<Process>::new());
+    let by = ancestor(7);
+    let from = || Arc::new(Origin { ancestors: vec![by.clone()], ..Origin::default() });
+    let start = |pid: u32| pool.program(&process(pid, &format!("/tmp/{pid}"), "alice"), Birth::Other, &from);
+    let news: Vec<News> = (0..ALL).map(start).collect();
+    assert!(news.iter().all(|news| *news == News::Kind));
+    let Taken { ticket, living, unread, beyond, .. } =
+        pool.take(Ticket::default(), Some(1000), &nothing, |_| false);
+    assert_eq!((living.len(), beyond), (KINDS, u64::from(ALL) - KINDS as u64));
+    assert_eq!(unread, [Unread { by: by.clone(), times: beyond }]);
+    assert_eq!((counts(&pool).unread, counts(&pool).programs), (0, u64::from(ALL)));
+    // Those that were judged before hurry a pass only when many have gathered.
+    let hurried = (0..ALL / 4 + 10).filter(|pid| start(*pid) == News::Kind).count();
+    assert_eq!(hurried, 1);
+    assert_eq!(pool.take(ticket, Some(1000), &nothing, |_| false).beyond, 0);
 }
 
 #[test]
