@@ -467,6 +467,11 @@ impl Refused<'_> {
             self.ended.iter().filter_map(|ended| ended.until).max().filter(|_| self.processes.is_empty());
         let known = present_file(first).and_then(|path| facts.files.get(path));
         let script = script_file(first).and_then(|path| facts.files.get(path));
+        let sha256 = |file: &FileFacts| {
+            let later =
+                file.unread.then(|| Text::from("not computed yet: there was too much to read in one pass"));
+            file.sha256.clone().or(later)
+        };
         let odd = |file: &FileFacts| file.oddities.iter().map(|odd| odd.words()).collect::<Vec<_>>();
         let finding = Finding::new(Code::UnknownProcess, subject(first), title)
             .with("executable", &what)
@@ -489,13 +494,13 @@ impl Refused<'_> {
             .with("unit", &first.unit)
             .with("group", origin.group.as_ref().filter(|group| first.unit.as_ref() != Some(group)))
             .with("package", package)
-            .with("sha256", known.and_then(|file| file.sha256.as_ref()))
+            .with("sha256", known.and_then(sha256))
             .with("odd", known.map(odd))
             .with(
                 "script package",
                 script_file(first).and_then(|path| facts.packages.get(path)).map(Package::words),
             )
-            .with("script sha256", script.and_then(|file| file.sha256.as_ref()))
+            .with("script sha256", script.and_then(sha256))
             .with("script odd", script.map(odd))
             .nearest(self.nearest)
             .suggest(suggestion(first, facts));

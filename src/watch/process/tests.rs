@@ -429,6 +429,10 @@ fn a_rule_may_want_a_content_and_a_digest_that_no_file_can_have_is_a_typo() {
     assert_eq!(with(Some(content)), None);
     assert_eq!(with(Some("00")).unwrap(), "the file has another content, sha256 00");
     assert_eq!(with(None).unwrap(), "the content of what runs is not known");
+    let unread = file::FileFacts { unread: true, ..Default::default() };
+    facts.files.insert("/opt/x".into(), unread);
+    let found = findings(&facts, &policy).pop().unwrap();
+    assert_eq!(found.evidence["sha256"], "not computed yet: there was too much to read in one pass");
     let error =
         Policy::from_text("p", "schema = 1\n[[process]]\nexe = \"/x\"\nsha256 = \"12\"\n").unwrap_err();
     expect![[r#"
@@ -449,7 +453,9 @@ fn what_is_odd_about_a_file_is_said_and_where_everybody_may_put_one_its_content_
         file::Oddity::FromTheFuture,
     ];
     let sha256 = Some("2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".into());
-    facts.files.insert("/tmp/x".into(), file::FileFacts { sha256, oddities: oddities.into() });
+    facts
+        .files
+        .insert("/tmp/x".into(), file::FileFacts { sha256, oddities: oddities.into(), ..Default::default() });
     let found = findings(&facts, "").pop().unwrap();
     expect![[r#"
         [
