@@ -11,6 +11,30 @@ use std::marker::PhantomData;
 /// Nobody can make us read for hours. What is larger has no digest.
 const LARGEST: u64 = 1024 * 1024 * 1024;
 
+/// So many bytes may still be read in this pass, and then one file more.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget(u64);
+
+impl Budget {
+    /// Whatever there is to read.
+    pub const NONE: Self = Self(u64::MAX);
+
+    /// So many bytes.
+    #[must_use]
+    pub const fn of(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// Takes what a file needs, if anything is left. So each is read at some time, however large.
+    fn spend(&mut self, bytes: u64) -> io::Result<()> {
+        if self.0 == 0 {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        self.0 = self.0.saturating_sub(bytes);
+        Ok(())
+    }
+}
+
 /// A file, and the state it was in. Where a stamp does not tell one file from all others, its path does.
 type Key = (Stamp, Option<Vec<u8>>);
 
@@ -43,6 +67,15 @@ impl<D: Digest> Digests<D> {
     /// # Errors
     /// The system's; `InvalidInput` if it is no file, `FileTooLarge` over a gibibyte.
     pub fn of(&mut self, host: &Host, path: &[u8]) -> io::Result<Vec<u8>> {
+        let mut all = Budget::NONE;
+        self.within(host, path, &mut all)
+    }
+
+    /// The digest of a file, if it was computed before or there still is room for it.
+    ///
+    /// # Errors
+    /// As of [`Digests::of`]; `QuotaExceeded` if enough was read for now.
+    pub fn within(&mut self, host: &Host, path: &[u8], budget: &mut Budget) -> io::Result<Vec<u8>> {
         let mut file = system::open(&host.path(system_path(path.to_vec())), Links::Follow)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -56,6 +89,7 @@ impl<D: Digest> Digests<D> {
         if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());
         }
+        budget.spend(metadata.len())?;
         self.reads += 1;
         let mut digest = D::new();
         let mut buffer = vec![0; 128 * 1024];
@@ -92,6 +126,28 @@ mod tests {
     use super::*;
     use sha2::Sha256;
     use std::fs;
+
+    #[test]
+    fn when_enough_was_read_the_rest_waits_and_what_is_known_does_not() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c"] {
+            fs::write(root.path().join(name), [name; 100].concat()).unwrap();
+        }
+        let host = Host::at(root.path());
+        let mut digests = Digests::<Sha256>::default();
+        // The last one may be larger than what is left: else it would never be read.
+        for (read, waits) in [(&[&b"/a"[..], b"/b"][..], &[&b"/c"[..]][..]), (&[b"/a", b"/b", b"/c"], &[])] {
+            let mut budget = Budget::of(150);
+            for path in read {
+                digests.within(&host, path, &mut budget).unwrap();
+            }
+            for path in waits {
+                let error = digests.within(&host, path, &mut budget).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
+            }
+        }
+        assert_eq!(digests.reads(), 3);
+    }
 
     #[test]
     fn a_digest_is_computed_once_and_again_when_the_file_changes() {

@@ -38,6 +38,7 @@ struct Answer {
     starts: Starts,
     living: Vec<Process>,
     ended: Vec<Ended>,
+    earlier: Vec<Ended>,
     unread: Vec<Unread>,
 }
 
@@ -109,22 +110,54 @@ fn listener() {
     let pool = processes.starts().unwrap();
     let is_answered = |starts: Starts| !matches!(starts, Starts::Untold(why) if why.contains("only just"));
     wait_for("the kernel's answer", || is_answered(pool.in_all()));
-    let nothing = Listing::new(Host::this().now(), Vec::<Process>::new());
+    let nothing = Arc::new(Listing::new(Host::this().now(), Vec::<Process>::new()));
     let (mut given, mut stored) = (Ticket::default(), Ticket::default());
     for word in std::iter::once(Ok("take".to_owned())).chain(std::io::stdin().lines()) {
-        if word.unwrap() == "take" {
+        let word = word.unwrap();
+        if word == "take" {
             stored = given;
         }
+        let listing =
+            if word == "look" { processes.now(&Host::this()).unwrap() } else { Arc::clone(&nothing) };
         let kernel = std::fs::read("/proc/stat").unwrap();
-        let Taken { ticket, starts, living, ended, unread } =
-            pool.take(stored, parse_starts(&kernel), &nothing, |_| false);
+        let Taken { ticket, starts, living, ended, earlier, unread, .. } =
+            pool.take(stored, parse_starts(&kernel), &listing, |_| false);
         given = ticket;
         let living: Vec<&Process> = living.iter().map(AsRef::as_ref).collect();
         println!(
             "{}",
-            serde_json::json!({ "starts": starts, "living": living, "ended": ended, "unread": unread })
+            serde_json::json!({
+                "starts": starts, "living": living, "ended": ended, "earlier": earlier, "unread": unread
+            })
         );
     }
+}
+
+#[test]
+fn a_script_that_takes_the_place_of_another_is_told_as_what_was_started_for_as_long_as_it_runs() {
+    let Some(mut listener) = Listener::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    // Where it was started nobody can tell from its arguments any more.
+    std::fs::write(folder.join("ldd"), "cd /usr/bin; read line\n").unwrap();
+    let mut command = Command::new("/bin/sh");
+    command.arg("ldd").current_dir(&folder).stdin(Stdio::piped());
+    let shell = Running::start(&mut command);
+    let pid = shell.pid();
+    let cwd = format!("/proc/{pid}/cwd");
+    wait_for("the script", || std::fs::read_link(&cwd).is_ok_and(|folder| folder == Path::new("/usr/bin")));
+    // What was told is read a moment later.
+    std::thread::sleep(Duration::from_millis(300));
+    let told = |listener: &mut Listener| {
+        let earlier = listener.ask("look").earlier.into_iter().filter(|was| was.process.pid == pid);
+        earlier.filter_map(|was| was.process.script.clone()).collect::<Vec<_>>()
+    };
+    let script = Text::new(folder.join("ldd").as_os_str().as_bytes());
+    assert_eq!(told(&mut listener), [script.clone()]);
+    assert_eq!(told(&mut listener), [script.clone()], "it still runs");
+    listener.take();
+    drop(shell);
+    wait_for("its end", || told(&mut listener).is_empty());
 }
 
 /// A program that does nothing, at a path of its own.

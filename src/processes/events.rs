@@ -12,7 +12,7 @@ mod linux;
 pub mod message;
 mod pool;
 
-pub use pool::{Birth, Kind, Pool, Ticket};
+pub use pool::{Birth, KINDS, Kind, Pool, Ticket};
 
 use super::Process;
 use super::origin::{Ancestor, Origin};
@@ -121,6 +121,10 @@ pub struct Taken {
     pub living: Vec<Arc<Process>>,
     /// Those that have ended.
     pub ended: Vec<Ended>,
+    /// Those that run, as they were when they started: they show another script or program by now.
+    pub earlier: Vec<Ended>,
     /// Those of which only that is known who started them, the most first; of very many starters not all.
     pub unread: Vec<Unread>,
+    /// How many of these could be read, but were of more kinds than are kept.
+    pub beyond: u64,
 }

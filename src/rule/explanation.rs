@@ -13,16 +13,19 @@ pub struct Explanation {
 }
 
 /// The line on the rule that allows it, with `more` that is to be said of it.
+#[must_use]
 pub fn allowed<R: Rule>(placed: &Placed<R>, more: &str) -> String {
     format!("  allowed as {} ({}){more}\n", placed.rule.describe(), placed.origin)
 }
 
 /// The line on why a rule is there, if it says so.
+#[must_use]
 pub fn because(why: Option<&str>) -> String {
     why.map_or(String::new(), |why| format!("  because: {why}\n"))
 }
 
 /// The lines on no rule's allowing it.
+#[must_use]
 pub fn refused(nearest: Option<&Nearest>) -> String {
     let nearest = nearest
         .map_or(String::new(), |nearest| format!("  nearest: {}: {}\n", nearest.rule, nearest.why_not));

@@ -43,6 +43,9 @@ pub struct ProcessFacts {
     /// Those that started and ended since the last pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<Ended>,
+    /// Those that run, as they were when they started, if they show another script or program by now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Ended>,
     /// Programs that had ended before they could be read, by who started them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
@@ -81,7 +84,20 @@ impl ProcessFacts {
     /// Every process that runs or ran, and how many of those that ended it stands for.
     pub fn each(&self) -> impl Iterator<Item = (&Arc<Process>, Option<&Ended>)> {
         let living = self.processes.iter().map(|process| (process, None));
-        living.chain(self.ended.iter().map(|ended| (&ended.process, Some(ended))))
+        living.chain(self.past().map(|ended| (&ended.process, Some(ended))))
+    }
+
+    /// True if it is known what this process was when it started, and by that it is judged: what it shows now is its own word.
+    #[must_use]
+    pub fn shows_otherwise(&self, process: &Process) -> bool {
+        let is_it =
+            |was: &Process| (was.pid, was.start, &was.exe) == (process.pid, process.start, &process.exe);
+        self.earlier.iter().any(|earlier| is_it(&earlier.process))
+    }
+
+    /// What is not to be seen any more: it has ended, or shows itself otherwise.
+    pub fn past(&self) -> impl Iterator<Item = &Ended> {
+        self.ended.iter().chain(&self.earlier)
     }
 
     /// What is started at its time, as it would be seen.

@@ -203,6 +203,7 @@ impl Listener<'_> {
                     self.missed(moment, pool, pid);
                 }
                 self.lineage.unread(pid);
+                pool.starts_another(pid);
                 self.wait_for(pid);
             }
             // Whoever has not started a program of its own, like a server's child, is what it was; but for what becomes root.

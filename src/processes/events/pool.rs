@@ -1,5 +1,5 @@
 //! What was seen of started processes and waits for a pass. Bounded: thousands of the same kind are one entry with a count, and
-//! kinds beyond a limit are counted as not read.
+//! kinds beyond a limit are counted, with who started them.
 
 use super::glimpses::Glimpses;
 use super::{Counts, Ended, Starts, Taken, Unread};
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// So many kinds wait for a pass.
-const KINDS: usize = 1024;
+/// So many kinds wait for a pass: more than a build of a large program has in a few seconds.
+pub const KINDS: usize = 4096;
 
 /// So many kinds are known not to need a pass of their own.
 const KNOWN: usize = 8192;
@@ -47,6 +47,17 @@ pub enum Birth {
 }
 
 impl Kind {
+    /// True if this process, which was of this kind when it was read, still shows so. Who it acts for and its unit may have changed, and
+    /// its file may have been replaced.
+    fn shows_in(&self, process: &Process) -> bool {
+        let is_replaced = matches!(
+            (&self.exe, &process.exe),
+            (Executable::Path(was), Executable::Deleted(is)) if was == is
+        );
+        (is_replaced || self.exe == process.exe)
+            && (&self.script, self.container) == (&process.script, process.container)
+    }
+
     /// The kind of a process that was started so.
     #[must_use]
     pub fn of(process: &Process, birth: Birth) -> Self {
@@ -68,7 +79,7 @@ pub struct Ticket {
 pub enum News {
     /// Nothing that has not been judged before.
     Known,
-    /// A kind that was not seen since the policy changed.
+    /// A kind that was not seen since the policy changed, or as many as can be kept.
     Kind,
 }
 
@@ -84,6 +95,8 @@ struct Inner {
     last: Ticket,
     known: HashSet<Kind>,
     running: HashMap<u32, Kind>,
+    /// Those that run and show themselves otherwise since they were read, until they end or start another program.
+    earlier: HashMap<u32, Ended>,
     /// The kernel's count and ours, up to where they were compared.
     kernel: Option<u64>,
     seen: u64,
@@ -96,6 +109,8 @@ struct Batch {
     groups: HashMap<Kind, Group>,
     counts: Counts,
     unread: Vec<Unread>,
+    /// So many were of too many kinds.
+    beyond: u64,
 }
 
 #[derive(Debug)]
@@ -118,6 +133,7 @@ impl Pool {
             last: Ticket { run: run.as_microsecond(), number: 0 },
             known: HashSet::new(),
             running: HashMap::new(),
+            earlier: HashMap::new(),
             kernel: None,
             seen: 0,
             has_lost: false,
@@ -193,27 +209,43 @@ impl Pool {
         origin: &dyn Fn() -> Arc<Origin>,
     ) -> News {
         let mut inner = self.inner();
-        let kind = Kind::of(process, birth);
-        if let Some(before) = inner.running.get(&process.pid).filter(|before| before.exe == kind.exe).cloned()
-        {
-            if before == kind {
-                return News::Known;
-            }
-            inner.running.remove(&process.pid);
-            if let Some(group) = inner.batch.groups.get_mut(&before) {
-                group.times = group.times.saturating_sub(1);
-                group.running = group.running.saturating_sub(1);
-                if group.times == 0 {
-                    inner.batch.groups.remove(&before);
-                }
+        let before = inner.running.get(&process.pid).filter(|before| before.exe == process.exe).cloned();
+        let Some(before) = before else { return inner.add(process, birth, origin) };
+        // What it showed when it started is what it runs, whatever it shows since.
+        let mut process = Arc::clone(process);
+        if !before.shows_in(&process) {
+            let process = Arc::make_mut(&mut process);
+            (process.script, process.container) = (before.script.clone(), before.container);
+        }
+        let kind = Kind::of(&process, birth);
+        if before == kind {
+            return News::Known;
+        }
+        inner.running.remove(&process.pid);
+        if let Some(group) = inner.batch.groups.get_mut(&before) {
+            group.times = group.times.saturating_sub(1);
+            group.running = group.running.saturating_sub(1);
+            if group.times == 0 {
+                inner.batch.groups.remove(&before);
             }
         }
-        inner.add(process, birth, origin)
+        inner.add(&process, birth, origin)
+    }
+
+    /// A process starts another program, which is to be read.
+    pub fn starts_another(&self, pid: u32) {
+        let mut inner = self.inner();
+        inner.earlier.remove(&pid);
+        let Some(kind) = inner.running.remove(&pid) else { return };
+        if let Some(group) = inner.batch.groups.get_mut(&kind) {
+            group.running = group.running.saturating_sub(1);
+        }
     }
 
     /// A process has ended.
     pub fn ended(&self, pid: u32, now: Timestamp) {
         let mut inner = self.inner();
+        inner.earlier.remove(&pid);
         let Some(kind) = inner.running.remove(&pid) else { return };
         if let Some(group) = inner.batch.groups.get_mut(&kind) {
             group.running = group.running.saturating_sub(1);
@@ -226,8 +258,9 @@ impl Pool {
         let mut inner = self.inner();
         inner.batch.counts.lost = inner.batch.counts.lost.saturating_add(messages);
         inner.has_lost = true;
-        // Who has ended was perhaps among them.
+        // Who has ended, or started another program, was perhaps among them.
         inner.running.clear();
+        inner.earlier.clear();
     }
 
     /// True if something was lost since this was asked before.
@@ -246,6 +279,7 @@ impl Pool {
         inner.batch = Batch::default();
         (inner.kernel, inner.seen) = (None, 0);
         inner.running.clear();
+        inner.earlier.clear();
     }
 
     /// What was seen since the pass with this ticket was stored. `kernel` is the kernel's own count of starts, read just now.
@@ -262,7 +296,8 @@ impl Pool {
         inner.last = ticket;
         if let Some(why) = &inner.untold {
             let starts = Starts::Untold(why.clone());
-            return Taken { ticket, starts, living: Vec::new(), ended: Vec::new(), unread: Vec::new() };
+            let (living, ended, earlier, unread) = Default::default();
+            return Taken { ticket, starts, living, ended, earlier, unread, beyond: 0 };
         }
         inner.compare(kernel);
         inner.total = inner.total.plus(inner.batch.counts);
@@ -272,16 +307,21 @@ impl Pool {
         if let Some(before) = before {
             batch.unite(before);
         }
-        let (mut living, mut ended) = (Vec::new(), Vec::new());
+        let (mut living, mut ended, mut earlier) = (Vec::new(), Vec::new(), Vec::new());
         for (kind, group) in batch.groups.iter().filter(|(_, group)| !is_own(&group.process)) {
             let Group { process, origin, times, running, until } = group;
             let listed = listing.get(process.pid).filter(|listed| listed.start == process.start);
             let runs = *running > 0 && inner.running.get(&process.pid) == Some(kind);
-            // What is listed is judged as it is there: it may act for another user since.
-            let is_listed = listed.is_some_and(|listed| runs || Kind::of(listed, kind.birth) == *kind);
+            // What is listed is judged as it is there: it may act for another user since. But what it ran when it started is judged as
+            // well if it hides that by now.
+            let is_listed = listed
+                .is_some_and(|listed| Kind::of(listed, kind.birth) == *kind || runs && kind.shows_in(listed));
             let times = times - u64::from(is_listed || runs);
-            if runs && !is_listed {
+            if runs && listed.is_none() {
                 living.push(Arc::clone(process));
+            } else if runs && !is_listed {
+                let (process, origin) = (Arc::clone(process), Arc::clone(origin));
+                earlier.push(Ended { process, origin, times: 1, until: None });
             }
             if times > 0 {
                 let (process, origin) = (Arc::clone(process), Arc::clone(origin));
@@ -290,11 +330,13 @@ impl Pool {
         }
         living.sort_by_key(|process| process.pid);
         ended.sort_by_key(|ended| (ended.process.since, ended.process.pid));
+        let earlier = inner.hide(earlier, listing);
         let starts = Starts::Told(batch.counts);
         let mut unread = batch.unread.clone();
         unread.sort_by_key(|unread| std::cmp::Reverse(unread.times));
+        let beyond = batch.beyond;
         inner.handed = Some((ticket, batch));
-        Taken { ticket, starts, living, ended, unread }
+        Taken { ticket, starts, living, ended, earlier, unread, beyond }
     }
 
     /// How the starts were seen in all, up to the last pass.
@@ -319,12 +361,15 @@ impl Pool {
 impl Inner {
     fn add(&mut self, process: &Arc<Process>, birth: Birth, origin: &dyn Fn() -> Arc<Origin>) -> News {
         let kind = Kind::of(process, birth);
-        let is_full = self.batch.groups.len() >= KINDS;
+        let kinds = self.batch.groups.len();
         match self.batch.groups.get_mut(&kind) {
             Some(group) => group.times = group.times.saturating_add(1),
-            None if is_full => {
-                self.batch.counts.unread += 1;
-                return News::Known;
+            None if kinds >= KINDS => {
+                self.batch.beyond = self.batch.beyond.saturating_add(1);
+                let by = origin().ancestors.first().cloned();
+                self.batch.add_unread(by.map(|by| Unread { by, times: 1 }));
+                // A pass makes room.
+                return News::Kind;
             }
             None => {
                 let (process, origin) = (Arc::clone(process), origin());
@@ -344,13 +389,33 @@ impl Inner {
             }
         }
         if self.known.contains(&kind) {
-            return News::Known;
+            // A pass makes room before it is too late.
+            return if kinds == KINDS / 2 { News::Kind } else { News::Known };
         }
         if self.known.len() >= KNOWN {
             self.known.clear();
         }
         self.known.insert(kind);
         News::Kind
+    }
+
+    /// Adds those that show themselves otherwise now, and returns all of them that are listed: told of for as long as they run.
+    fn hide(&mut self, new: Vec<Ended>, listing: &Listing) -> Vec<Ended> {
+        let runs =
+            |process: &Process| listing.get(process.pid).is_some_and(|listed| listed.start == process.start);
+        self.earlier.retain(|_, hidden| runs(&hidden.process));
+        let mut too_many = Vec::new();
+        for hidden in new {
+            let pid = hidden.process.pid;
+            if self.earlier.len() < KINDS || self.earlier.contains_key(&pid) {
+                self.earlier.insert(pid, hidden);
+            } else {
+                too_many.push(hidden);
+            }
+        }
+        let mut all: Vec<Ended> = self.earlier.values().cloned().chain(too_many).collect();
+        all.sort_by_key(|hidden| hidden.process.pid);
+        all
     }
 
     /// Holds our count against the kernel's. A few starts are always on their way to us, and no loss.
@@ -384,6 +449,7 @@ impl Batch {
 
     fn unite(&mut self, before: Self) {
         self.counts = self.counts.plus(before.counts);
+        self.beyond = self.beyond.saturating_add(before.beyond);
         self.add_unread(before.unread);
         for (kind, group) in before.groups {
             match self.groups.get_mut(&kind) {

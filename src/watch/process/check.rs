@@ -138,7 +138,10 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
         };
         let is_told_by_its_file = present_file(process).is_some_and(|path| facts.modified.contains_key(path));
         let is_own = |own: &Own| ended.map_or_else(|| own.is_own(process), |ended| own.was_own(ended));
-        if is_told_by_its_file || own.as_ref().is_some_and(is_own) {
+        if is_told_by_its_file
+            || ended.is_none() && facts.shows_otherwise(process)
+            || own.as_ref().is_some_and(is_own)
+        {
             continue;
         }
         let is_held = held.len() < HELD
@@ -188,7 +191,7 @@ pub fn refused(
     rules: &Rules,
     now: Timestamp,
 ) -> BTreeSet<Text> {
-    let all = kinds.iter().chain(facts.ended.iter().map(|ended| &ended.process)).chain(facts.planned());
+    let all = kinds.iter().chain(facts.past().map(|ended| &ended.process)).chain(facts.planned());
     let mut files = BTreeSet::new();
     for process in all {
         let Some(path) = present_file(process) else { continue };
@@ -267,12 +270,13 @@ pub fn strangers<'a>(
 pub fn without_allowed(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> ProcessFacts {
     let is_allowed = |process: &Process| command::ask(rules, process, facts, now).is_ok();
     let processes = facts.processes.iter().filter(|process| !is_allowed(process)).cloned().collect();
-    let ended = facts.ended.iter().filter(|ended| !is_allowed(&ended.process)).cloned().collect();
+    let refused = |past: &[Ended]| past.iter().filter(|past| !is_allowed(&past.process)).cloned().collect();
+    let (ended, earlier) = (refused(&facts.ended), refused(&facts.earlier));
     let mut habits = facts.habits.clone();
     if let Some(habits) = &mut habits {
         habits.planned.retain(|process| !is_allowed(process));
     }
-    ProcessFacts { processes, ended, habits, ..facts.clone() }
+    ProcessFacts { processes, ended, earlier, habits, ..facts.clone() }
 }
 
 /// How one rule fits one process.
@@ -389,6 +393,19 @@ struct Refused<'a> {
 }
 
 impl Refused<'_> {
+    /// What one of these, which runs on, shows of itself now.
+    fn shows(&self, facts: &ProcessFacts) -> Option<String> {
+        let is_ours =
+            |earlier: &&Ended| self.ended.iter().any(|ended| Arc::ptr_eq(&ended.process, &earlier.process));
+        let was = facts.earlier.iter().find(is_ours).filter(|_| self.processes.is_empty())?;
+        let is = facts.processes.iter().find(|process| process.pid == was.process.pid)?;
+        Some(format!(
+            "{}, script {}",
+            called(is),
+            is.script.as_deref().map_or_else(|| "none".to_owned(), short)
+        ))
+    }
+
     fn finding(self, facts: &ProcessFacts) -> Finding {
         // An entry is made together with its first process.
         let ended = || self.ended.iter().map(|ended| &ended.process);
@@ -434,7 +451,10 @@ impl Refused<'_> {
         if let Some((how, package)) = &brought {
             title += &format!(", {how} {package}");
         }
-        if self.processes.is_empty() {
+        let shows = self.shows(facts);
+        if shows.is_some() {
+            title += " (it runs on, and shows itself otherwise)";
+        } else if self.processes.is_empty() {
             title += if count > 1 { " (all have ended)" } else { " (it has ended)" };
         }
         let package = facts.package(first).map(Package::words);
@@ -447,6 +467,11 @@ impl Refused<'_> {
             self.ended.iter().filter_map(|ended| ended.until).max().filter(|_| self.processes.is_empty());
         let known = present_file(first).and_then(|path| facts.files.get(path));
         let script = script_file(first).and_then(|path| facts.files.get(path));
+        let sha256 = |file: &FileFacts| {
+            let later =
+                file.unread.then(|| Text::from("not computed yet: there was too much to read in one pass"));
+            file.sha256.clone().or(later)
+        };
         let odd = |file: &FileFacts| file.oddities.iter().map(|odd| odd.words()).collect::<Vec<_>>();
         let finding = Finding::new(Code::UnknownProcess, subject(first), title)
             .with("executable", &what)
@@ -457,6 +482,7 @@ impl Refused<'_> {
             .with("pid", pids)
             .with("arguments", first.args.iter().map(Text::as_str).collect::<Vec<_>>().join(" "))
             .with("calls itself", &first.name)
+            .with("shows itself as", shows)
             .with("started", first.since.to_string())
             .with("ended", until.map(|until| until.to_string()))
             .with("parent", parent)
@@ -469,13 +495,13 @@ impl Refused<'_> {
             .with("unit", &first.unit)
             .with("group", origin.group.as_ref().filter(|group| first.unit.as_ref() != Some(group)))
             .with("package", package)
-            .with("sha256", known.and_then(|file| file.sha256.as_ref()))
+            .with("sha256", known.and_then(sha256))
             .with("odd", known.map(odd))
             .with(
                 "script package",
                 script_file(first).and_then(|path| facts.packages.get(path)).map(Package::words),
             )
-            .with("script sha256", script.and_then(|file| file.sha256.as_ref()))
+            .with("script sha256", script.and_then(sha256))
             .with("script odd", script.map(odd))
             .nearest(self.nearest)
             .suggest(suggestion(first, facts));

@@ -5,7 +5,7 @@
 mod linux;
 
 use super::{Process, ProcessFacts, ProcessRule, Rules, State, check};
-use crate::digest::{Digests, hex};
+use crate::digest::{Budget, Digests, hex};
 use crate::dpkg;
 use crate::file;
 use crate::host::Host;
@@ -15,11 +15,19 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Clocks of file servers differ by a little.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// So much is read in one pass of files that nothing but a finding asks about: about a second. Whoever starts copies of large files
+/// could keep us from looking for as long as they liked.
+const BYTES: u64 = 256 * 1024 * 1024;
+
+/// So much of files of which a rule asks for the content: what a policy names is to be known at once.
+const ASKED: u64 = 2 * 1024 * 1024 * 1024;
 
 /// What is known of an executable as a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +36,9 @@ pub struct FileFacts {
     /// Its SHA-256 in hexadecimal, if no package vouches for it or a rule asks, and it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Text>,
+    /// True if it is still to be computed: as much was read in this pass as one may take.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// What is odd about it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub oddities: BTreeSet<Oddity>,
@@ -72,22 +83,33 @@ impl Contents {
     pub fn of(&mut self, host: &Host, path: &Text) -> Option<Text> {
         self.0.of(host, &path.to_bytes()).ok().map(|digest| Text::new(hex(&digest)))
     }
+
+    /// Adds the SHA-256 of a file of the host, or that it is still to be computed.
+    fn add(&mut self, facts: &mut FileFacts, host: &Host, path: &Text, budget: &mut Budget) {
+        let digest = self.0.within(host, &path.to_bytes(), budget);
+        facts.unread = digest.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::QuotaExceeded);
+        facts.sha256 = digest.ok().map(|digest| Text::new(hex(&digest)));
+    }
 }
 
 /// Adds what is known of files to the facts.
 pub fn look(contents: &mut Contents, look: &Look<Rules>, kinds: &[Arc<Process>], facts: &mut ProcessFacts) {
     let asked = asked(facts, kinds, look.rules);
+    // A policy that is to be learned has no rules yet: all is read for it, however long it takes.
+    let is_learned = look.rules.process.is_empty() && look.rules.command.is_empty();
+    let [mut for_rules, mut for_findings] =
+        [ASKED, BYTES].map(|bytes| if is_learned { Budget::NONE } else { Budget::of(bytes) });
     // A rule that asks for a content refuses until it is known; so these are looked at first.
     for path in &asked {
-        let sha256 = contents.of(look.host, path);
-        facts.files.insert(path.clone(), FileFacts { sha256, ..FileFacts::default() });
+        let file = facts.files.entry(path.clone()).or_default();
+        contents.add(file, look.host, path, &mut for_rules);
     }
     for path in check::refused(facts, kinds, look.rules, look.now) {
         let package = facts.packages.get(&path);
         let is_vouched = package.is_some_and(|package| package.state == State::Unmodified);
         let entry = facts.files.entry(path.clone()).or_default();
         if !is_vouched && !asked.contains(&path) {
-            entry.sha256 = contents.of(look.host, &path);
+            contents.add(entry, look.host, &path, &mut for_findings);
         }
         entry.oddities = oddities(look.host, &path, look.now);
     }
@@ -101,7 +123,7 @@ fn asked(facts: &ProcessFacts, kinds: &[Arc<Process>], rules: &Rules) -> BTreeSe
         return BTreeSet::new();
     }
     let mut asked = BTreeSet::new();
-    for process in kinds.iter().chain(facts.ended.iter().map(|ended| &ended.process)) {
+    for process in kinds.iter().chain(facts.past().map(|ended| &ended.process)) {
         let Some(exe) = check::present_file(process) else { continue };
         let mut fitting = rules.iter().filter(|placed| placed.rule.exe.matches_path(exe)).peekable();
         if fitting.peek().is_none() {

@@ -2,7 +2,7 @@
 
 use super::{Look, ProcessFacts, Rules, check, gap, is_own};
 use crate::coverage::Gap;
-use crate::processes::events::{Counts, Starts, Ticket, Unread};
+use crate::processes::events::{Counts, KINDS, Starts, Ticket, Unread};
 use crate::processes::{Listing, Process, origin, parse};
 use std::sync::Arc;
 
@@ -27,10 +27,12 @@ pub fn add(facts: &mut ProcessFacts, look: &mut Look<Rules>, listing: &Listing, 
     *stored = taken.ticket;
     if let Starts::Told(counts) = &taken.starts {
         look.gaps.extend(gaps(counts, &taken.unread));
+        look.gaps.extend(crowd(taken.beyond, counts.programs, &taken.unread));
     }
     facts.processes.extend(taken.living);
     facts.processes.sort_by_key(|process| process.pid);
     facts.ended = taken.ended;
+    facts.earlier = taken.earlier;
     facts.unread = taken.unread;
     facts.starts = Some(taken.starts);
 }
@@ -51,6 +53,19 @@ fn gaps(counts: &Counts, unread_by: &[Unread]) -> impl Iterator<Item = Gap> {
     let of_programs = (unread >= UNREAD && unread > programs / 10)
         .then(|| gap("short-processes", programs - unread, programs, &why));
     of_starts.into_iter().chain(of_programs)
+}
+
+/// Whoever starts programs of thousands of kinds at once, each with other arguments, may hide one among them: a gap from the first that
+/// was not kept.
+fn crowd(beyond: u64, programs: u64, unread_by: &[Unread]) -> Option<Gap> {
+    let by = match starters(unread_by) {
+        starters if starters.is_empty() => String::new(),
+        starters => format!("; most were started by {starters}"),
+    };
+    let why = format!(
+        "between two looks programs of more than {KINDS} kinds started, and the rest is not known{by}"
+    );
+    (beyond > 0).then(|| gap("many-processes", programs.saturating_sub(beyond), programs, &why))
 }
 
 /// Who started most of what could not be read: `/usr/bin/make 77 as root (1729)`.
@@ -88,6 +103,18 @@ pub fn add_origins(facts: &mut ProcessFacts, kinds: &[Arc<Process>], look: &Look
 mod tests {
     use super::*;
     use crate::processes::origin::Ancestor;
+
+    #[test]
+    fn a_single_program_of_too_many_kinds_is_a_gap_that_says_who_started_it() {
+        let by = serde_json::json!({ "pid": 7, "what": "/usr/bin/bash", "user": "games" });
+        let unread = Unread { by: serde_json::from_value(by).unwrap(), times: 1 };
+        let gap = crowd(1, 4097, &[unread]).unwrap();
+        assert_eq!((gap.gap.as_str(), gap.seen, gap.of), ("many-processes", 4096, 4097));
+        let why = "between two looks programs of more than 4096 kinds started, and the rest is not known; most were \
+                   started by /usr/bin/bash 7 as games (1)";
+        assert_eq!(gap.why, why);
+        assert!(crowd(0, 4096, &[]).is_none());
+    }
 
     #[test]
     fn who_started_most_of_what_could_not_be_read_is_named() {

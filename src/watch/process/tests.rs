@@ -281,6 +281,38 @@ fn ended(process: Process, times: u64) -> Ended {
 }
 
 #[test]
+fn what_one_was_when_it_started_is_judged_as_well_if_it_shows_itself_otherwise() {
+    let policy = r#"
+        [[process]]
+        exe   = "/usr/bin/python3.11"
+        count = "1"
+    "#;
+    let shows = process(40, "/usr/bin/python3.11", "alice");
+    let mut facts = facts(vec![shows.clone()]);
+    assert_eq!(findings(&facts, policy), []);
+    let was = Process { script: Some("(standard input)".into()), ..shows };
+    facts.earlier = vec![Ended { until: None, ..ended(was, 1) }];
+    says(
+        &facts,
+        policy,
+        &expect![[r#"
+        urgent unknown-process: unknown process /usr/bin/python3.11 running (standard input) run by alice (it runs on, and shows itself otherwise)
+          process /usr/bin/python3.11 (policy.toml:3): it allows no script
+    "#]],
+    );
+    let found = findings(&facts, policy);
+    assert_eq!(found[0].evidence["shows itself as"], "/usr/bin/python3.11 (40), script none");
+    let allowed = format!("{policy}\n{}", found[0].suggest.clone().unwrap());
+    assert_eq!(findings(&facts, &allowed), [], "and it is counted once");
+    // What it shows now needs no rule of its own; another process does.
+    let only = found[0].suggest.clone().unwrap();
+    assert_eq!(findings(&facts, &only), []);
+    assert_eq!(findings(&facts, "").len(), 1);
+    facts.processes.push(Arc::new(process(41, "/usr/bin/python3.11", "alice")));
+    assert_eq!(findings(&facts, &only).len(), 1);
+}
+
+#[test]
 fn what_has_ended_is_judged_like_what_runs_and_says_where_it_came_from() {
     let mut facts = facts(vec![process(1, "/sbin/init", "root")]);
     facts.ended =
@@ -405,6 +437,10 @@ fn a_rule_may_want_a_content_and_a_digest_that_no_file_can_have_is_a_typo() {
     assert_eq!(with(Some(content)), None);
     assert_eq!(with(Some("00")).unwrap(), "the file has another content, sha256 00");
     assert_eq!(with(None).unwrap(), "the content of what runs is not known");
+    let unread = file::FileFacts { unread: true, ..Default::default() };
+    facts.files.insert("/opt/x".into(), unread);
+    let found = findings(&facts, &policy).pop().unwrap();
+    assert_eq!(found.evidence["sha256"], "not computed yet: there was too much to read in one pass");
     let error =
         Policy::from_text("p", "schema = 1\n[[process]]\nexe = \"/x\"\nsha256 = \"12\"\n").unwrap_err();
     expect![[r#"
@@ -425,7 +461,9 @@ fn what_is_odd_about_a_file_is_said_and_where_everybody_may_put_one_its_content_
         file::Oddity::FromTheFuture,
     ];
     let sha256 = Some("2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".into());
-    facts.files.insert("/tmp/x".into(), file::FileFacts { sha256, oddities: oddities.into() });
+    facts
+        .files
+        .insert("/tmp/x".into(), file::FileFacts { sha256, oddities: oddities.into(), ..Default::default() });
     let found = findings(&facts, "").pop().unwrap();
     expect![[r#"
         [

@@ -20,6 +20,10 @@ fn process(pid: u32, exe: &str, user: &str) -> Arc<Process> {
     Arc::new(process)
 }
 
+fn ancestor(pid: u32) -> Ancestor {
+    serde_json::from_value(serde_json::json!({ "pid": pid, "what": "/bin/sh", "user": "alice" })).unwrap()
+}
+
 fn pool() -> Pool {
     let pool = Pool::new(Timestamp::UNIX_EPOCH);
     pool.told(Some(1000));
@@ -90,6 +94,64 @@ fn a_server_that_gives_up_root_is_judged_as_what_it_becomes() {
     assert_eq!(taken(&pool, stored, 1000, &[listed]).0, "");
 }
 
+/// The same process, as if it ran this script.
+fn runs(process: &Arc<Process>, script: Option<&str>) -> Arc<Process> {
+    Arc::new(Process { script: script.map(Text::from), ..Process::clone(process) })
+}
+
+/// Those that show themselves otherwise, in words; and the ticket.
+fn hidden(pool: &Pool, stored: Ticket, listed: &[&Arc<Process>]) -> (Vec<String>, Ticket) {
+    let listing = Listing::new(Timestamp::UNIX_EPOCH, listed.iter().map(|process| Arc::clone(process)));
+    let taken = pool.take(stored, Some(1000), &listing, |_| false);
+    assert!(taken.living.is_empty() && taken.ended.is_empty(), "{taken:?}");
+    let words = |hidden: &Ended| {
+        let Process { pid, user, script, .. } = &*hidden.process;
+        format!("{pid} {user} {}", script.as_deref().unwrap_or("no script"))
+    };
+    (taken.earlier.iter().map(words).collect(), taken.ticket)
+}
+
+#[test]
+fn what_one_showed_when_it_started_is_told_for_as_long_as_it_runs_and_shows_another_thing() {
+    let pool = pool();
+    let shows = process(10, "/usr/bin/python3.11", "alice");
+    let was = runs(&shows, Some("(standard input)"));
+    pool.program(&was, Birth::Other, &origin);
+    let told = ["10 alice (standard input)"];
+    let (said, ticket) = hidden(&pool, Ticket::default(), &[&shows]);
+    assert_eq!(said, told);
+    let (said, ticket) = hidden(&pool, ticket, &[&shows]);
+    assert_eq!(said, told, "it still runs");
+    pool.ended(10, Timestamp::UNIX_EPOCH);
+    assert_eq!(hidden(&pool, ticket, &[]).0, [""; 0]);
+    // Another user does not wash it off.
+    pool.program(&was, Birth::Other, &origin);
+    let user = |process: &Arc<Process>| Arc::new(Process { user: "bob".into(), ..Process::clone(process) });
+    pool.another_user(&user(&shows), Birth::Other, &origin);
+    let stored = pool.inner().last;
+    let (said, ticket) = hidden(&pool, stored, &[&user(&shows)]);
+    assert_eq!(said, ["10 bob (standard input)"]);
+    // Only another program is another thing, even one that nobody could read.
+    pool.starts_another(10);
+    assert_eq!(hidden(&pool, ticket, &[&shows]).0, [""; 0]);
+}
+
+#[test]
+fn who_acts_for_another_user_in_another_unit_or_from_a_replaced_file_is_judged_once() {
+    let pool = pool();
+    let process = process(10, "/usr/sbin/sshd", "root");
+    pool.program(&process, Birth::Other, &origin);
+    let listed = Arc::new(Process {
+        user: "alice".into(),
+        unit: Some("user-1000.slice".into()),
+        name: "sshd: alice".into(),
+        args: vec!["sshd: alice@pts/0".into()],
+        exe: Executable::Deleted("/usr/sbin/sshd".into()),
+        ..Process::clone(&process)
+    });
+    assert_eq!(hidden(&pool, Ticket::default(), &[&listed]).0, [""; 0]);
+}
+
 #[test]
 fn starts_on_their_way_are_no_loss_and_lost_ones_are_counted_exactly() {
     let pool = pool();
@@ -112,15 +174,24 @@ fn starts_on_their_way_are_no_loss_and_lost_ones_are_counted_exactly() {
 }
 
 #[test]
-fn more_kinds_than_are_kept_are_counted() {
+fn more_kinds_than_are_kept_are_counted_and_told_by_who_started_them_until_a_pass_makes_room() {
+    let all = u32::try_from(2 * KINDS).unwrap();
     let pool = pool();
-    for pid in 0..2000 {
-        pool.program(&process(pid, &format!("/tmp/{pid}"), "alice"), Birth::Other, &origin);
-    }
-    let (said, _) = taken(&pool, Ticket::default(), 1000, &[]);
-    assert_eq!(said.split(", ").count(), KINDS);
-    assert_eq!(counts(&pool).unread, 2000 - KINDS as u64);
-    assert_eq!(counts(&pool).programs, 2000);
+    let nothing = Listing::new(Timestamp::UNIX_EPOCH, Vec::<Process>::new());
+    let by = ancestor(7);
+    let from = || Arc::new(Origin { ancestors: vec![by.clone()], ..Origin::default() });
+    let start = |pid: u32| pool.program(&process(pid, &format!("/tmp/{pid}"), "alice"), Birth::Other, &from);
+    let news: Vec<News> = (0..all).map(start).collect();
+    assert!(news.iter().all(|news| *news == News::Kind));
+    let Taken { ticket, living, unread, beyond, .. } =
+        pool.take(Ticket::default(), Some(1000), &nothing, |_| false);
+    assert_eq!((living.len(), beyond), (KINDS, u64::from(all) - KINDS as u64));
+    assert_eq!(unread, [Unread { by: by.clone(), times: beyond }]);
+    assert_eq!((counts(&pool).unread, counts(&pool).programs), (0, u64::from(all)));
+    // Those that were judged before hurry a pass only when many have gathered.
+    let hurried = (0..all / 4 + 10).filter(|pid| start(*pid) == News::Kind).count();
+    assert_eq!(hurried, 1);
+    assert_eq!(pool.take(ticket, Some(1000), &nothing, |_| false).beyond, 0);
 }
 
 #[test]

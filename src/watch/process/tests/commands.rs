@@ -158,7 +158,7 @@ fn a_policy_that_is_learned_allows_what_people_and_jobs_start_later_and_the_prog
     let tool = within("dovecot.service", "/usr/bin/ls", "dovecot", None);
     facts.processes.push(Arc::new(Process { pid: 12, ..tool }));
     let sha256 = Some("2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".into());
-    let others = file::FileFacts { sha256, oddities: [file::Oddity::Others].into() };
+    let others = file::FileFacts { sha256, oddities: [file::Oddity::Others].into(), ..Default::default() };
     facts.files.insert("/etc/cron.daily/local".into(), others);
     facts.habits = Some(Habits {
         planned: [planned, local, part].map(Arc::new).into(),

@@ -53,6 +53,7 @@ fn a_script_is_known_by_its_package_then_by_its_content_and_by_its_path_only_whe
     let known = |oddities: &[Oddity]| FileFacts {
         sha256: Some(SHA256.into()),
         oddities: oddities.iter().copied().collect(),
+        ..FileFacts::default()
     };
     facts.files.insert("/home/alice/x.py".into(), known(&[]));
     assert!(!suggested(&facts).contains("script-sha256"), "only root writes there");
@@ -95,7 +96,10 @@ fn a_rule_may_say_whose_script_it_is_instead_of_which() {
 fn a_program_that_others_than_root_may_replace_is_known_by_its_content() {
     let mut facts = facts(vec![process(10, "/home/alice/tool", "alice")]);
     let oddities = [Oddity::Others].into();
-    facts.files.insert("/home/alice/tool".into(), FileFacts { sha256: Some(SHA256.into()), oddities });
+    facts.files.insert(
+        "/home/alice/tool".into(),
+        FileFacts { sha256: Some(SHA256.into()), oddities, ..Default::default() },
+    );
     assert!(suggested(&facts).contains(SHA256));
 }
 

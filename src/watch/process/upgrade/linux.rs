@@ -3,7 +3,7 @@
 
 use super::verify::verify;
 use super::{Modified, Own};
-use crate::digest::hex;
+use crate::digest::{Budget, hex};
 use crate::dpkg;
 use crate::host::Host;
 use crate::processes::{Executable, Process};
@@ -22,6 +22,9 @@ use std::sync::Arc;
 
 /// So many bytes of new files are verified in one pass; the rest waits for the next one.
 const BYTES: u64 = 256 * 1024 * 1024;
+
+/// So many bytes of programs that were deleted while they run are read in one pass.
+const RUNNING: u64 = 2 * 1024 * 1024 * 1024;
 
 /// After so many passes the programs of the package manager are read, to know them when they are upgraded themselves.
 const SOON: u64 = 4;
@@ -72,9 +75,13 @@ pub fn look(
     let mut transaction = remembered.tracker.look(host, look.now);
     facts.installed = remembered.tracker.has_ended();
     // First of all, as who is about to be started anew may end any moment.
+    let mut budget = Budget::of(RUNNING);
     let outdated: Vec<(Arc<Process>, Content)> = facts
         .each()
-        .filter_map(|(process, _)| Some((Arc::clone(process), content(host, process, packages)?)))
+        .filter(|(process, _)| remembered.may_be_packages(process))
+        .filter_map(|(process, _)| {
+            Some((Arc::clone(process), content(host, process, packages, &mut budget)?))
+        })
         .collect();
     let mut paths = named(kinds, facts);
     // Reading them all is not for the first pass, when so much else is read.
@@ -123,7 +130,7 @@ fn is_modified(facts: &ProcessFacts, path: &Text) -> bool {
 /// The files that processes of the host run: executables, those that were replaced, and scripts.
 fn named(kinds: &[Arc<Process>], facts: &ProcessFacts) -> BTreeSet<Text> {
     let mut paths = BTreeSet::new();
-    let ended = facts.ended.iter().map(|ended| &ended.process);
+    let ended = facts.past().map(|ended| &ended.process);
     let all = kinds.iter().chain(ended).chain(facts.planned());
     for process in all.filter(|process| !process.container) {
         let exe = match &process.exe {
@@ -235,6 +242,11 @@ impl Remembered {
         }
     }
 
+    /// True if what a process runs is gone and may have been a package's: nothing else need be read.
+    fn may_be_packages(&self, process: &Process) -> bool {
+        matches!(&process.exe, Executable::Deleted(path) if is_packages_place(path) || self.vouched.contains_key(path))
+    }
+
     /// The package that brought what a process runs, if its file was replaced since.
     fn replaced(
         &self,
@@ -268,11 +280,11 @@ enum Content {
 }
 
 /// What runs is read: somebody could start a program of their own in a package's place and put the old file back.
-fn content(host: &Host, process: &Process, packages: &mut Packages) -> Option<Content> {
+fn content(host: &Host, process: &Process, packages: &mut Packages, budget: &mut Budget) -> Option<Content> {
     if process.container || !matches!(process.exe, Executable::Deleted(_)) {
         return None;
     }
-    match packages.digests.of(host, format!("/proc/{}/exe", process.pid).as_bytes()) {
+    match packages.digests.within(host, format!("/proc/{}/exe", process.pid).as_bytes(), budget) {
         Ok(digest) => Some(Content::Is(digest)),
         Err(error) => has_ended(&error).then_some(Content::HasEnded),
     }
