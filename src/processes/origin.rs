@@ -54,7 +54,8 @@ pub struct Ancestor {
     pub typed: bool,
 }
 
-/// Programs that install packages, and those that only ask them to.
+/// Programs that install packages, and those that only ask them to. dnf and yum of older hosts are scripts, which an ancestor does
+/// not tell.
 const INSTALLERS: &[&str] = &[
     "/usr/bin/dpkg",
     "/usr/bin/apt",
@@ -62,6 +63,11 @@ const INSTALLERS: &[&str] = &[
     "/usr/bin/aptitude-curses",
     "/usr/libexec/packagekitd",
     "/usr/sbin/synaptic",
+    "/usr/bin/rpm",
+    "/usr/bin/dnf5",
+    "/usr/bin/dnf5daemon-server",
+    "/usr/bin/microdnf",
+    "/usr/bin/zypper",
 ];
 
 impl Ancestor {
@@ -129,5 +135,23 @@ impl Origin {
         };
         let line: Vec<String> = self.ancestors.iter().map(one).collect();
         (!line.is_empty()).then(|| line.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_installs_packages_is_root_s_and_a_known_program() {
+        let installs = |what: &str, user: &str| {
+            let ancestor = serde_json::json!({ "pid": 7, "what": what, "user": user });
+            serde_json::from_value::<Ancestor>(ancestor).unwrap().installs()
+        };
+        for program in ["dpkg", "apt-get", "rpm", "dnf5", "microdnf", "zypper"] {
+            let path = format!("/usr/bin/{program}");
+            assert!(installs(&path, "root") && !installs(&path, "alice"), "{path}");
+        }
+        assert!(!installs("/tmp/rpm", "root") && !installs("/usr/bin/bash", "root"));
     }
 }

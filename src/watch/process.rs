@@ -184,6 +184,15 @@ impl Watch for ProcessWatch {
         let Self { packages, contents } = self;
         upgrade::look(packages, contents, look, &mut kept.upgrades, &kinds, &mut facts);
         #[cfg(not(windows))]
+        if let Some(why) = packages.dpkg_fault() {
+            if packages.is_blind() {
+                // Every program would be a stranger.
+                return Seen::Failed(format!("cannot read the lists of dpkg: {why}"));
+            }
+            let why = format!("the lists of dpkg could not be read, so what was known before is used: {why}");
+            look.gaps.push(gap("dpkg-packages", 0, 1, &why));
+        }
+        #[cfg(not(windows))]
         if let Some(why) = packages.fault() {
             let why = format!("rpm could not be asked whose files these are: {why}");
             look.gaps.push(gap("rpm-packages", 0, 1, &why));

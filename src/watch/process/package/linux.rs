@@ -32,6 +32,8 @@ pub struct Packages {
     known: BTreeMap<(Vec<u8>, Stamp), Package>,
     vouched: BTreeMap<Text, (Text, Vec<u8>)>,
     looks: u64,
+    /// Why the lists of dpkg could not be read at the last look.
+    fault: Option<String>,
     rpm: Rpm,
     pub(in crate::watch::process) digests: Digests,
 }
@@ -42,31 +44,54 @@ impl Packages {
     pub fn of(&mut self, host: &Host, exes: &BTreeSet<Text>) -> BTreeMap<Text, Package> {
         self.looks += 1;
         let database = Some([STATUS, INFO, DIVERSIONS].map(|path| Stamp::of(host, path)));
-        if self.database != database {
-            // Digests stay: they are of files, not of the database.
-            (self.owners, self.known) = (dpkg::Owners::new(), BTreeMap::new());
-            self.database = database;
-        }
+        let is_other = self.database != database;
         let paths: BTreeMap<Vec<u8>, &Text> = exes.iter().map(|exe| (exe.to_bytes(), exe)).collect();
         let new: BTreeSet<Vec<u8>> =
-            paths.keys().filter(|path| !self.owners.contains_key(*path)).cloned().collect();
-        if !new.is_empty() {
-            // What is not running any more need not be remembered.
-            self.owners.retain(|path, _| paths.contains_key(path));
-            self.known.retain(|(path, _), _| paths.contains_key(path));
-            self.vouched.retain(|path, _| exes.contains(path));
-            match dpkg::owners(host, &new) {
-                Ok(found) => self.owners.extend(found),
-                // Nothing of a host with rpm alone is dpkg's.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && rpm::stamp(host).is_some() => {
-                    self.owners.extend(new.into_iter().map(|path| (path, Vec::new())));
+            paths.keys().filter(|path| is_other || !self.owners.contains_key(*path)).cloned().collect();
+        self.fault = None;
+        if is_other || !new.is_empty() {
+            match self.ask_dpkg(host, new) {
+                Ok(found) => {
+                    if is_other {
+                        // Digests stay: they are of files, not of the database.
+                        (self.owners, self.known) = (dpkg::Owners::new(), BTreeMap::new());
+                        self.database = database;
+                    }
+                    // What is not running any more need not be remembered.
+                    self.owners.retain(|path, _| paths.contains_key(path));
+                    self.known.retain(|(path, _), _| paths.contains_key(path));
+                    self.vouched.retain(|path, _| exes.contains(path));
+                    self.owners.extend(found);
                 }
-                Err(_) => return BTreeMap::new(),
+                // What was known holds on, and the next look asks again.
+                Err(error) => self.fault = Some(error.to_string()),
             }
         }
         self.ask_rpm(host, &paths);
         let package = |(path, exe): (Vec<u8>, &Text)| Some((exe.clone(), self.package(host, path, exe)?));
         paths.into_iter().filter_map(package).collect()
+    }
+
+    /// Asks dpkg about files. Of a host that never had it nothing is dpkg's.
+    fn ask_dpkg(&self, host: &Host, new: BTreeSet<Vec<u8>>) -> io::Result<dpkg::Owners> {
+        match dpkg::owners(host, &new) {
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound && self.owners.values().all(Vec::is_empty) =>
+            {
+                Ok(new.into_iter().map(|path| (path, Vec::new())).collect())
+            }
+            answer => answer,
+        }
+    }
+
+    /// Why the lists of dpkg could not be read, if so: then what was known before still is said.
+    pub fn dpkg_fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// True if the lists could not be read, and never were.
+    pub fn is_blind(&self) -> bool {
+        self.fault.is_some() && self.owners.is_empty()
     }
 
     /// Why packages of rpm could not be asked about, if so.

@@ -54,6 +54,45 @@ fn of_several_owners_the_one_whose_file_it_is_counts() {
 }
 
 #[test]
+fn lists_that_cannot_be_read_for_once_change_nothing_and_are_a_fault() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |path: &str| root.path().join(path);
+    fs::create_dir_all(path("var/lib/dpkg/info")).unwrap();
+    fs::create_dir_all(path("usr/bin")).unwrap();
+    for name in ["app", "new"] {
+        fs::write(path(&format!("usr/bin/{name}")), "hello").unwrap();
+        fs::write(path(&format!("var/lib/dpkg/info/{name}.list")), format!("/usr/bin/{name}\n")).unwrap();
+        fs::write(path(&format!("var/lib/dpkg/info/{name}.md5sums")), format!("{HELLO}  usr/bin/{name}\n"))
+            .unwrap();
+    }
+    let host = Host::at(root.path());
+    // A folder that is none is as good as one that the disk does not give.
+    let breaks = || {
+        fs::rename(path("var/lib/dpkg/info"), path("away")).unwrap();
+        fs::write(path("var/lib/dpkg/info"), "").unwrap();
+    };
+    let mends = || {
+        fs::remove_file(path("var/lib/dpkg/info")).unwrap();
+        fs::rename(path("away"), path("var/lib/dpkg/info")).unwrap();
+    };
+    let mut packages = Packages::default();
+    breaks();
+    assert!(of(&mut packages, &host, &["/usr/bin/app"]).is_empty());
+    assert!(packages.dpkg_fault().is_some() && packages.is_blind());
+    mends();
+    let app = "/usr/bin/app app Unmodified";
+    assert_eq!(of(&mut packages, &host, &["/usr/bin/app"]), [app]);
+    assert_eq!(packages.dpkg_fault(), None);
+    breaks();
+    assert_eq!(of(&mut packages, &host, &["/usr/bin/app", "/usr/bin/new"]), [app]);
+    assert!(packages.dpkg_fault().is_some() && !packages.is_blind());
+    mends();
+    let both = [app, "/usr/bin/new new Unmodified"];
+    assert_eq!(of(&mut packages, &host, &["/usr/bin/app", "/usr/bin/new"]), both);
+    assert_eq!(packages.dpkg_fault(), None);
+}
+
+#[test]
 fn without_a_package_manager_there_are_no_packages() {
     let root = tempfile::tempdir().unwrap();
     assert!(of(&mut Packages::default(), &Host::at(root.path()), &["/bin/sh"]).is_empty());
