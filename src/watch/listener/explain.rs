@@ -28,9 +28,9 @@ fn one(
     now: Timestamp,
 ) -> Option<Explanation> {
     let (listener, owner) = *sockets.first()?;
-    let places: Vec<String> = sockets.iter().map(|(listener, _)| listener.place()).collect();
+    let addresses: Vec<String> = sockets.iter().map(|(listener, _)| listener.place()).collect();
     let by = owner.map_or(String::new(), |owner| format!(", opened by {} ({})", owner.user, owner.pid));
-    let head = format!("{}: {}{by}\n", door.subject(), places.join(", "));
+    let head = format!("{}: {}{by}\n", door.subject(), addresses.join(", "));
     let (is_allowed, verdict) = match rule::ask(&rules.listener, now, |rule| {
         compare(rule, listener, owner, facts)
     }) {
