@@ -187,6 +187,7 @@ impl Reading<'_> {
             user: self.users.name(uid),
             unit: None,
             container: false,
+            files: None,
         };
         self.planned.insert(key, process);
     }
