@@ -153,8 +153,8 @@ fn a_script_that_takes_the_place_of_another_is_told_as_what_was_started_for_as_l
         earlier.filter_map(|was| was.process.script.clone()).collect::<Vec<_>>()
     };
     let script = Text::new(folder.join("ldd").as_os_str().as_bytes());
-    assert_eq!(told(&mut listener), [script.clone()]);
-    assert_eq!(told(&mut listener), [script.clone()], "it still runs");
+    assert_eq!(told(&mut listener), std::slice::from_ref(&script));
+    assert_eq!(told(&mut listener), std::slice::from_ref(&script), "it still runs");
     listener.take();
     drop(shell);
     wait_for("its end", || told(&mut listener).is_empty());

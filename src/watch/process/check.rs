@@ -8,7 +8,7 @@ use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::events::Ended;
 use crate::processes::origin::Origin;
 use crate::processes::script;
-use crate::processes::{Executable, Files, Process};
+use crate::processes::{Executable, Files, Process, Version};
 use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
 use crate::text::Text;
 use crate::transaction::{self, HELD, Patience, is_packages_place};
@@ -331,7 +331,7 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
     compare_script(rule, process, facts, &mut comparison);
     if let Some(sha256) = &rule.sha256 {
         let own = present_file(process)
-            .and_then(|path| facts.files.get(path)?.content(process.files.map(|files| files.exe)));
+            .and_then(|path| facts.files.get(path)?.content(process.files, |files| files.exe));
         comparison.condition(own.is_some_and(|own| own.eq_ignore_ascii_case(sha256)), || match own {
             Some(own) => format!("the file has another content, sha256 {own}"),
             None => "the content of what runs is not known".to_owned(),
@@ -361,8 +361,7 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
 fn compare_script(rule: &ProcessRule, process: &Process, facts: &ProcessFacts, comparison: &mut Comparison) {
     let file = || script_file(process);
     if let Some(sha256) = &rule.script_sha256 {
-        let was = process.files.map(|files| files.script);
-        let own = file().and_then(|path| facts.files.get(path)?.content(was));
+        let own = file().and_then(|path| facts.files.get(path)?.content(process.files, |files| files.script));
         comparison.condition(own.is_some_and(|own| own.eq_ignore_ascii_case(sha256)), || match own {
             Some(own) => format!("the script has another content, sha256 {own}"),
             None => "the content of the script is not known".to_owned(),
@@ -469,14 +468,14 @@ impl Refused<'_> {
             self.ended.iter().filter_map(|ended| ended.until).max().filter(|_| self.processes.is_empty());
         let known = present_file(first).and_then(|path| facts.files.get(path));
         let script = script_file(first).and_then(|path| facts.files.get(path));
-        let sha256 = |file: &FileFacts, was| {
+        let sha256 = |file: &FileFacts, which: fn(Files) -> Option<Version>| {
             let other = file
                 .sha256
                 .is_some()
                 .then(|| Text::from("not known: the file was changed or replaced since"));
             let later =
                 file.unread.then(|| Text::from("not computed yet: there was too much to read in one pass"));
-            file.content(was).cloned().or(later).or(other)
+            file.content(first.files, which).cloned().or(later).or(other)
         };
         let odd = |file: &FileFacts| file.oddities.iter().map(|odd| odd.words()).collect::<Vec<_>>();
         let finding = Finding::new(Code::UnknownProcess, subject(first), title)
@@ -500,16 +499,13 @@ impl Refused<'_> {
             .with("unit", &first.unit)
             .with("group", origin.group.as_ref().filter(|group| first.unit.as_ref() != Some(group)))
             .with("package", package)
-            .with("sha256", known.and_then(|file| sha256(file, first.files.map(|files| files.exe))))
+            .with("sha256", known.and_then(|file| sha256(file, |files| files.exe)))
             .with("odd", known.map(odd))
             .with(
                 "script package",
                 script_file(first).and_then(|path| facts.packages.get(path)).map(Package::words),
             )
-            .with(
-                "script sha256",
-                script.and_then(|file| sha256(file, first.files.map(|files| files.script))),
-            )
+            .with("script sha256", script.and_then(|file| sha256(file, |files| files.script)))
             .with("script odd", script.map(odd))
             .nearest(self.nearest)
             .suggest(suggestion(first, facts));

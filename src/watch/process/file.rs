@@ -65,13 +65,10 @@ impl FileFacts {
     /// The SHA-256 of what a process ran from it. What lies there now may be another file; only of processes of which the file is not
     /// known, as of older facts and other systems, it is taken for the same.
     #[must_use]
-    pub fn content(&self, version: Option<Option<Version>>) -> Option<&Text> {
-        match version {
-            None => self.sha256.as_ref(),
-            Some(was) => {
-                self.contents.iter().find(|is| Some(is.version) == was).map(|content| &content.sha256)
-            }
-        }
+    pub fn content(&self, files: Option<Files>, which: impl Fn(Files) -> Option<Version>) -> Option<&Text> {
+        let Some(files) = files else { return self.sha256.as_ref() };
+        let was = which(files)?;
+        self.contents.iter().find(|is| is.version == was).map(|content| &content.sha256)
     }
 }
 
