@@ -68,14 +68,20 @@ impl<D: Digest> Digests<D> {
     /// The system's; `InvalidInput` if it is no file, `FileTooLarge` over a gibibyte.
     pub fn of(&mut self, host: &Host, path: &[u8]) -> io::Result<Vec<u8>> {
         let mut all = Budget::NONE;
-        self.within(host, path, &mut all)
+        self.within(host, path, &mut all).map(|(digest, _)| digest)
     }
 
-    /// The digest of a file, if it was computed before or there still is room for it.
+    /// The digest of a file, if it was computed before or there still is room for it; and of which state it is, unless it changed
+    /// meanwhile.
     ///
     /// # Errors
     /// As of [`Digests::of`]; `QuotaExceeded` if enough was read for now.
-    pub fn within(&mut self, host: &Host, path: &[u8], budget: &mut Budget) -> io::Result<Vec<u8>> {
+    pub fn within(
+        &mut self,
+        host: &Host,
+        path: &[u8],
+        budget: &mut Budget,
+    ) -> io::Result<(Vec<u8>, Option<Stamp>)> {
         let mut file = system::open(&host.path(system_path(path.to_vec())), Links::Follow)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -87,7 +93,7 @@ impl<D: Digest> Digests<D> {
         let stamp = Stamp::new(&metadata);
         let key = (stamp, (!cfg!(unix)).then(|| path.to_vec()));
         if let Some(known) = self.known.get(&key) {
-            return Ok(known.clone());
+            return Ok((known.clone(), Some(stamp)));
         }
         budget.spend(metadata.len())?;
         self.reads += 1;
@@ -104,13 +110,14 @@ impl<D: Digest> Digests<D> {
         }
         let digest = digest.finalize().to_vec();
         // A file that changed while it was read is read again next time.
-        if Stamp::new(&file.metadata()?) == stamp {
+        let is_same = Stamp::new(&file.metadata()?) == stamp;
+        if is_same {
             if self.known.len() >= Self::MOST {
                 self.known.clear();
             }
             self.known.insert(key, digest.clone());
         }
-        Ok(digest)
+        Ok((digest, is_same.then_some(stamp)))
     }
 }
 

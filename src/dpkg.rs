@@ -17,6 +17,7 @@ pub use verify::{Digests, Md5Sum, State, conffile_digest, expected, parse_md5sum
 pub use version::compare_versions;
 
 use crate::host::Host;
+use crate::processes::Version;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::Metadata;
@@ -72,6 +73,13 @@ impl Stamp {
         let since = metadata.modified().ok().and_then(|m| m.duration_since(std::time::UNIX_EPOCH).ok());
         let modified = since.and_then(|since| i128::try_from(since.as_nanos()).ok()).unwrap_or_default();
         Self { size: metadata.len(), modified, ..Self::default() }
+    }
+
+    /// The state that it is of, as it is known of what runs.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        let changed = i64::try_from(self.changed).unwrap_or_default();
+        Version { device: self.device, inode: self.inode, changed }
     }
 
     /// Only what tells whether somebody has written: who opens a database touches its files in other ways.

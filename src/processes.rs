@@ -64,6 +64,32 @@ pub struct Process {
     /// True if it sees other file systems than the first process of the host: paths in it are not the host's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub container: bool,
+    /// The files that it runs, as they were when it was read, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
+}
+
+/// The files that a process runs, each if it could be looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Files {
+    /// Where its code comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exe: Option<Version>,
+    /// The script.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<Version>,
+}
+
+/// A file in one state. Another that comes to its path has another one, and so has the same after it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Version {
+    /// The device it lies on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+    /// When anything about it changed last, in nanoseconds since 1970: nobody can set that but by setting the clock.
+    pub changed: i64,
 }
 
 /// Where a process's code comes from.

@@ -160,6 +160,33 @@ fn a_script_that_takes_the_place_of_another_is_told_as_what_was_started_for_as_l
     wait_for("its end", || told(&mut listener).is_empty());
 }
 
+#[test]
+fn a_file_that_was_there_for_a_moment_is_another_thing_than_the_one_that_lies_there_again() {
+    let Some(mut listener) = Listener::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    let [tool, kept, evil] = ["tool", "kept", "evil"].map(|name| folder.join(name));
+    copy_program("/bin/sleep", &tool);
+    copy_program("/bin/sleep", &evil);
+    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
+    let [good, bad] = [inode(&tool), inode(&evil)];
+    let run = || assert!(Command::new(&tool).arg("0.3").status().unwrap().success());
+    let mut seen = std::collections::BTreeSet::new();
+    wait_for("both of them", || {
+        run();
+        std::fs::rename(&tool, &kept).unwrap();
+        std::fs::rename(&evil, &tool).unwrap();
+        run();
+        std::fs::rename(&tool, &evil).unwrap();
+        std::fs::rename(&kept, &tool).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        let answer = listener.take();
+        seen.extend(answer.of(&tool).filter_map(|ended| Some(ended.process.files?.exe?.inode)));
+        seen.len() > 1
+    });
+    assert_eq!(seen, [good, bad].into());
+}
+
 /// A program that does nothing, at a path of its own.
 fn brief(folder: &TempDir) -> PathBuf {
     let path = folder.path().canonicalize().unwrap().join("brief");

@@ -10,7 +10,7 @@ use super::origin::Origin;
 use super::parse::{self, Stat};
 use super::script::{self, Invocation};
 use super::task::{self, Found, Program};
-use super::{Executable, Listing, Process, Read, secret};
+use super::{Executable, Files, Listing, Process, Read, Version, secret};
 use crate::host::Host;
 use crate::text::Text;
 use jiff::Timestamp;
@@ -94,8 +94,8 @@ struct Started<'a> {
     stat: &'a Stat,
     /// Its program, or what is to be said of it as there is none to be seen.
     found: &'a Result<Program, Executable>,
-    /// Device and inode of its program.
-    file: Option<(u64, u64)>,
+    /// The file of its program.
+    file: Option<Version>,
     raw: Vec<u8>,
     unit: Option<Text>,
 }
@@ -313,6 +313,7 @@ impl Reader {
             Ok(program) => is_whole &= program.still_runs(folder),
             Err(_) => read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?,
         }
+        let file = file.map(Version::file);
         // An interpreter that was just started shows its arguments a moment later, and where the processor is not ours much later.
         // Nothing of it runs before; what hides its arguments has run.
         if process.script.as_deref() == Some(script::NO_ARGUMENTS) {
@@ -343,7 +344,8 @@ impl Reader {
 
     /// A process that is new, or runs a new program: what it was started with is read, from `source`.
     fn fresh(pass: &mut Moment, source: &OwnedFd, started: Started) -> Process {
-        let Started { pid, uid, stat, found, file, raw, unit } = started;
+        let Started { pid, uid, stat, found, file: version, raw, unit } = started;
+        let file = version.map(Version::file);
         let link = found.as_ref().map(|program| program.link.as_slice()).unwrap_or_default();
         let exe = match found {
             Ok(program) => pass.executable(&program.link, file),
@@ -357,6 +359,11 @@ impl Reader {
             let invocation = Invocation { folder: &|| read_link(c"cwd"), input: &|| read_link(c"fd/0") };
             script = script::find(link, &args, &invocation);
         }
+        let is_foreign = pass.is_foreign(source, &exe, link, file);
+        // Of what is no file of the host nobody asks.
+        let (script_version, has_other_script) =
+            if is_foreign { (None, false) } else { pass.script(source, script.as_ref()) };
+        let files = (exe != Executable::Kernel).then_some(Files { exe: version, script: script_version });
         let (args, is_cut) = shown(&raw);
         let mut args = secret::masked(&args);
         if is_cut {
@@ -367,8 +374,8 @@ impl Reader {
             start: stat.start,
             since: pass.since(stat.start),
             parent: stat.parent,
-            container: pass.is_foreign(source, &exe, link, file)
-                || pass.has_other_script(source, script.as_ref()),
+            container: is_foreign || has_other_script,
+            files,
             exe,
             script,
             name: pass.text(&stat.name),

@@ -1,9 +1,11 @@
 //! What a process runs, and which of its threads can be asked about it. A process whose first thread has ended shows
 //! nothing of itself in its own folder while its other threads run on; in the folder of one of those is all of it.
 
+use super::Version;
 use super::linux::read_at;
-use super::parse::{self, Stat};
+use super::parse;
 use crate::host::Host;
+use rustix::fs::Stat;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, readlinkat, statat};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -31,7 +33,7 @@ pub struct Program {
     /// The link to the executable.
     pub link: Vec<u8>,
     /// Its file, where a thread told of it: it may end any moment, and then shows nothing any more.
-    seen: Option<(u64, u64)>,
+    seen: Option<Version>,
 }
 
 impl Program {
@@ -45,8 +47,8 @@ impl Program {
         Ok(Some(Self { task: None, link, seen: None }))
     }
 
-    /// Device and inode of the file. It is of this program if that [still runs](Self::still_runs) afterwards.
-    pub fn file(&self, folder: &OwnedFd) -> Result<(u64, u64), Errno> {
+    /// The file. It is of this program if that [still runs](Self::still_runs) afterwards.
+    pub fn file(&self, folder: &OwnedFd) -> Result<Version, Errno> {
         self.seen.map_or_else(|| file_of(folder), Ok)
     }
 
@@ -57,10 +59,23 @@ impl Program {
     }
 }
 
-/// Device and inode of what the process or thread of this folder runs.
-fn file_of(folder: &OwnedFd) -> Result<(u64, u64), Errno> {
-    let stat = statat(folder, c"exe", AtFlags::empty())?;
-    Ok((stat.st_dev, stat.st_ino))
+/// The file that the process or thread of this folder runs.
+fn file_of(folder: &OwnedFd) -> Result<Version, Errno> {
+    Ok(Version::of(&statat(folder, c"exe", AtFlags::empty())?))
+}
+
+impl Version {
+    /// The file that this was asked of.
+    pub(super) fn of(stat: &Stat) -> Self {
+        let nanoseconds = i64::try_from(stat.st_ctime_nsec).unwrap_or_default();
+        let changed = stat.st_ctime.saturating_mul(1_000_000_000).saturating_add(nanoseconds);
+        Self { device: stat.st_dev, inode: stat.st_ino, changed }
+    }
+
+    /// Device and inode.
+    pub(super) const fn file(self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
 }
 
 /// What the process of this folder runs.
@@ -156,7 +171,7 @@ pub fn living_folder(host: &Host, pid: u32) -> String {
     living.next().unwrap_or(own)
 }
 
-fn read_stat(folder: &OwnedFd, buffer: &mut Vec<u8>) -> Result<Stat, Errno> {
+fn read_stat(folder: &OwnedFd, buffer: &mut Vec<u8>) -> Result<parse::Stat, Errno> {
     read_at(folder, c"stat", buffer, 4096)?;
     parse::parse_stat(buffer).ok_or(Errno::INVAL)
 }

@@ -144,6 +144,7 @@ impl Reader {
             user,
             unit,
             container: false,
+            files: None,
         }
     }
 

@@ -4,7 +4,7 @@
 use super::glimpses::Glimpses;
 use super::{Counts, Ended, Starts, Taken, Unread};
 use crate::processes::origin::{Ancestor, Origin};
-use crate::processes::{Executable, Listing, Process};
+use crate::processes::{Executable, Files, Listing, Process};
 use crate::text::Text;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub struct Kind {
     user: Text,
     unit: Option<Text>,
     container: bool,
+    /// Another file at the same path is another thing.
+    files: Option<Files>,
     birth: Birth,
 }
 
@@ -56,13 +58,14 @@ impl Kind {
         );
         (is_replaced || self.exe == process.exe)
             && (&self.script, self.container) == (&process.script, process.container)
+            && self.files.map(|files| files.script) == process.files.map(|files| files.script)
     }
 
     /// The kind of a process that was started so.
     #[must_use]
     pub fn of(process: &Process, birth: Birth) -> Self {
-        let Process { exe, script, user, unit, container, .. } = process.clone();
-        Self { exe, script, user, unit, container, birth }
+        let Process { exe, script, user, unit, container, files, .. } = process.clone();
+        Self { exe, script, user, unit, container, files, birth }
     }
 }
 
@@ -212,11 +215,8 @@ impl Pool {
         let before = inner.running.get(&process.pid).filter(|before| before.exe == process.exe).cloned();
         let Some(before) = before else { return inner.add(process, birth, origin) };
         // What it showed when it started is what it runs, whatever it shows since.
-        let mut process = Arc::clone(process);
-        if !before.shows_in(&process) {
-            let process = Arc::make_mut(&mut process);
-            (process.script, process.container) = (before.script.clone(), before.container);
-        }
+        let (script, container, files) = (before.script.clone(), before.container, before.files);
+        let process = Arc::new(Process { script, container, files, ..Process::clone(process) });
         let kind = Kind::of(&process, birth);
         if before == kind {
             return News::Known;

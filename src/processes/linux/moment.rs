@@ -1,8 +1,8 @@
 //! What holds for all processes that are read at one moment: who the users are, when the host was started, and which files
 //! lie at the paths of programs, by which one of the host is told from another one.
 
-use super::super::Executable;
 use super::super::parse;
+use super::super::{Executable, Version};
 use crate::host::{Host, Users};
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
@@ -182,21 +182,23 @@ impl Moment<'_> {
         })
     }
 
-    /// True if the script is not the file that the host has under that path.
-    pub(super) fn has_other_script(&self, folder: &OwnedFd, script: Option<&Text>) -> bool {
+    /// The script, and whether it is not the file that the host has under that path.
+    pub(super) fn script(&self, folder: &OwnedFd, script: Option<&Text>) -> (Option<Version>, bool) {
         let Some(path) = script.filter(|script| script.starts_with('/')).map(Text::to_bytes) else {
-            return false;
+            return (None, false);
         };
         let theirs = statat(folder, [&b"root"[..], &path].concat(), AtFlags::empty());
         let hosts = rustix::fs::stat(self.host.path(OsStr::from_bytes(&path)));
-        match (theirs, hosts) {
+        let version = theirs.as_ref().ok().map(Version::of);
+        let is_other = match (theirs, hosts) {
             (Ok(theirs), Ok(hosts)) => (theirs.st_dev, theirs.st_ino) != (hosts.st_dev, hosts.st_ino),
             // There, and not on the host; where we may not look, or it is gone in both, nothing can be said.
             (Ok(_), Err(Errno::NOENT)) => true,
             // Whoever does not even show its root may have any file there.
             (Err(_), Ok(_)) => statat(folder, c"root", AtFlags::empty()).is_err(),
             _ => false,
-        }
+        };
+        (version, is_other)
     }
 
     /// True if it does not have the host's root, or does not show which one it has.

@@ -25,6 +25,7 @@ fn process(pid: u32, exe: &str) -> Process {
         user: "root".into(),
         unit: Some("x.service".into()),
         container: false,
+        files: None,
     }
 }
 

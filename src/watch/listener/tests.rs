@@ -42,6 +42,7 @@ fn process(pid: u32, exe: &str, user: &str) -> Process {
         user: user.into(),
         unit: None,
         container: false,
+        files: None,
     }
 }
 

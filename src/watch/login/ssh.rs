@@ -118,6 +118,7 @@ pub(crate) fn process(pid: u32, parent: u32, exe: &str, title: &str, user: (u32,
         user: user.1.into(),
         unit: None,
         container: false,
+        files: None,
     }
 }
 

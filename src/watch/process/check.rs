@@ -8,7 +8,7 @@ use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::events::Ended;
 use crate::processes::origin::Origin;
 use crate::processes::script;
-use crate::processes::{Executable, Process};
+use crate::processes::{Executable, Files, Process, Version};
 use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
 use crate::text::Text;
 use crate::transaction::{self, HELD, Patience, is_packages_place};
@@ -25,8 +25,8 @@ const NAMED: usize = 5;
 /// What makes processes the same thing to a person: one finding for all of them.
 type Identity<'a> = (&'a Executable, Option<&'a Text>, &'a Text, bool);
 
-/// What a rule can tell from another: also the unit, and whether the file was replaced by an upgrade.
-type Kind<'a> = (Identity<'a>, Option<&'a Text>, bool);
+/// What a rule can tell from another: also the unit, the very files, and whether the file was replaced by an upgrade.
+type Kind<'a> = (Identity<'a>, Option<&'a Text>, Option<Files>, bool);
 
 fn identity(process: &Process) -> Identity<'_> {
     (&process.exe, process.script.as_ref(), &process.user, process.container)
@@ -67,7 +67,7 @@ impl<K: Copy + Eq + Hash> Kinds<K> {
 pub fn kinds(processes: &[Arc<Process>]) -> Vec<Arc<Process>> {
     let (mut kinds, mut firsts) = (Kinds::new(), Vec::new());
     for process in processes {
-        if kinds.place((identity(process), process.unit.as_ref())) == firsts.len() {
+        if kinds.place((identity(process), process.unit.as_ref(), process.files)) == firsts.len() {
             firsts.push(Arc::clone(process));
         }
     }
@@ -112,7 +112,7 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
             modified.entry(path).or_default().push(process);
         }
         let is_replaced = facts.is_replaced(process);
-        let place = kinds.place((identity(process), process.unit.as_ref(), is_replaced));
+        let place = kinds.place((identity(process), process.unit.as_ref(), process.files, is_replaced));
         if place == judged.len() {
             judged.push(judge(process));
         }
@@ -330,7 +330,8 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
     }
     compare_script(rule, process, facts, &mut comparison);
     if let Some(sha256) = &rule.sha256 {
-        let own = present_file(process).and_then(|path| facts.files.get(path)?.sha256.as_ref());
+        let own = present_file(process)
+            .and_then(|path| facts.files.get(path)?.content(process.files, |files| files.exe));
         comparison.condition(own.is_some_and(|own| own.eq_ignore_ascii_case(sha256)), || match own {
             Some(own) => format!("the file has another content, sha256 {own}"),
             None => "the content of what runs is not known".to_owned(),
@@ -360,7 +361,7 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
 fn compare_script(rule: &ProcessRule, process: &Process, facts: &ProcessFacts, comparison: &mut Comparison) {
     let file = || script_file(process);
     if let Some(sha256) = &rule.script_sha256 {
-        let own = file().and_then(|path| facts.files.get(path)?.sha256.as_ref());
+        let own = file().and_then(|path| facts.files.get(path)?.content(process.files, |files| files.script));
         comparison.condition(own.is_some_and(|own| own.eq_ignore_ascii_case(sha256)), || match own {
             Some(own) => format!("the script has another content, sha256 {own}"),
             None => "the content of the script is not known".to_owned(),
@@ -467,10 +468,14 @@ impl Refused<'_> {
             self.ended.iter().filter_map(|ended| ended.until).max().filter(|_| self.processes.is_empty());
         let known = present_file(first).and_then(|path| facts.files.get(path));
         let script = script_file(first).and_then(|path| facts.files.get(path));
-        let sha256 = |file: &FileFacts| {
+        let sha256 = |file: &FileFacts, which: fn(Files) -> Option<Version>| {
+            let other = file
+                .sha256
+                .is_some()
+                .then(|| Text::from("not known: the file was changed or replaced since"));
             let later =
                 file.unread.then(|| Text::from("not computed yet: there was too much to read in one pass"));
-            file.sha256.clone().or(later)
+            file.content(first.files, which).cloned().or(later).or(other)
         };
         let odd = |file: &FileFacts| file.oddities.iter().map(|odd| odd.words()).collect::<Vec<_>>();
         let finding = Finding::new(Code::UnknownProcess, subject(first), title)
@@ -495,13 +500,13 @@ impl Refused<'_> {
             .with("unit", &first.unit)
             .with("group", origin.group.as_ref().filter(|group| first.unit.as_ref() != Some(group)))
             .with("package", package)
-            .with("sha256", known.and_then(sha256))
+            .with("sha256", known.and_then(|file| sha256(file, |files| files.exe)))
             .with("odd", known.map(odd))
             .with(
                 "script package",
                 script_file(first).and_then(|path| facts.packages.get(path)).map(Package::words),
             )
-            .with("script sha256", script.and_then(sha256))
+            .with("script sha256", script.and_then(|file| sha256(file, |files| files.script)))
             .with("script odd", script.map(odd))
             .nearest(self.nearest)
             .suggest(suggestion(first, facts));

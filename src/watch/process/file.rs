@@ -9,15 +9,19 @@ use crate::digest::{Budget, Digests, hex};
 use crate::dpkg;
 use crate::file;
 use crate::host::Host;
+use crate::processes::{Files, Version};
 use crate::text::Text;
 use crate::watch::Look;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// So many states of files are remembered.
+const VERSIONS: usize = 10_000;
 
 /// Clocks of file servers differ by a little.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
@@ -39,9 +43,33 @@ pub struct FileFacts {
     /// True if it is still to be computed: as much was read in this pass as one may take.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,
+    /// What it was when those were started that run it or did, where that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<Content>,
     /// What is odd about it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub oddities: BTreeSet<Oddity>,
+}
+
+/// What a file held in one state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Content {
+    /// The state.
+    pub version: Version,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: Text,
+}
+
+impl FileFacts {
+    /// The SHA-256 of what a process ran from it. What lies there now may be another file; only of processes of which the file is not
+    /// known, as of older facts and other systems, it is taken for the same.
+    #[must_use]
+    pub fn content(&self, files: Option<Files>, which: impl Fn(Files) -> Option<Version>) -> Option<&Text> {
+        let Some(files) = files else { return self.sha256.as_ref() };
+        let was = which(files)?;
+        self.contents.iter().find(|is| is.version == was).map(|content| &content.sha256)
+    }
 }
 
 /// What a program's file need not be.
@@ -76,19 +104,50 @@ impl Oddity {
 
 /// The contents of files, remembered from pass to pass.
 #[derive(Debug, Default)]
-pub struct Contents(Digests<Sha256>);
+pub struct Contents {
+    digests: Digests<Sha256>,
+    /// Of files in a state that they may have no more.
+    versions: HashMap<Version, Text>,
+}
 
 impl Contents {
     /// The SHA-256 of a file of the host.
     pub fn of(&mut self, host: &Host, path: &Text) -> Option<Text> {
-        self.0.of(host, &path.to_bytes()).ok().map(|digest| Text::new(hex(&digest)))
+        self.digests.of(host, &path.to_bytes()).ok().map(|digest| Text::new(hex(&digest)))
     }
 
     /// Adds the SHA-256 of a file of the host, or that it is still to be computed.
     fn add(&mut self, facts: &mut FileFacts, host: &Host, path: &Text, budget: &mut Budget) {
-        let digest = self.0.within(host, &path.to_bytes(), budget);
-        facts.unread = digest.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::QuotaExceeded);
-        facts.sha256 = digest.ok().map(|digest| Text::new(hex(&digest)));
+        let read = self.digests.within(host, &path.to_bytes(), budget);
+        facts.unread = read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::QuotaExceeded);
+        facts.sha256 = read.ok().map(|(digest, stamp)| {
+            let sha256 = Text::new(hex(&digest));
+            if let Some(stamp) = stamp {
+                if self.versions.len() >= VERSIONS {
+                    self.versions.clear();
+                }
+                self.versions.insert(stamp.version(), sha256.clone());
+            }
+            sha256
+        });
+    }
+
+    /// Adds what is known of the files that these ran.
+    fn add_versions(&self, facts: &mut ProcessFacts, kinds: &[Arc<Process>]) {
+        let all = kinds.iter().chain(facts.ended.iter().chain(&facts.earlier).map(|past| &past.process));
+        for process in all {
+            let Some(Files { exe, script }) = process.files else { continue };
+            let exe = check::present_file(process).zip(exe);
+            let script = check::script_file(process).zip(script);
+            for (path, version) in exe.into_iter().chain(script) {
+                if let Some(file) = facts.files.get_mut(path)
+                    && let Some(sha256) = self.versions.get(&version)
+                    && !file.contents.iter().any(|content| content.version == version)
+                {
+                    file.contents.push(Content { version, sha256: sha256.clone() });
+                }
+            }
+        }
     }
 }
 
@@ -104,6 +163,7 @@ pub fn look(contents: &mut Contents, look: &Look<Rules>, kinds: &[Arc<Process>],
         let file = facts.files.entry(path.clone()).or_default();
         contents.add(file, look.host, path, &mut for_rules);
     }
+    contents.add_versions(facts, kinds);
     for path in check::refused(facts, kinds, look.rules, look.now) {
         let package = facts.packages.get(&path);
         let is_vouched = package.is_some_and(|package| package.state == State::Unmodified);
@@ -113,6 +173,7 @@ pub fn look(contents: &mut Contents, look: &Look<Rules>, kinds: &[Arc<Process>],
         }
         entry.oddities = oddities(look.host, &path, look.now);
     }
+    contents.add_versions(facts, kinds);
 }
 
 /// The files of which a rule wants to know the content.

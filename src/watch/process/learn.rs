@@ -4,7 +4,7 @@ mod commands;
 
 use super::file::Oddity;
 use super::{ProcessFacts, ProcessRule, State, UNREADABLE};
-use crate::processes::{Executable, Process};
+use crate::processes::{Executable, Files, Process, Version};
 use crate::rule::{Day, Pattern, to_toml};
 use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,11 +82,11 @@ pub fn rule_for(
         exe: Pattern::literal(&exe),
         script: process.script.as_ref().map(|script| Pattern::literal(script)),
         package: verified.map(|package| package.name.to_string()),
-        sha256: file.and_then(|path| content(facts, path)),
+        sha256: file.and_then(|path| content(facts, path, process.files, |files| files.exe)),
         script_package: script_package
             .filter(|package| package.state == State::Unmodified)
             .map(|package| package.name.to_string()),
-        script_sha256: script.and_then(|path| content(facts, path)),
+        script_sha256: script.and_then(|path| content(facts, path, process.files, |files| files.script)),
         users,
         unit: None,
         count: None,
@@ -100,7 +100,12 @@ pub fn rule_for(
 
 /// The content by which a file is known: where no package vouches for it, and others than root may put another in its place, or
 /// it is not what its package brought.
-fn content(facts: &ProcessFacts, path: &Text) -> Option<String> {
+fn content(
+    facts: &ProcessFacts,
+    path: &Text,
+    files: Option<Files>,
+    which: impl Fn(Files) -> Option<Version>,
+) -> Option<String> {
     let package = facts.packages.get(path);
     if package.is_some_and(|package| package.state == State::Unmodified) {
         return None;
@@ -108,5 +113,5 @@ fn content(facts: &ProcessFacts, path: &Text) -> Option<String> {
     let file = facts.files.get(path)?;
     let is_others = [Oddity::Replaceable, Oddity::Others].iter().any(|odd| file.oddities.contains(odd));
     let is_modified = package.is_some_and(|package| package.state == State::Modified);
-    file.sha256.as_ref().filter(|_| is_others || is_modified).map(ToString::to_string)
+    file.content(files, which).filter(|_| is_others || is_modified).map(ToString::to_string)
 }

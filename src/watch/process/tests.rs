@@ -3,6 +3,7 @@
 use super::*;
 use crate::policy::Policy;
 use crate::processes::origin::Ancestor;
+use crate::processes::{Files, Version};
 use crate::rule::to_toml;
 use expect_test::{Expect, expect};
 
@@ -26,6 +27,7 @@ fn process(pid: u32, exe: &str, user: &str) -> Process {
         user: user.into(),
         unit: None,
         container: false,
+        files: None,
     }
 }
 
@@ -449,6 +451,35 @@ fn a_rule_may_want_a_content_and_a_digest_that_no_file_can_have_is_a_typo() {
         4 | sha256 = "12"
           |          ^^^^"#]]
     .assert_eq(&error.to_string());
+}
+
+#[test]
+fn a_content_counts_only_for_those_that_ran_the_file_that_had_it() {
+    let content = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+    let policy = format!("[[process]]\nexe = \"/opt/x\"\nsha256 = \"{content}\"");
+    let version = |inode| Version { device: 1, inode, changed: 5 };
+    let run = |pid, inode| {
+        let files = Some(Files { exe: Some(version(inode)), script: None });
+        ended(Process { files, ..process(pid, "/opt/x", "root") }, 1)
+    };
+    let contents = vec![file::Content { version: version(10), sha256: content.into() }];
+    let known = file::FileFacts { sha256: Some(content.into()), contents, ..Default::default() };
+    let mut facts = ProcessFacts { ended: vec![run(10, 10)], ..facts(vec![]) };
+    facts.files.insert("/opt/x".into(), known);
+    assert_eq!(findings(&facts, &policy), []);
+    // Another file ran there for a moment, and the good one lies there again.
+    facts.ended.push(run(11, 12));
+    let found = findings(&facts, &policy);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].evidence["pid"], serde_json::json!([11]));
+    assert_eq!(found[0].evidence["sha256"], "not known: the file was changed or replaced since");
+    assert_eq!(found[0].nearest.as_ref().unwrap().why_not, "the content of what runs is not known");
+    assert!(!found[0].suggest.as_ref().unwrap().contains(content));
+    // What it was is remembered, whatever lies there now.
+    let evil = file::Content { version: version(12), sha256: "00".into() };
+    facts.files.get_mut("/opt/x").unwrap().contents.push(evil);
+    let found = findings(&facts, &policy);
+    assert_eq!(found[0].nearest.as_ref().unwrap().why_not, "the file has another content, sha256 00");
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn socket(path: &str, exe: &str) -> UnixListener {
         user: "www-data".into(),
         unit: None,
         container: false,
+        files: None,
     };
     UnixListener { path: path.into(), owners: vec![Arc::new(owner)] }
 }

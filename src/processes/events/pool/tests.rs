@@ -16,6 +16,7 @@ fn process(pid: u32, exe: &str, user: &str) -> Arc<Process> {
         user: user.into(),
         unit: None,
         container: false,
+        files: None,
     };
     Arc::new(process)
 }

@@ -243,6 +243,7 @@ fn read_process(host: &Host, pid: u32) -> Option<Process> {
         user: host.users().name(uid),
         unit: None,
         container: false,
+        files: None,
     })
 }
 

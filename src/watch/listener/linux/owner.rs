@@ -291,6 +291,7 @@ mod tests {
                 user: "root".into(),
                 unit: None,
                 container: false,
+                files: None,
             };
             let listing = Listing::new(now, self.pids.iter().map(process));
             self.owners.find(&Host::at(self.root.path()), &listing, &inodes.iter().copied().collect(), now);

@@ -205,6 +205,7 @@ impl Reading<'_> {
             user: self.users.name(uid),
             unit: self.unit.clone(),
             container: false,
+            files: None,
         };
         self.planned.insert(key, process);
     }

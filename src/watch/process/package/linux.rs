@@ -4,6 +4,7 @@ use super::{Package, State};
 use crate::digest;
 use crate::dpkg::{self, DIVERSIONS, Digests, INFO, Owner, STATUS, Stamp};
 use crate::host::Host;
+use crate::processes::Version;
 use crate::rpm;
 use crate::text::Text;
 use sha2::Sha256;
@@ -30,7 +31,7 @@ pub struct Packages {
     database: Option<[Option<Stamp>; 3]>,
     owners: dpkg::Owners,
     known: BTreeMap<(Vec<u8>, Stamp), Package>,
-    vouched: BTreeMap<Text, (Text, Vec<u8>)>,
+    vouched: BTreeMap<Text, (Text, Vec<u8>, Version)>,
     looks: u64,
     /// Why the lists of dpkg could not be read at the last look.
     fault: Option<String>,
@@ -154,8 +155,8 @@ impl Packages {
 
     /// The files that were found unmodified, with their packages and digests: programs that go on running from them
     /// after an upgrade are known by that.
-    pub fn vouched(&self) -> impl Iterator<Item = (&Text, &Text, &[u8])> {
-        self.vouched.iter().map(|(path, (package, digest))| (path, package, &**digest))
+    pub fn vouched(&self) -> impl Iterator<Item = (&Text, &Text, &[u8], Version)> {
+        self.vouched.iter().map(|(path, (package, digest, version))| (path, package, &**digest, *version))
     }
 
     /// The packages of a file that was asked about, and the digests with which they brought it, whatever lies there now.
@@ -188,7 +189,7 @@ impl Packages {
         if package.state == State::Unmodified
             && let Ok(digest) = self.digests.of(host, &path)
         {
-            self.vouched.insert(exe.clone(), (package.name.clone(), digest));
+            self.vouched.insert(exe.clone(), (package.name.clone(), digest, stamp.version()));
         }
         self.known.insert((path, stamp), package.clone());
         Some(package)

@@ -59,6 +59,9 @@ struct Vouched {
     package: Text,
     /// In hexadecimal, the latest last.
     digests: Vec<String>,
+    /// Devices and inodes of the files that had them, the latest last.
+    #[serde(default)]
+    files: Vec<(u64, u64)>,
 }
 
 /// Adds what is seen of packages to the facts.
@@ -226,7 +229,7 @@ impl Remembered {
 
     /// Remembers what packages vouch for now.
     fn vouch(&mut self, packages: &Packages, running: &BTreeSet<Text>) {
-        for (path, package, digest) in packages.vouched() {
+        for (path, package, digest, version) in packages.vouched() {
             let digest = hex(digest);
             let vouched = self.vouched.entry(path.clone()).or_default();
             if vouched.digests.last() != Some(&digest) || vouched.package != *package {
@@ -235,6 +238,13 @@ impl Remembered {
                 vouched.digests.push(digest);
                 let surplus = vouched.digests.len().saturating_sub(DIGESTS);
                 vouched.digests.drain(..surplus);
+            }
+            let file = (version.device, version.inode);
+            if vouched.files.last() != Some(&file) {
+                vouched.files.retain(|known| *known != file);
+                vouched.files.push(file);
+                let surplus = vouched.files.len().saturating_sub(DIGESTS);
+                vouched.files.drain(..surplus);
             }
         }
         if self.vouched.len() > PROGRAMS + running.len() {
@@ -267,9 +277,20 @@ impl Remembered {
                     || packages.brought(host, path).into_iter().find(|(_, is)| is[..] == digest[..]);
                 package.or_else(|| brought().map(|(package, _)| package))
             }
-            // In the midst of an upgrade it is as good as if it had ended a moment before.
-            Content::HasEnded => vouched.filter(|_| is_waited_for).map(|vouched| vouched.package.clone()),
+            // In the midst of an upgrade it is as good as if it had ended a moment before, if it ran the very file.
+            Content::HasEnded => vouched
+                .filter(|vouched| is_waited_for && vouched.had(process))
+                .map(|vouched| vouched.package.clone()),
         }
+    }
+}
+
+impl Vouched {
+    /// True if a process ran one of these files. Somebody may have mounted one of their own over its path where only they see it.
+    fn had(&self, process: &Process) -> bool {
+        let file = process.files.and_then(|files| files.exe).map(|exe| (exe.device, exe.inode));
+        // What was remembered by an older version of this program knows no files.
+        self.files.is_empty() || file.is_some_and(|file| self.files.contains(&file))
     }
 }
 
@@ -285,11 +306,41 @@ fn content(host: &Host, process: &Process, packages: &mut Packages, budget: &mut
         return None;
     }
     match packages.digests.within(host, format!("/proc/{}/exe", process.pid).as_bytes(), budget) {
-        Ok(digest) => Some(Content::Is(digest)),
+        Ok((digest, _)) => Some(Content::Is(digest)),
         Err(error) => has_ended(&error).then_some(Content::HasEnded),
     }
 }
 
 fn has_ended(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_ended_in_the_midst_of_an_upgrade_must_have_run_the_very_file_of_the_package() {
+        let process = |inode: Option<u64>| {
+            let files = inode
+                .map(|inode| serde_json::json!({ "exe": { "device": 1, "inode": inode, "changed": 5 } }));
+            let process = serde_json::json!({
+                "pid": 7, "start": 1, "since": "2026-01-01T00:00:00Z", "parent": 1,
+                "exe": { "deleted": "/usr/bin/x" }, "name": "x", "uid": 0, "user": "root", "files": files
+            });
+            serde_json::from_value::<Process>(process).unwrap()
+        };
+        let vouched = Vouched { package: "x".into(), digests: Vec::new(), files: vec![(1, 10), (1, 11)] };
+        let remembered =
+            Remembered { vouched: [("/usr/bin/x".into(), vouched)].into(), ..Remembered::default() };
+        let host = Host::at("/nowhere");
+        let packages = Packages::default();
+        let is_explained = |inode: Option<u64>, is_waited_for: bool| {
+            let process = process(inode);
+            remembered.replaced(&host, &process, &Content::HasEnded, &packages, is_waited_for).is_some()
+        };
+        assert!(is_explained(Some(10), true) && is_explained(Some(11), true));
+        assert!(!is_explained(Some(12), true), "another file, mounted over it where only its user sees it");
+        assert!(!is_explained(None, true) && !is_explained(Some(10), false));
+    }
 }
