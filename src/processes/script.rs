@@ -211,8 +211,7 @@ fn from_arguments<'a>(family: &Family, args: &[&'a [u8]]) -> Named<'a> {
         let next = args.get(at + 1).copied();
         at += 1;
         match arg {
-            b"--" => return next.map_or(Named::Nothing, Named::Operand),
-            b"-" => return Named::Nothing,
+            b"--" | b"-" => return end_of_options(family, arg, next),
             b"-s" if is_shell(family) => return Named::Nothing,
             [b'-' | b'+', _, ..] => {}
             operand => return Named::Operand(operand),
@@ -245,6 +244,19 @@ fn from_arguments<'a>(family: &Family, args: &[&'a [u8]]) -> Named<'a> {
         }
     }
     Named::Nothing
+}
+
+/// What follows after `--` or `-` is the script, an argument of what comes from the standard input, or not known.
+fn end_of_options<'a>(family: &Family, sign: &[u8], next: Option<&'a [u8]>) -> Named<'a> {
+    let Some(operand) = next else { return Named::Nothing };
+    match sign {
+        _ if is_shell(family) => Named::Operand(operand),
+        // All that follows are arguments, of either sign.
+        _ if family.names.contains(&"php") => Named::Nothing,
+        b"--" if !family.text.is_empty() || family.operand == Operand::Text => Named::Operand(operand),
+        b"-" if !family.text.is_empty() => Named::Nothing,
+        _ => Named::Unclear,
+    }
 }
 
 /// What a group of short options like `-lc` comes to.
@@ -289,7 +301,7 @@ fn cluster<'a>(family: &Family, letters: &'a [u8]) -> Cluster<'a> {
     found
 }
 
-/// A shell may have more options between `-c` and the text: `sh -c -e TEXT`.
+/// A shell may have more options between `-c` and the text, and the sign of their end: `sh -c -e -- TEXT`.
 fn text_after<'a>(family: &Family, letter: u8, args: &[&'a [u8]]) -> Named<'a> {
     let is_plain = |arg: &[u8]| match arg {
         [b'-', letters @ ..] if !letters.is_empty() => {
@@ -299,6 +311,9 @@ fn text_after<'a>(family: &Family, letter: u8, args: &[&'a [u8]]) -> Named<'a> {
     };
     let mut rest = args.iter().copied().skip_while(|arg| is_shell(family) && is_plain(arg));
     match rest.next() {
+        Some(b"--" | b"-") if is_shell(family) => {
+            rest.next().map_or(Named::Unclear, |text| Named::Text(letter, text))
+        }
         Some(text) if is_shell(family) && matches!(text, [b'-' | b'+', ..]) => Named::Unclear,
         Some(text) => Named::Text(letter, text),
         None => Named::Unclear,

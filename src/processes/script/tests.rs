@@ -21,6 +21,10 @@ fn an_interpreter_is_named_with_its_script() {
         ("/usr/bin/bash|-euo|pipefail|./x.sh|-c|y", Some("/home/alice/x.sh")),
         ("/usr/bin/bash|-lc|id", Some("-c id")),
         ("/usr/bin/bash|-c|-e|id", Some("-c id")),
+        ("/usr/bin/dash|-c|--|-x id", Some("-c -x id")),
+        ("/usr/bin/bash|-|/tmp/evil.sh", Some("/tmp/evil.sh")),
+        ("/usr/bin/dash|-e|-|evil.sh|x", Some("/home/alice/evil.sh")),
+        ("/usr/bin/bash|-", None),
         ("/usr/bin/python3.11|-W|ignore|-u|../bob/a.py|-c", Some("/home/bob/a.py")),
         ("/usr/bin/python3|-m|http.server|8000", Some("-m http.server")),
         ("/usr/bin/python3|-Ic|import os", Some("-c import os")),
@@ -86,6 +90,8 @@ fn a_command_line_that_is_not_understood_is_known_by_all_of_its_arguments() {
         "/usr/bin/ruby|-r|/evil|/ok.rb",
         "/usr/lib64/ld-linux-x86-64.so.2|--preload|/evil|/ok",
         "/bin/busybox|sh|/evil.sh",
+        "/usr/bin/tclsh8.6|--|/ok.tcl",
+        "/usr/bin/tcsh|-|/evil.csh",
     ] {
         let found = script(line, "/dev/null").unwrap_or_default();
         assert!(found.starts_with("(unclear) "), "{line}: {found}");
@@ -122,6 +128,9 @@ fn busybox_called_by_a_link_is_what_the_link_is_called() {
 fn a_program_from_a_pipe_is_not_a_person_at_a_terminal() {
     assert_eq!(script("/usr/bin/bash", "pipe:[4711]").as_deref(), Some("(standard input)"));
     assert_eq!(script("/usr/bin/bash|-s|arg", "/tmp/x").as_deref(), Some("(standard input)"));
+    assert_eq!(script("/usr/bin/bash|-", "pipe:[4711]").as_deref(), Some("(standard input)"));
+    assert_eq!(script("/usr/bin/python3|-|/ok.py", "pipe:[4711]").as_deref(), Some("(standard input)"));
+    assert_eq!(script("/usr/bin/php|--|/ok.php", "pipe:[4711]").as_deref(), Some("(standard input)"));
     assert_eq!(script("/usr/bin/bash", "/dev/null"), None);
     assert_eq!(script("/usr/bin/bash", "/dev/shm/x").as_deref(), Some("(standard input)"));
 }
