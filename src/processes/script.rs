@@ -59,7 +59,9 @@ pub fn kind(exe: &str, script: &str) -> Kind {
         Some(family) if family.operand == Operand::Script && script.starts_with('/') => Kind::File,
         // A path, or text that begins with one: it is a filter in any case.
         Some(family) if family.operand == Operand::Text && !script.starts_with(UNCLEAR) => Kind::Filter,
-        Some(family) if is_shell(family) && script.starts_with("-c ") => Kind::ShellText,
+        Some(family) if (is_shell(family) || family.names.contains(&"fish")) && script.starts_with("-c ") => {
+            Kind::ShellText
+        }
         _ => Kind::Other,
     }
 }
@@ -111,16 +113,19 @@ const NONE: Family = Family {
 
 const FAMILIES: &[Family] = &[
     Family {
-        names: &["sh", "dash", "bash", "rbash", "zsh", "ksh", "ksh93", "mksh", "yash", "fish"],
+        names: &["sh", "dash", "bash", "rbash", "zsh", "ksh", "ksh93", "mksh", "yash"],
         plain: b"abefhiklmnpruvxBCEHPTt",
         text: b"c",
         valued: b"oO",
         long: &["--login", "--norc", "--noprofile", "--posix", "--restricted", "--verbose"],
         ..NONE
     },
+    // Its -C is text as well, and more may follow.
+    Family { names: &["fish"], plain: b"ilNPv", text: b"c", long: &["--login", "--no-config"], ..NONE },
     Family { names: &["python", "pypy"], plain: b"bBdEhiIOPqsSuvVx", text: b"c", valued: b"WX", ..NONE },
-    Family { names: &["perl"], plain: b"acnpsStTuUvwWXg", text: b"eE", ..NONE },
-    Family { names: &["ruby"], plain: b"alnpsSUvw", text: b"e", ..NONE },
+    // With -S these two look for the script elsewhere.
+    Family { names: &["perl"], plain: b"acnpstTuUvwWXg", text: b"eE", ..NONE },
+    Family { names: &["ruby"], plain: b"alnpsUvw", text: b"e", ..NONE },
     Family {
         names: &["node", "nodejs"],
         text: b"ep",
@@ -182,7 +187,15 @@ fn of_family(base: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Tex
     if family.names.contains(&"java") {
         return java::find(args, invocation);
     }
-    match from_arguments(family, args) {
+    let mut stays = false;
+    match from_arguments(family, args, &mut stays) {
+        Named::Unclear => Some(unclear(args)),
+        // Once that has ended it goes on with what comes next.
+        Named::Text(..) | Named::Module(_) | Named::Operand(_) | Named::Script(_)
+            if stays && from_input(invocation).is_some() =>
+        {
+            Some(unclear(args))
+        }
         Named::Text(option, text) => Some(inline(&[b'-', option, b' '], text)),
         Named::Module(name) => Some(Text::cut(&[b"-m ", name].concat(), 256)),
         Named::Operand(text) if family.operand == Operand::Text => Some(inline(b"", text)),
@@ -191,7 +204,6 @@ fn of_family(base: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Tex
         Named::Operand(path) | Named::Script(path) => Some(absolute(path, invocation)),
         Named::Nothing if family.operand == Operand::Script => from_input(invocation),
         Named::Nothing => None,
-        Named::Unclear => Some(unclear(args)),
     }
 }
 
@@ -205,7 +217,8 @@ enum Named<'a> {
     Unclear,
 }
 
-fn from_arguments<'a>(family: &Family, args: &[&'a [u8]]) -> Named<'a> {
+/// What they name, and whether the standard input is read after that.
+fn from_arguments<'a>(family: &Family, args: &[&'a [u8]], stays: &mut bool) -> Named<'a> {
     let mut at = 0;
     while let Some(arg) = args.get(at).copied() {
         let next = args.get(at + 1).copied();
@@ -231,9 +244,18 @@ fn from_arguments<'a>(family: &Family, args: &[&'a [u8]]) -> Named<'a> {
         if family.long.iter().any(holds) {
             continue;
         }
-        match cluster(family, arg.get(1..).unwrap_or_default()) {
+        let letters = arg.get(1..).unwrap_or_default();
+        let plain = letters.iter().take_while(|letter| family.plain.contains(letter));
+        *stays |= !is_shell(family) && plain.into_iter().any(|letter| *letter == b'i');
+        match cluster(family, letters) {
             Cluster::Plain => {}
-            Cluster::TakesNext => at += 1,
+            Cluster::Value(letter, rest) => {
+                at += usize::from(rest.is_empty());
+                let value = if rest.is_empty() { next } else { Some(rest) };
+                if is_python(family) && !value.is_some_and(|value| loads_nothing(letter, value)) {
+                    return Named::Unclear;
+                }
+            }
             Cluster::Text(letter, b"") => {
                 return text_after(family, letter, args.get(at..).unwrap_or_default());
             }
@@ -262,7 +284,8 @@ fn end_of_options<'a>(family: &Family, sign: &[u8], next: Option<&'a [u8]>) -> N
 /// What a group of short options like `-lc` comes to.
 enum Cluster<'a> {
     Plain,
-    TakesNext,
+    /// An option with its value, which is the next argument if it is empty here.
+    Value(u8, &'a [u8]),
     Text(u8, &'a [u8]),
     Module(&'a [u8]),
     Unknown,
@@ -284,17 +307,15 @@ fn cluster<'a>(family: &Family, letters: &'a [u8]) -> Cluster<'a> {
         match letter {
             letter if family.text.contains(letter) && is_shell(family) => found = Cluster::Text(*letter, b""),
             letter if family.text.contains(letter) => return Cluster::Text(*letter, rest),
-            b'm' if family.names.contains(&"python") => return Cluster::Module(rest),
+            b'm' if is_python(family) => return Cluster::Module(rest),
             letter if family.valued.contains(letter) && is_shell(family) => {
                 // Both at once is too clever to be read here.
                 if !matches!(found, Cluster::Plain) || !rest.is_empty() {
                     return Cluster::Unknown;
                 }
-                found = Cluster::TakesNext;
+                found = Cluster::Value(*letter, rest);
             }
-            letter if family.valued.contains(letter) => {
-                return if rest.is_empty() { Cluster::TakesNext } else { Cluster::Plain };
-            }
+            letter if family.valued.contains(letter) => return Cluster::Value(*letter, rest),
             _ => return Cluster::Unknown,
         }
     }
@@ -318,6 +339,32 @@ fn text_after<'a>(family: &Family, letter: u8, args: &[&'a [u8]]) -> Named<'a> {
         Some(text) => Named::Text(letter, text),
         None => Named::Unclear,
     }
+}
+
+fn is_python(family: &Family) -> bool {
+    family.names.contains(&"python")
+}
+
+/// Whether this value of Python's `-W` or `-X` makes it load nothing: a category of warnings with a dot is looked for in a module,
+/// and some of `-X` say where to look for what is compiled.
+fn loads_nothing(letter: u8, value: &[u8]) -> bool {
+    const HARMLESS: &[&str] = &[
+        "dev",
+        "faulthandler",
+        "gil",
+        "importtime",
+        "int_max_str_digits",
+        "no_debug_ranges",
+        "safe_path",
+        "tracemalloc",
+        "utf8",
+        "warn_default_encoding",
+    ];
+    if letter == b'W' {
+        return value.split(|byte| *byte == b':').nth(2).is_none_or(|category| !category.contains(&b'.'));
+    }
+    let name = value.split(|byte| *byte == b'=').next().unwrap_or_default();
+    HARMLESS.iter().any(|harmless| harmless.as_bytes() == name)
 }
 
 fn is_shell(family: &Family) -> bool {

@@ -32,8 +32,11 @@ fn an_interpreter_is_named_with_its_script() {
         ("/usr/bin/perl|-wne|print", Some("-e print")),
         ("/usr/bin/python3|-s|/x.py", Some("/x.py")),
         ("/usr/bin/python3|-mevil|/ok.py", Some("-m evil")),
-        ("/usr/bin/python3|-uX|/ok.py|/evil.py", Some("/evil.py")),
-        ("/usr/bin/python3|-Xc|/evil.py", Some("/evil.py")),
+        ("/usr/bin/python3|-uX|dev|-Xutf8=1|-I|-E|/x.py|-i", Some("/x.py")),
+        ("/usr/bin/python3|-Wignore::DeprecationWarning:a.b|/x.py", Some("/x.py")),
+        ("/usr/bin/python3|-i|/x.py", Some("/x.py")),
+        ("/usr/bin/lua5.4|-i|/x.lua", Some("/x.lua")),
+        ("/usr/bin/fish|-lc|id", Some("-c id")),
         ("/usr/bin/perl|-wT|/usr/bin/x.pl", Some("/usr/bin/x.pl")),
         ("/usr/bin/java|-Xmx1g|-Dx=y|-jar|/srv/app.jar", Some("/srv/app.jar")),
         (
@@ -71,6 +74,13 @@ fn a_command_line_that_is_not_understood_is_known_by_all_of_its_arguments() {
     for line in [
         "/usr/bin/perl|-I|/ok.pl|/evil.pl",
         "/usr/bin/perl|-Mevil|/ok.pl",
+        "/usr/bin/perl|-S|prove",
+        "/usr/bin/ruby|-wS|rake",
+        "/usr/bin/python3|-X|pycache_prefix=/tmp/evil|/ok.py",
+        "/usr/bin/python3|-uX|/ok.py|/evil.py",
+        "/usr/bin/python3|-Xpresite=evil|/ok.py",
+        "/usr/bin/python3|-W|ignore::evil.Warning|/ok.py",
+        "/usr/bin/fish|-C|/ok.fish|/evil.fish",
         "/usr/bin/node|--disable-warning|/ok.js|/evil.js",
         "/usr/bin/node|-r|evil.js|/ok.js",
         "/usr/bin/node|--require=evil.js|/ok.js",
@@ -132,6 +142,10 @@ fn a_program_from_a_pipe_is_not_a_person_at_a_terminal() {
     assert_eq!(script("/usr/bin/python3|-|/ok.py", "pipe:[4711]").as_deref(), Some("(standard input)"));
     assert_eq!(script("/usr/bin/php|--|/ok.php", "pipe:[4711]").as_deref(), Some("(standard input)"));
     assert_eq!(script("/usr/bin/bash", "/dev/null"), None);
+    for line in ["/usr/bin/python3|-ui|/ok.py", "/usr/bin/python3|-im|http.server", "/usr/bin/lua|-i|/ok.lua"] {
+        let found = script(line, "pipe:[4711]").unwrap();
+        assert!(found.starts_with("(unclear) -"), "{line}: {found}");
+    }
     assert_eq!(script("/usr/bin/bash", "/dev/shm/x").as_deref(), Some("(standard input)"));
 }
 
