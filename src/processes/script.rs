@@ -75,7 +75,7 @@ pub fn shell_text(text: &[u8]) -> Text {
 /// How a family of interpreters reads its command line. Only what is named here is understood: an option that
 /// is not could name another script, so a command line with one is known by all of its arguments.
 struct Family {
-    /// Names of executables begin like this, and only digits, dots and dashes follow.
+    /// Names of executables begin like this, and a version or a way of building follows.
     names: &'static [&'static str],
     /// Short options that take nothing and load nothing; they may stand together.
     plain: &'static [u8],
@@ -447,13 +447,17 @@ fn from_input(invocation: &Invocation) -> Option<Text> {
     (!typed).then(|| HANDED_OVER.into())
 }
 
-/// `python3.11` is a version of `python`; `pythonista` is not.
+/// `python3.11-dbg` is a version of `python` and `bash-static` one of `bash`; `pythonista` and `php-fpm8.2` are none.
 fn is_version_of(base: &[u8], name: &str) -> bool {
     if name.ends_with('-') || name.starts_with("ld-linux") || name.starts_with("ld-musl") {
         return base.starts_with(name.as_bytes());
     }
-    base.strip_prefix(name.as_bytes())
-        .is_some_and(|rest| rest.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-')))
+    let is_version = |rest: &[u8]| match rest {
+        [] | [b'.' | b'0'..=b'9', ..] | [b'-', b'0'..=b'9', ..] => true,
+        [b'-', built @ ..] => [&b""[..], b"dbg", b"debug", b"static"].contains(&built),
+        _ => false,
+    };
+    base.strip_prefix(name.as_bytes()).is_some_and(is_version)
 }
 
 /// busybox is what it is called: by a link to it, or by its first argument.
