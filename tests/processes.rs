@@ -377,6 +377,24 @@ fn a_script_mounted_over_an_allowed_one_does_not_pass_for_it() {
 }
 
 #[test]
+fn a_file_that_is_called_like_the_null_device_is_not_taken_for_it() {
+    if support::left_out("root and unshare", support::is_root() && Path::new("/usr/bin/unshare").exists()) {
+        return;
+    }
+    let mut command = Command::new("/usr/bin/unshare");
+    let script = "mount -t tmpfs none /dev && echo 'import time; time.sleep(60)' > /dev/null \\
+        && exec /usr/bin/python3 < /dev/null";
+    command.args(["-m", "--propagation", "private", "/bin/sh", "-c", script]);
+    let running = start(&mut command, Path::new("/usr/bin/python3"));
+    assert_eq!(seen(running.pid()).script.unwrap(), "(standard input)");
+    let running = start(
+        Command::new("/usr/bin/python3").args(["-c", "import time; time.sleep(60)"]).stdin(Stdio::null()),
+        Path::new("/usr/bin/python3"),
+    );
+    assert_eq!(seen(running.pid()).script.unwrap(), "-c import time; time.sleep(60)");
+}
+
+#[test]
 fn the_program_of_another_user_is_not_taken_for_ours() {
     if support::left_out("root and setpriv", support::is_root() && Path::new("/usr/bin/setpriv").exists()) {
         return;

@@ -18,7 +18,7 @@ pub use moment::Moment;
 use moment::Stamp;
 pub use origin::origin;
 use origin::{group_of, login, session, session_of, working_folder};
-use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, major, minor, openat, readlinkat, statat};
 use rustix::io::{Errno, retry_on_intr};
 use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
@@ -356,7 +356,7 @@ impl Reader {
             let args = parse::parse_cmdline(&raw);
             let read_link =
                 |name: &CStr| readlinkat(source, name, Vec::new()).ok().map(std::ffi::CString::into_bytes);
-            let invocation = Invocation { folder: &|| read_link(c"cwd"), input: &|| read_link(c"fd/0") };
+            let invocation = Invocation { folder: &|| read_link(c"cwd"), input: &|| input(source) };
             script = script::find(link, &args, &invocation);
         }
         let is_foreign = pass.is_foreign(source, &exe, link, file);
@@ -433,6 +433,19 @@ fn describe(errno: Errno) -> &'static str {
         Errno::NAMETOOLONG => "its path is too long to be read",
         _ => "the system would not say",
     }
+}
+
+/// What the standard input is. A device is one by what it is: a file can be called like one where `/dev` is somebody's own.
+fn input(folder: &OwnedFd) -> Option<Vec<u8>> {
+    let name = readlinkat(folder, c"fd/0", Vec::new()).ok()?.into_bytes();
+    if !name.starts_with(b"/dev/") {
+        return Some(name);
+    }
+    let stat = statat(folder, c"fd/0", AtFlags::empty()).ok()?;
+    let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
+    let is_null = (major(stat.st_rdev), minor(stat.st_rdev)) == (1, 3);
+    let is_so = is_device && (is_null || !name.starts_with(b"/dev/null"));
+    Some(if is_so { name } else { [b"not the device: ", &name[..]].concat() })
 }
 
 /// The bytes of its arguments, as far as they are needed.
