@@ -371,18 +371,29 @@ fn is_shell(family: &Family) -> bool {
     family.names.contains(&"sh")
 }
 
-/// Program text is identity. Where it is cut, or where a secret in it is masked, something else could stand: then a
-/// digest of all of it goes with it.
+/// Program text is identity. Where it is cut, where a secret in it is masked, or where a line ends (and a comment with it), something
+/// else could stand: then a digest of all of it goes with it. Of its lines the spaces around and between words do not count.
 fn inline(option: &[u8], text: &[u8]) -> Text {
     const SHOWN: usize = 200;
     let masked = super::secret::mask(text);
-    let words = masked.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    let flat = words.collect::<Vec<_>>().join(&b' ');
-    if flat.len() <= SHOWN && masked == text {
+    let lines = flat_lines(&masked);
+    let flat = lines.join(&b' ');
+    let is_all = flat.len() <= SHOWN && masked == text;
+    if is_all && lines.len() <= 1 {
         return Text::new([option, &flat[..]].concat());
     }
+    let digest = if is_all { digest(&[&lines.join(&b'\n')]) } else { digest(&[text]) };
     let head = String::from_utf8_lossy(flat.get(..SHOWN).unwrap_or(&flat)).into_owned();
-    Text::new([option, head.as_bytes(), format!("… sha256:{}", digest(&[text])).as_bytes()].concat())
+    Text::new([option, head.as_bytes(), format!("… sha256:{digest}").as_bytes()].concat())
+}
+
+/// The lines in which something stands, their words with one space between.
+fn flat_lines(text: &[u8]) -> Vec<Vec<u8>> {
+    let flat = |line: &[u8]| {
+        let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join(&b' ')
+    };
+    text.split(|byte| *byte == b'\n').map(flat).filter(|line| !line.is_empty()).collect()
 }
 
 /// A command line that is not understood is known by all of its arguments.

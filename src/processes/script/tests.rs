@@ -156,6 +156,16 @@ fn a_program_from_a_pipe_is_not_a_person_at_a_terminal() {
 }
 
 #[test]
+fn the_end_of_a_line_is_part_of_what_a_text_does() {
+    let text = |text: &str| script(&format!("/bin/sh|-c|{text}"), "").unwrap();
+    assert_eq!(text("\n\ttrue  # was: sleep\n"), "-c true # was: sleep");
+    let two = text("true # was:\nsleep");
+    assert!(two.starts_with("-c true # was: sleep… sha256:"), "{two}");
+    assert_eq!(two, text("\n  true # was:\n\tsleep  \n"));
+    assert_ne!(two, text("true #\nwas: sleep"));
+}
+
+#[test]
 fn long_inline_text_cannot_be_changed_behind_the_cut() {
     let text = |end: &str| script(&format!("/bin/sh|-c|{}{end}", "true; ".repeat(100)), "").unwrap();
     assert_ne!(text("id"), text("rm"));
