@@ -377,6 +377,25 @@ fn a_script_mounted_over_an_allowed_one_does_not_pass_for_it() {
 }
 
 #[test]
+fn a_script_behind_a_link_and_dots_does_not_pass_for_that_of_a_package() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    // Seen as text, it goes up to the root; the link leads as deep as that is high.
+    let steps = folder.join("l").components().count() - 1;
+    let deep = folder.join("other").join("d/".repeat(steps));
+    std::fs::create_dir_all(&deep).unwrap();
+    std::fs::create_dir_all(folder.join("other/usr/bin")).unwrap();
+    std::fs::write(folder.join("other/usr/bin/ldd"), "read line\n").unwrap();
+    std::os::unix::fs::symlink(&deep, folder.join("l")).unwrap();
+    let path = format!("{}/l/{}usr/bin/ldd", folder.display(), "../".repeat(steps));
+    assert_eq!(Path::new(&path).canonicalize().unwrap(), folder.join("other/usr/bin/ldd"));
+    let mut command = Command::new("/usr/bin/bash");
+    command.arg(&path).stdin(Stdio::piped());
+    let running = start(&mut command, Path::new("/usr/bin/bash"));
+    assert!(seen(running.pid()).script.unwrap().starts_with("(unclear) "));
+}
+
+#[test]
 fn a_file_that_is_called_like_the_null_device_is_not_taken_for_it() {
     if support::left_out("root and unshare", support::is_root() && Path::new("/usr/bin/unshare").exists()) {
         return;

@@ -6,6 +6,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     assert_eq!(host_watchdog::processes::secret::masked(&args).len(), args.len());
     let exe = args.first().copied().unwrap_or_default();
     let nothing = || None;
-    let invocation = host_watchdog::processes::script::Invocation { folder: &nothing, input: &nothing };
+    let invocation = host_watchdog::processes::script::Invocation {
+        folder: &nothing,
+        input: &nothing,
+        without_dots: &|_| None,
+    };
     let _ = host_watchdog::processes::script::find(exe, &args, &invocation);
 });

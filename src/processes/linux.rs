@@ -1,6 +1,7 @@
 //! Reading `/proc`: every process, through a handle on its folder, so that a reused number cannot mix two
 //! processes. What a process was started with is read once; what it can change is read in every pass.
 
+mod dots;
 mod moment;
 mod origin;
 mod steady;
@@ -13,6 +14,7 @@ use super::task::{self, Found, Program};
 use super::{Executable, Files, Listing, Process, Read, Version, secret};
 use crate::host::Host;
 use crate::text::Text;
+pub use dots::without_dots;
 use jiff::Timestamp;
 pub use moment::Moment;
 use moment::Stamp;
@@ -24,6 +26,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -356,7 +359,14 @@ impl Reader {
             let args = parse::parse_cmdline(&raw);
             let read_link =
                 |name: &CStr| readlinkat(source, name, Vec::new()).ok().map(std::ffi::CString::into_bytes);
-            let invocation = Invocation { folder: &|| read_link(c"cwd"), input: &|| input(source) };
+            let look = |path: &std::path::Path, flags| {
+                statat(source, [&b"root"[..], path.as_os_str().as_bytes()].concat(), flags).ok()
+            };
+            let invocation = Invocation {
+                folder: &|| read_link(c"cwd"),
+                input: &|| input(source),
+                without_dots: &|path| dots::without_dots(path, &look),
+            };
             script = script::find(link, &args, &invocation);
         }
         let is_foreign = pass.is_foreign(source, &exe, link, file);

@@ -27,6 +27,8 @@ pub struct Invocation<'a> {
     pub folder: &'a dyn Fn() -> Option<Vec<u8>>,
     /// What its standard input is.
     pub input: &'a dyn Fn() -> Option<Vec<u8>>,
+    /// The whole path without the `..` in it, if it can be told that it is the same file.
+    pub without_dots: &'a dyn Fn(&[u8]) -> Option<Vec<u8>>,
 }
 
 /// What is known of a script by its name.
@@ -201,7 +203,9 @@ fn of_family(base: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Tex
         Named::Operand(text) if family.operand == Operand::Text => Some(inline(b"", text)),
         // A descriptor is whatever was handed over under that number: no name at all.
         Named::Operand(path) | Named::Script(path) if is_descriptor(path) => Some(HANDED_OVER.into()),
-        Named::Operand(path) | Named::Script(path) => Some(absolute(path, invocation)),
+        Named::Operand(path) | Named::Script(path) => {
+            Some(absolute(path, invocation).unwrap_or_else(|| unclear(args)))
+        }
         Named::Nothing if family.operand == Operand::Script => from_input(invocation),
         Named::Nothing => None,
     }
@@ -422,32 +426,29 @@ fn is_descriptor(path: &[u8]) -> bool {
         || path.starts_with(b"/proc/") && memchr::memmem::find(path, b"/fd/").is_some()
 }
 
-/// A relative path is one of the folder the process is in.
-fn absolute(path: &[u8], invocation: &Invocation) -> Text {
+/// A relative path is one of the folder the process is in. `None` if it cannot be told which file that is.
+fn absolute(path: &[u8], invocation: &Invocation) -> Option<Text> {
     if path.starts_with(b"/") {
-        return Text::cut(&without_dots(path), 4096);
+        return without_dots(path, invocation).map(|path| Text::cut(&path, 4096));
     }
     match (invocation.folder)() {
         None if is_windows_path(&String::from_utf8_lossy(path)) => {
-            Text::cut(&windows::without_dots(path), 4096)
+            Some(Text::cut(&windows::without_dots(path), 4096))
         }
-        Some(folder) => Text::cut(&without_dots(&[&folder, &b"/"[..], path].concat()), 4096),
-        None => Text::cut(path, 4096),
+        Some(folder) => {
+            without_dots(&[&folder, &b"/"[..], path].concat(), invocation).map(|path| Text::cut(&path, 4096))
+        }
+        None => Some(Text::cut(path, 4096)),
     }
 }
 
-fn without_dots(path: &[u8]) -> Vec<u8> {
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for part in path.split(|b| *b == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
+/// Only the host knows where a link leads, and with it the `..` behind one.
+fn without_dots(path: &[u8], invocation: &Invocation) -> Option<Vec<u8>> {
+    let parts = || path.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
+    if parts().any(|part| part == b"..") {
+        return (invocation.without_dots)(path);
     }
-    [&b"/"[..], &parts.join(&b'/')].concat()
+    Some([&b"/"[..], &parts().collect::<Vec<_>>().join(&b'/')].concat())
 }
 
 fn from_input(invocation: &Invocation) -> Option<Text> {

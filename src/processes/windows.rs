@@ -279,7 +279,11 @@ fn script(exe: &Executable, line: &[u8]) -> Option<Text> {
     let (Executable::Path(path) | Executable::Deleted(path)) = exe else { return None };
     // The folder and the input of another process are not to be asked for.
     let nothing = || None;
-    script::find_on_windows(&path.to_bytes(), line, &Invocation { folder: &nothing, input: &nothing })
+    script::find_on_windows(
+        &path.to_bytes(),
+        line,
+        &Invocation { folder: &nothing, input: &nothing, without_dots: &|_| None },
+    )
 }
 
 /// When a process started: so many units of 100 nanoseconds after the beginning of 1601.

@@ -75,46 +75,56 @@ pub fn find(args: &[&[u8]], invocation: &Invocation) -> Option<Text> {
             }
             b"-m" | b"--module" => {
                 let Some(module) = value.or_else(|| rest.next()) else { return Some(unclear(args)) };
-                return Some(named(&[b"-m ", module].concat(), &from, invocation));
+                return Some(
+                    named(&[b"-m ", module].concat(), &from, invocation).unwrap_or_else(|| unclear(args)),
+                );
             }
             // The class path is not used with a jar.
-            b"-jar" => return Some(rest.next().map_or_else(|| unclear(args), |jar| file(jar, invocation))),
+            b"-jar" => {
+                return Some(
+                    rest.next().and_then(|jar| file(jar, invocation)).unwrap_or_else(|| unclear(args)),
+                );
+            }
             _ if is(arg, VALUED) => {
                 rest.next();
             }
             _ if begins(arg, LOADING) => return Some(unclear(args)),
             _ if is(arg, PLAIN) || begins(arg, BEGINNINGS) => {}
             [b'-' | b'@', ..] => return Some(unclear(args)),
-            source if source.ends_with(b".java") || from.is_empty() => return Some(file(source, invocation)),
-            class => return Some(named(class, &from, invocation)),
+            source if source.ends_with(b".java") || from.is_empty() => {
+                return Some(file(source, invocation).unwrap_or_else(|| unclear(args)));
+            }
+            class => return Some(named(class, &from, invocation).unwrap_or_else(|| unclear(args))),
         }
     }
     // It says how it is used, and ends.
     None
 }
 
-fn file(path: &[u8], invocation: &Invocation) -> Text {
-    if is_descriptor(path) { HANDED_OVER.into() } else { absolute(path, invocation) }
+fn file(path: &[u8], invocation: &Invocation) -> Option<Text> {
+    if is_descriptor(path) { Some(HANDED_OVER.into()) } else { absolute(path, invocation) }
 }
 
 /// A class or module, behind the places it is loaded from.
-fn named(what: &[u8], from: &[(&str, &[u8])], invocation: &Invocation) -> Text {
-    let place =
-        |(option, places): &(&str, &[u8])| [option.as_bytes(), b" ", &whole(places, invocation)].concat();
-    let places: Vec<Vec<u8>> = from.iter().map(place).collect();
+fn named(what: &[u8], from: &[(&str, &[u8])], invocation: &Invocation) -> Option<Text> {
+    let place = |(option, places): &(&str, &[u8])| {
+        Some([option.as_bytes(), b" ", &whole(places, invocation)?].concat())
+    };
+    let places: Vec<Vec<u8>> = from.iter().map(place).collect::<Option<_>>()?;
     let what = Text::cut(what, 256);
-    match places.join(&b' ').as_slice() {
+    Some(match places.join(&b' ').as_slice() {
         [] => what,
         places => Text::new([&inline(b"", places).to_bytes(), &b" "[..], &what.to_bytes()].concat()),
-    }
+    })
 }
 
 /// A list of places, those that are relative from the folder the process is in.
-fn whole(places: &[u8], invocation: &Invocation) -> Vec<u8> {
-    let Some(folder) = (invocation.folder)() else { return places.to_vec() };
+fn whole(places: &[u8], invocation: &Invocation) -> Option<Vec<u8>> {
+    let Some(folder) = (invocation.folder)() else { return Some(places.to_vec()) };
     let place = |place: &[u8]| match place {
-        [b'/', ..] => without_dots(place),
-        relative => without_dots(&[&folder, &b"/"[..], relative].concat()),
+        [b'/', ..] => without_dots(place, invocation),
+        relative => without_dots(&[&folder, &b"/"[..], relative].concat(), invocation),
     };
-    places.split(|byte| *byte == b':').map(place).collect::<Vec<_>>().join(&b':')
+    let places = places.split(|byte| *byte == b':').map(place);
+    Some(places.collect::<Option<Vec<_>>>()?.join(&b':'))
 }

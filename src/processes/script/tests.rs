@@ -7,7 +7,20 @@ fn script(line: &str, input: &str) -> Option<String> {
     let args: Vec<&[u8]> = line.split('|').map(str::as_bytes).collect();
     let folder = || Some(b"/home/alice".to_vec());
     let input = || Some(input.as_bytes().to_vec());
-    find(args[0], &args, &Invocation { folder: &folder, input: &input }).map(|text| text.to_string())
+    // A host without links.
+    let without_dots = |path: &[u8]| {
+        let mut parts: Vec<&str> = Vec::new();
+        for part in std::str::from_utf8(path).unwrap().split('/') {
+            if part == ".." {
+                parts.pop();
+            } else {
+                parts.push(part);
+            }
+        }
+        (!path.starts_with(b"/links")).then(|| parts.join("/").into_bytes())
+    };
+    find(args[0], &args, &Invocation { folder: &folder, input: &input, without_dots: &without_dots })
+        .map(|text| text.to_string())
 }
 
 #[test]
@@ -107,6 +120,9 @@ fn a_command_line_that_is_not_understood_is_known_by_all_of_its_arguments() {
         "/usr/lib64/ld-linux-x86-64.so.2|--preload|/evil|/ok",
         "/bin/busybox|sh|/evil.sh",
         "/usr/bin/tclsh8.6|--|/ok.tcl",
+        "/usr/bin/bash|/links/../usr/bin/ldd",
+        "/usr/bin/java|-jar|/links/../ok.jar",
+        "/usr/bin/java|-cp|/ok.jar:/links/../ok.jar|Main",
         "/usr/bin/tcsh|-|/evil.csh",
     ] {
         let found = script(line, "/dev/null").unwrap_or_default();
@@ -118,7 +134,7 @@ fn a_command_line_that_is_not_understood_is_known_by_all_of_its_arguments() {
 #[test]
 fn an_interpreter_that_shows_no_arguments_is_not_taken_for_one_at_a_terminal() {
     let typed = || Some(b"/dev/pts/0".to_vec());
-    let invocation = Invocation { folder: &typed, input: &typed };
+    let invocation = Invocation { folder: &typed, input: &typed, without_dots: &|_| None };
     for exe in ["/usr/bin/python3.11", "/usr/bin/bash", "/bin/busybox", "/lib64/ld-linux-x86-64.so.2"] {
         assert_eq!(find(exe.as_bytes(), &[], &invocation).unwrap(), NO_ARGUMENTS, "{exe}");
     }
@@ -135,7 +151,7 @@ fn what_is_masked_in_program_text_is_still_part_of_its_identity() {
 #[test]
 fn busybox_called_by_a_link_is_what_the_link_is_called() {
     let nothing = || None;
-    let invocation = Invocation { folder: &nothing, input: &nothing };
+    let invocation = Invocation { folder: &nothing, input: &nothing, without_dots: &|_| None };
     let found = find(b"/bin/busybox", &[b"/sbin/httpd", b"-f"], &invocation);
     assert_eq!(found.unwrap(), "httpd");
 }
@@ -148,7 +164,8 @@ fn a_program_from_a_pipe_is_not_a_person_at_a_terminal() {
     assert_eq!(script("/usr/bin/python3|-|/ok.py", "pipe:[4711]").as_deref(), Some("(standard input)"));
     assert_eq!(script("/usr/bin/php|--|/ok.php", "pipe:[4711]").as_deref(), Some("(standard input)"));
     assert_eq!(script("/usr/bin/bash", "/dev/null"), None);
-    for line in ["/usr/bin/python3|-ui|/ok.py", "/usr/bin/python3|-im|http.server", "/usr/bin/lua|-i|/ok.lua"] {
+    for line in ["/usr/bin/python3|-ui|/ok.py", "/usr/bin/python3|-im|http.server", "/usr/bin/lua|-i|/ok.lua"]
+    {
         let found = script(line, "pipe:[4711]").unwrap();
         assert!(found.starts_with("(unclear) -"), "{line}: {found}");
     }
@@ -178,7 +195,7 @@ proptest! {
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         for exe in ["/usr/bin/perl", "/usr/bin/bash", "/usr/bin/java", "/bin/busybox"] {
             let nothing = || None;
-            let _ = find(exe.as_bytes(), &args, &Invocation { folder: &nothing, input: &nothing });
+            let _ = find(exe.as_bytes(), &args, &Invocation { folder: &nothing, input: &nothing, without_dots: &|_| None });
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::text::Text;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where unit files lie: what the administrator wrote counts before what packages brought.
@@ -180,8 +180,11 @@ impl Reading<'_> {
             let args: Vec<&[u8]> =
                 [&interpreter[..]].into_iter().chain(given.iter().copied()).chain([name]).collect();
             let nothing = || None;
-            let script =
-                script::find(&exe.to_bytes(), &args, &Invocation { folder: &nothing, input: &nothing });
+            let look =
+                |path: &Path, flags| rustix::fs::statat(rustix::fs::CWD, self.host.path(path), flags).ok();
+            let without_dots = |path: &[u8]| crate::processes::linux::without_dots(path, &look);
+            let invocation = Invocation { folder: &nothing, input: &nothing, without_dots: &without_dots };
+            let script = script::find(&exe.to_bytes(), &args, &invocation);
             self.plan(exe, script, user);
         }
     }
