@@ -98,12 +98,16 @@ pub fn parse_cmdline(bytes: &[u8]) -> Vec<&[u8]> {
 }
 
 /// The service of the system's systemd that a process belongs to, from `/proc/PID/cgroup`, or the slice of the user whose
-/// session it is. The outermost one: below it whoever owns it makes groups with names of their own choice.
+/// session it is. The outermost one: below it whoever owns it makes groups with names of their own choice. What systemd starts
+/// for itself is where it is itself, in `init.scope`.
 #[must_use]
 pub fn parse_cgroup_unit(bytes: &[u8]) -> Option<&[u8]> {
     let parts = || systemd_path(bytes).into_iter().flat_map(|path| path.split(|b| *b == b'/'));
     // Each login has a scope of its own; the slice above it is its user's, who stays the same whatever `sudo` does.
-    parts().find(|part| part.ends_with(b".service")).or_else(|| Some(user_and_session(bytes)?.0))
+    parts()
+        .find(|part| part.ends_with(b".service"))
+        .or_else(|| Some(user_and_session(bytes)?.0))
+        .or_else(|| systemd_path(bytes)?.strip_prefix(b"/").filter(|path| *path == b"init.scope"))
 }
 
 /// The number of the login session that a process belongs to, from `/proc/PID/cgroup`: `12` of `session-12.scope`.
@@ -237,6 +241,9 @@ mod tests {
             (b"0::/user.slice/user-0.slice/session-3.scope\n", Some(b"user-0.slice")),
             (b"0::/user.slice/user-0.slice/x.scope\n", None),
             (b"0::/system.slice/user-0.slice\n", None),
+            (b"0::/init.scope\n", Some(b"init.scope")),
+            (b"0::/machine.slice/init.scope\n", None),
+            (b"0::/user.slice/user-0.slice/user@0.service/init.scope\n", Some(b"user@0.service")),
             (b"2:cpu:/x.service\n1:name=systemd:/system.slice/a.service\n0::/\n", Some(b"a.service")),
             (b"", None),
         ] {

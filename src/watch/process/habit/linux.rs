@@ -37,7 +37,9 @@ pub fn read(host: &Host) -> Option<Habits> {
     let passwd = host.read("/etc/passwd").unwrap_or_default();
     let users = Users::parse(&passwd);
     let mut reading = Reading { host, users, numbers: numbers(&passwd), unit: None, planned: HashMap::new() };
-    let jobs = reading.jobs();
+    let mut jobs = reading.jobs();
+    // Where systemd runs what packages have for its own reloading.
+    jobs.insert("init.scope".to_owned());
     reading.cron();
     reading.logrotate();
     reading.message_of_the_day();

@@ -8,6 +8,7 @@ const SESSION: &str = r#"
     users = ["alice"]
     text  = true
 "#;
+const GENERATOR: &str = "/usr/lib/systemd/system-generators/postfix-instance-generator";
 const CRON: &str = "[[command]]\nunits = [\"cron.service\"]";
 
 /// One that runs in a unit.
@@ -32,6 +33,7 @@ fn packaged(process: Process) -> ProcessFacts {
         ("/etc/cron.daily/man-db", "man-db", State::Unmodified),
         ("/etc/cron.daily/edited", "man-db", State::Modified),
         ("/usr/lib/dovecot/auth", "dovecot-core", State::Unmodified),
+        (GENERATOR, "postfix", State::Unmodified),
     ] {
         facts.packages.insert(path.into(), Package { name: name.into(), state });
     }
@@ -115,6 +117,23 @@ fn a_service_may_be_allowed_the_programs_of_its_own_package() {
     let script = Some("/usr/bin/lsb_release");
     assert_eq!(refused(scripts, "x.service", "/usr/bin/python3.11", "root", script), None);
     assert!(refused(scripts, "x.service", "/usr/bin/python3.11", "root", None).is_some());
+}
+
+#[test]
+fn what_packages_have_for_a_reload_of_systemd_is_allowed_beside_it_and_nowhere_else() {
+    let base = |unit: &str, exe: &str, user: &str, script: Option<&str>| {
+        refused("include = [\"debian-base\"]", unit, exe, user, script).is_none()
+    };
+    assert!(base("init.scope", "/usr/bin/dash", "root", Some(GENERATOR)));
+    assert!(base("init.scope", "/usr/bin/ls", "root", None));
+    for (unit, user, script) in [
+        ("nginx.service", "root", GENERATOR),
+        ("init.scope", "www-data", GENERATOR),
+        ("init.scope", "root", "-c id"),
+        ("init.scope", "root", "/home/alice/x.sh"),
+    ] {
+        assert!(!base(unit, "/usr/bin/dash", user, Some(script)), "{unit} {user} {script}");
+    }
 }
 
 #[test]
