@@ -94,7 +94,7 @@ impl Server {
 
     /// An SSH session as root that stays for a while.
     fn ssh(&self, options: &[&str]) -> Running {
-        let before = accepted();
+        let (before, asleep) = (accepted(), sleeping());
         let mut command = Command::new("/usr/bin/ssh");
         command.args(["-F", "none", "-i"]).arg(self.path("id")).args([
             "-o",
@@ -107,8 +107,7 @@ impl Server {
         command.args(options).args(["root@127.0.0.1", "sleep 600"]);
         let running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::null()));
         wait_for("the login", || accepted() > before);
-        // The command starts a moment after the login was accepted.
-        std::thread::sleep(std::time::Duration::from_millis(700));
+        wait_for("what was to run there", || sleeping() > asleep);
         running
     }
 
@@ -117,6 +116,17 @@ impl Server {
         stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
         stream.read_to_end(&mut Vec::new()).unwrap();
     }
+}
+
+/// How many programs run that are called so.
+fn sleeping() -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter(|process| {
+            let exe = std::fs::read_link(process.path().join("exe"));
+            exe.is_ok_and(|exe| exe.ends_with("sleep"))
+        })
+        .count()
 }
 
 fn accepted() -> usize {
