@@ -211,12 +211,12 @@ fn a_shell_in_a_network_namespace_of_its_own_is_found_on_the_connection_it_was_h
     let shell = Running::start(shell.args(["-c", &script]));
     let (_connection, _) = intruder.accept().unwrap();
     let own = std::fs::read_link("/proc/self/ns/net").unwrap();
-    let line = format!("/proc/{}/cmdline", shell.pid());
+    let arguments = format!("/proc/{}/cmdline", shell.pid());
     let link = format!("/proc/{}/ns/net", shell.pid());
     let mut is_refused = false;
     wait_for("a shell elsewhere", || {
         is_refused = !Path::new(&link).exists();
-        let is_shell = std::fs::read(&line).is_ok_and(|line| line.starts_with(b"bash\0-c\0read"));
+        let is_shell = std::fs::read(&arguments).is_ok_and(|shown| shown.starts_with(b"bash\0-c\0read"));
         is_refused || (is_shell && std::fs::read_link(&link).is_ok_and(|link| link != own))
     });
     if left_out("user namespaces", !is_refused) {
