@@ -402,6 +402,37 @@ fn a_socket_in_another_network_namespace_is_seen_and_told_apart() {
 }
 
 #[test]
+fn a_network_namespace_that_is_entered_late_is_seen_within_five_minutes() {
+    if !is_root() && skip("making a network namespace needs root") {
+        return;
+    }
+    let mut child = Command::new("python3")
+        .args(["-u", "-c"])
+        .arg(
+            "import ctypes,socket,sys\nprint('ready')\nsys.stdin.readline()\nassert ctypes.CDLL(None).unshare(0x40000000) == 0\ns=socket.create_server(('0.0.0.0',4748))\nprint('ready')\nsys.stdin.readline()\n",
+        )
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(answers.next().unwrap().unwrap(), "ready");
+    let mut eyes = Eyes::new();
+    // It is old by then, and known to be in the host's.
+    eyes.look_after(SignedDuration::from_mins(10));
+    child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+    assert_eq!(answers.next().unwrap().unwrap(), "ready");
+    let snapshot = eyes.look_after(SignedDuration::from_mins(16));
+    let facts = snapshot.listeners.unwrap().facts().unwrap().clone();
+    let owned = facts.listeners.iter().filter(|listener| {
+        listener.namespace.is_some() && listener.owners.iter().any(|owner| owner.pid == child.id())
+    });
+    assert_eq!(owned.map(|listener| listener.port).collect::<Vec<u16>>(), [4748]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn of_hundreds_of_sockets_the_one_that_was_closed_is_somebody_elses_at_once() {
     let script = "import os,socket,sys
 s=[socket.create_server(('127.0.0.1',0)) for _ in range(200)]

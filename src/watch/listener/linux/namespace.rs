@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 /// A process may enter another namespace after its start. Most that do, do it at once: so the young ones are asked
-/// again in every pass, and all of them every hour.
+/// again in every pass, and all of them every five minutes: that is one link of each, and nothing tells us of it.
 const YOUNG: SignedDuration = SignedDuration::from_mins(2);
-const AGAIN: SignedDuration = SignedDuration::from_hours(1);
+const AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// To list the sockets of another namespace takes milliseconds, as the kernel goes through the connections of the whole
 /// host for it. So it is done when their number or the processes there changed, and at least so often.
