@@ -1,8 +1,10 @@
 //! Connections of a Linux host, from the same places as its listening sockets.
 
+mod door;
+
 use super::{Connection, ConnectionFacts, Rules};
 use crate::coverage::Gap;
-use crate::processes::Process;
+use crate::processes::{Listing, Process};
 use crate::watch::Look;
 use crate::watch::listener::Protocol;
 use crate::watch::listener::linux::namespace::{self, Namespaces};
@@ -13,16 +15,11 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// So many doors that were open once are remembered.
-const DOORS: usize = 4096;
-
-/// A door: protocol and port.
-type Door = (String, u16);
-
 /// What is remembered from pass to pass.
 #[derive(Default)]
 pub struct Eyes {
     owners: Owners,
+    keepers: Owners,
     namespaces: Namespaces,
 }
 
@@ -36,22 +33,19 @@ impl Eyes {
         let listing = look.processes.now(host)?;
         let sees_all = host.privilege().sees_all_processes;
         let home = namespace::home(host);
-        let mut found: Vec<(Option<u64>, Socket)> = Vec::new();
-        let mut doors: BTreeSet<Door> = look.memory.recall();
         // Connections first: a door that opens in between makes none of them lead in.
-        let connected = list(host, home.is_ours, Wanted::Connected)?;
-        let listening = list(host, home.is_ours, Wanted::Listening)?;
-        found.extend(leading_out(connected, &listening, &mut doors).map(|socket| (None, socket)));
+        let mut connected = placed(None, list(host, home.is_ours, Wanted::Connected)?);
+        let mut listening = placed(None, list(host, home.is_ours, Wanted::Listening)?);
         for (number, pids) in self.namespaces.others(host, &listing, now, home.number).pids {
-            let connected = namespace::list(host, number, &pids, Wanted::Connected);
-            let listening = namespace::list(host, number, &pids, Wanted::Listening);
-            let out = leading_out(connected, &listening, &mut doors);
-            found.extend(out.map(|socket| (Some(number), socket)));
+            let list = |wanted| placed(Some(number), namespace::list(host, number, &pids, wanted));
+            connected.extend(list(Wanted::Connected));
+            listening.extend(list(Wanted::Listening));
         }
-        while doors.len() > DOORS {
-            doors.pop_first();
-        }
-        look.memory.keep(&doors);
+        let inodes = listening.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0).collect();
+        self.keepers.find(host, &listing, &inodes, now);
+        let doors = door::doors(&listening, |inode| keepers(&self.keepers.holders(inode), &listing));
+        let (mut found, past) = door::leading_out(connected, doors, &look.memory.recall());
+        look.memory.keep(&past);
 
         let inodes = found.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0).collect();
         self.owners.find(host, &listing, &inodes, now);
@@ -120,21 +114,13 @@ struct Key {
     namespace: Option<u64>,
 }
 
-/// Of these, the ones that did not come in by a door. A door that was open once counts: a server that is told to stop
-/// closes it first and its connections later.
-fn leading_out<'a>(
-    connected: Vec<Socket>,
-    listening: &[Socket],
-    doors: &'a mut BTreeSet<Door>,
-) -> impl Iterator<Item = Socket> + use<'a> {
-    let door = |socket: &Socket| (socket.protocol.as_str().to_owned(), socket.port);
-    // A client's socket of a protocol without listening is no door while it waits for its answer, but by luck.
-    let is_door = |socket: &&Socket| !socket.protocol.has_no_listen_state() || socket.port < 32_768;
-    doors.extend(listening.iter().filter(is_door).map(door));
-    connected.into_iter().filter(move |socket| {
-        let Some(peer) = socket.peer else { return false };
-        let to = peer.ip().to_canonical();
-        let within = to.is_loopback() || to.is_unspecified() || to == socket.address.to_canonical();
-        !within && !doors.contains(&door(socket))
-    })
+/// Sockets with the network namespace they are in.
+fn placed(namespace: Option<u64>, sockets: Vec<Socket>) -> Vec<(Option<u64>, Socket)> {
+    sockets.into_iter().map(|socket| (namespace, socket)).collect()
+}
+
+/// The users of these processes; none if they are not known of every one, or nobody was found.
+fn keepers(holders: &BTreeSet<u32>, listing: &Listing) -> Option<BTreeSet<u32>> {
+    let users = holders.iter().map(|pid| listing.get(*pid).map(|process| process.uid));
+    users.collect::<Option<BTreeSet<u32>>>().filter(|users| !users.is_empty())
 }
