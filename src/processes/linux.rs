@@ -2,12 +2,13 @@
 //! processes. What a process was started with is read once; what it can change is read in every pass.
 
 mod dots;
+mod folder;
 mod moment;
 mod origin;
+mod started;
 mod steady;
 
 use super::events::changes::Change;
-use super::origin::Origin;
 use super::parse::{self, Stat};
 use super::script::{self, Invocation};
 use super::task::{self, Found, Program};
@@ -15,13 +16,14 @@ use super::{Executable, Files, Listing, Process, Read, Version, secret};
 use crate::host::Host;
 use crate::text::Text;
 pub use dots::without_dots;
+pub(super) use folder::read_at;
+use folder::{describe, input, is_there, read_arguments, read_unit, shown, user_after};
 use jiff::Timestamp;
 pub use moment::Moment;
 use moment::Stamp;
 pub use origin::origin;
-use origin::{group_of, login, session, session_of, working_folder};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, major, minor, openat, readlinkat, statat};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::fs::{Mode, OFlags, openat, readlinkat, statat};
+use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
 use std::io;
@@ -29,15 +31,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// So much of a command line is kept: enough to know it by, and nobody can fill our memory or a mail with it.
-const ARGS: usize = 4096;
-
-/// And no more of them than this: each costs more than its letters, and thousands of one letter fill a memory.
-const COUNT: usize = 64;
-
-/// So much of it is read, to find the script of an interpreter: what the kernel allows in all.
-const COMMAND_LINE: usize = 2 * 1024 * 1024;
 
 /// Why it is not seen what a process runs, and what cures that.
 pub const WHY_NO_EXECUTABLE: &str =
@@ -161,57 +154,6 @@ impl Reader {
         self.whole = if is_told { whole } else { Some(pass.now) };
         read.processes.sort_unstable_by_key(|process| process.pid);
         Ok(read)
-    }
-
-    /// One process that has just started, and where it comes from, if it can still be read; nothing of it is remembered here.
-    /// What is gone first when it ends is read first.
-    pub fn read_one(&mut self, moment: &mut Moment, pid: u32) -> Option<(Arc<Process>, Origin)> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = openat(moment.proc, pid.to_string(), flags, Mode::empty()).ok()?;
-        let Ok(Some(program)) = Program::of(&folder) else {
-            // A thread of the kernel, or one that has lived for long: there is time.
-            let attempt = self.attempt(moment, &folder, pid, 0).ok();
-            self.known.remove(&pid);
-            self.restless.clear();
-            let process = attempt.filter(|attempt| attempt.is_whole)?.process?;
-            return Some((process, Origin::default()));
-        };
-        let raw = read_arguments(&folder);
-        let file = program.file(&folder).ok();
-        let working = working_folder(&folder);
-        let uid = owner(&folder).ok()?;
-        // All that follows can be read of one that has ended, until its parent takes note of that. Then nothing can: so this
-        // was the user, and not root, to whom the folders of those fall that are gone.
-        read_at(&folder, c"stat", &mut self.buffer, 4096).ok()?;
-        let stat = parse::parse_stat(&self.buffer)?;
-        read_at(&folder, c"cgroup", &mut self.buffer, 8192).ok()?;
-        let unit = unit_of(&self.buffer);
-        let (group, session_group) = (group_of(&self.buffer), session_of(&self.buffer));
-        moment.renew_users();
-        let login = login(&folder, &mut self.buffer, &moment.users);
-        let session = session(&folder, session_group, login.as_ref(), &mut self.buffer);
-        let terminal = parse::terminal(stat.terminal).map(Text::new);
-        let origin = Origin { login, session, group, terminal, folder: working, ..Origin::default() };
-        let found = Ok(program);
-        let process =
-            Self::fresh(moment, &folder, Started { pid, uid, stat: &stat, found: &found, file, raw, unit });
-        match readlinkat(&folder, c"exe", Vec::new()) {
-            // If it runs something else by now, that is told of next. Its arguments come a moment after its program.
-            Ok(link) if found.as_ref().is_ok_and(|program| link.as_bytes() != program.link) => return None,
-            Ok(_) if process.script.as_deref() == Some(script::NO_ARGUMENTS) => return None,
-            Ok(_) => {}
-            // It has ended, and of some of this it cannot be told whether that was before or after.
-            Err(_) => {
-                let is_whole = |script: &Text| script.starts_with(['/', '-']) && !process.container;
-                let is_sure = process.script.as_ref().map_or(!process.container || file.is_some(), is_whole);
-                // Where groups are of the first version, one that ends is in none any more.
-                let has_group = process.unit.is_some() || origin.group.is_some();
-                if !is_sure || !has_group {
-                    return None;
-                }
-            }
-        }
-        Some((Arc::new(process), origin))
     }
 
     /// One process; nothing if it is dead and only waits to be buried.
@@ -410,94 +352,4 @@ impl Known {
         let path = self.link.strip_suffix(b" (deleted)").unwrap_or(&self.link);
         matches!(path.rsplit(|byte| *byte == b'/').next(), Some(b"sshd" | b"sshd-session"))
     }
-}
-
-/// The effective user of the process or thread of this folder: the kernel gives its folder to it, and to nobody else as
-/// it does with the files in it. Asking for this costs far less than writing out `status`.
-fn owner(folder: &OwnedFd) -> Result<u32, Lost> {
-    Ok(fstat(folder).map_err(Lost::from)?.st_uid)
-}
-
-/// The user of what runs this program, asked after the program was seen: read before, it could be that of another one which
-/// started this, as a set-uid program does and is started.
-fn user_after(program: Option<&Program>, folder: &OwnedFd) -> Result<u32, Lost> {
-    let Some((program, thread)) = program.and_then(|program| Some((program, program.task.as_ref()?))) else {
-        return owner(folder);
-    };
-    let uid = owner(thread)?;
-    // If the thread has ended meanwhile, what the first one was says it well enough.
-    if program.still_runs(folder) { Ok(uid) } else { owner(folder) }
-}
-
-/// True if what was just read is still so: it runs this program, or has not ended if there is none to be seen.
-fn is_there(program: Option<&Program>, folder: &OwnedFd) -> bool {
-    match program {
-        Some(program) if program.task.is_none() => program.still_runs(folder),
-        _ => read_at(folder, c"stat", &mut Vec::new(), 4096).is_ok(),
-    }
-}
-
-fn describe(errno: Errno) -> &'static str {
-    match errno {
-        Errno::ACCESS | Errno::PERM => "permission denied",
-        Errno::NAMETOOLONG => "its path is too long to be read",
-        _ => "the system would not say",
-    }
-}
-
-/// What the standard input is. A device is one by what it is: a file can be called like one where `/dev` is somebody's own.
-fn input(folder: &OwnedFd) -> Option<Vec<u8>> {
-    let name = readlinkat(folder, c"fd/0", Vec::new()).ok()?.into_bytes();
-    if !name.starts_with(b"/dev/") {
-        return Some(name);
-    }
-    let stat = statat(folder, c"fd/0", AtFlags::empty()).ok()?;
-    let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
-    let is_null = (major(stat.st_rdev), minor(stat.st_rdev)) == (1, 3);
-    let is_so = is_device && (is_null || !name.starts_with(b"/dev/null"));
-    Some(if is_so { name } else { [b"not the device: ", &name[..]].concat() })
-}
-
-/// The bytes of its arguments, as far as they are needed.
-fn read_arguments(folder: &OwnedFd) -> Vec<u8> {
-    let mut raw = Vec::new();
-    let _ = read_at(folder, c"cmdline", &mut raw, ARGS + 1);
-    if raw.len() > ARGS {
-        let _ = read_at(folder, c"cmdline", &mut raw, COMMAND_LINE);
-    }
-    raw
-}
-
-/// Those of these arguments that are kept, and whether there were more.
-fn shown(raw: &[u8]) -> (Vec<&[u8]>, bool) {
-    let mut args = parse::parse_cmdline(raw.get(..ARGS).unwrap_or(raw));
-    let is_cut = raw.len() > ARGS || args.len() > COUNT;
-    args.truncate(COUNT);
-    (args, is_cut)
-}
-
-/// The systemd unit it belongs to, if any.
-fn read_unit(folder: &OwnedFd, buffer: &mut Vec<u8>) -> Result<Option<Text>, Errno> {
-    read_at(folder, c"cgroup", buffer, 8192)?;
-    Ok(unit_of(buffer))
-}
-
-fn unit_of(groups: &[u8]) -> Option<Text> {
-    parse::parse_cgroup_unit(groups).map(|unit| Text::cut(unit, 256))
-}
-
-/// Reads at most `limit` bytes of a file of the process into `buffer`. The kernel writes each of these files out in one piece: what was
-/// read once is the whole, and asking for more would only cost another call.
-pub(super) fn read_at(
-    folder: &OwnedFd,
-    name: &CStr,
-    buffer: &mut Vec<u8>,
-    limit: usize,
-) -> Result<(), Errno> {
-    let file = openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    buffer.clear();
-    buffer.resize(limit, 0);
-    let read = retry_on_intr(|| rustix::io::read(&file, &mut *buffer))?;
-    buffer.truncate(read);
-    Ok(())
 }

@@ -1,12 +1,17 @@
 //! What was seen of started processes and waits for a pass. Bounded: thousands of the same kind are one entry with a count, and
 //! kinds beyond a limit are counted, with who started them.
 
+mod batch;
+mod kind;
+
 use super::glimpses::Glimpses;
 use super::{Counts, Ended, Starts, Taken, Unread};
 use crate::processes::origin::{Ancestor, Origin};
-use crate::processes::{Executable, Files, Listing, Process};
+use crate::processes::{Listing, Process};
 use crate::text::Text;
+use batch::{Batch, Group};
 use jiff::Timestamp;
+pub use kind::{Birth, Kind};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,54 +25,8 @@ const KNOWN: usize = 8192;
 /// Of so many processes the end is waited for.
 const RUNNING: usize = 32_768;
 
-/// Of so many who start programs that end unread it is told how many these were.
-const STARTERS: usize = 64;
-
 /// So many starts may be on their way to us at any moment.
 const UNDER_WAY: u64 = 64;
-
-/// What makes processes the same thing to a policy.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Kind {
-    exe: Executable,
-    script: Option<Text>,
-    user: Text,
-    unit: Option<Text>,
-    container: bool,
-    /// Another file at the same path is another thing.
-    files: Option<Files>,
-    birth: Birth,
-}
-
-/// Who had a process started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Birth {
-    /// An installation of packages.
-    Installation,
-    /// Anything else.
-    Other,
-}
-
-impl Kind {
-    /// True if this process, which was of this kind when it was read, still shows so. Who it acts for and its unit may have changed, and
-    /// its file may have been replaced.
-    fn shows_in(&self, process: &Process) -> bool {
-        let is_replaced = matches!(
-            (&self.exe, &process.exe),
-            (Executable::Path(was), Executable::Deleted(is)) if was == is
-        );
-        (is_replaced || self.exe == process.exe)
-            && (&self.script, self.container) == (&process.script, process.container)
-            && self.files.map(|files| files.script) == process.files.map(|files| files.script)
-    }
-
-    /// The kind of a process that was started so.
-    #[must_use]
-    pub fn of(process: &Process, birth: Birth) -> Self {
-        let Process { exe, script, user, unit, container, files, .. } = process.clone();
-        Self { exe, script, user, unit, container, files, birth }
-    }
-}
 
 /// Names what was handed to a pass. Only once it comes back, stored with the findings of that pass, is that forgotten here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,24 +64,6 @@ struct Inner {
     seen: u64,
     has_lost: bool,
     total: Counts,
-}
-
-#[derive(Debug, Default)]
-struct Batch {
-    groups: HashMap<Kind, Group>,
-    counts: Counts,
-    unread: Vec<Unread>,
-    /// So many were of too many kinds.
-    beyond: u64,
-}
-
-#[derive(Debug)]
-struct Group {
-    process: Arc<Process>,
-    origin: Arc<Origin>,
-    times: u64,
-    running: u64,
-    until: Option<Timestamp>,
 }
 
 impl Pool {
@@ -431,35 +372,6 @@ impl Inner {
             // What is on its way stays in the account.
             if self.kernel.is_none() {
                 (self.kernel, self.seen) = (kernel, 0);
-            }
-        }
-    }
-}
-
-impl Batch {
-    fn add_unread(&mut self, others: impl IntoIterator<Item = Unread>) {
-        for other in others {
-            if let Some(unread) = self.unread.iter_mut().find(|unread| unread.by == other.by) {
-                unread.times = unread.times.saturating_add(other.times);
-            } else if self.unread.len() < STARTERS {
-                self.unread.push(other);
-            }
-        }
-    }
-
-    fn unite(&mut self, before: Self) {
-        self.counts = self.counts.plus(before.counts);
-        self.beyond = self.beyond.saturating_add(before.beyond);
-        self.add_unread(before.unread);
-        for (kind, group) in before.groups {
-            match self.groups.get_mut(&kind) {
-                Some(later) => {
-                    later.times = later.times.saturating_add(group.times);
-                    later.until = later.until.max(group.until);
-                }
-                None => {
-                    self.groups.insert(kind, group);
-                }
             }
         }
     }

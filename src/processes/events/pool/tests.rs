@@ -1,6 +1,8 @@
 //! What waits for a pass: kinds, counts, and what is told again.
 
+use super::batch::STARTERS;
 use super::*;
+use crate::processes::Executable;
 
 fn process(pid: u32, exe: &str, user: &str) -> Arc<Process> {
     let process = Process {
