@@ -331,13 +331,23 @@ fn what_proc_and_the_kernel_write_is_taken_apart() {
         hidden::parse_covered(mounts),
         [(77, "proc, another process".to_owned()), (78, "ext4, /tmp/x".to_owned())]
     );
-    let found =
-        environment::parse_libraries(b"A=b\0LD_PRELOAD=libx.so /a/b.so:c/d.so\0LD_LIBRARY_PATH=/x::y:\0");
+    let found = environment::parse_libraries(
+        b"A=b\0LD_PRELOAD=libx.so /a/b.so:c/d.so\0LD_LIBRARY_PATH=/x::y:\0BASH_ENV=a:b\0PYTHONPATH\0=/z\0",
+    );
     let found: Vec<String> = found
         .iter()
-        .map(|(variable, path)| format!("{} {}", variable.as_str(), String::from_utf8_lossy(path)))
+        .map(|(variable, path)| format!("{} {}", variable.name, String::from_utf8_lossy(path)))
         .collect();
-    assert_eq!(found, ["LD_PRELOAD /a/b.so", "LD_PRELOAD c/d.so", "LD_LIBRARY_PATH /x", "LD_LIBRARY_PATH y"]);
+    assert_eq!(
+        found,
+        [
+            "LD_PRELOAD /a/b.so",
+            "LD_PRELOAD c/d.so",
+            "LD_LIBRARY_PATH /x",
+            "LD_LIBRARY_PATH y",
+            "BASH_ENV a:b"
+        ]
+    );
     let tcp = b"   0: 0100007F:8F5C 0100007F:0277 01 00000000:00000000 00:00000000 00000000  1000        0 4713 1 0 20 4 30 10 -1\n\
         \x20  1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 100 0 0 10 0\n";
     let seen = connection::parse_connections(tcp);

@@ -41,7 +41,14 @@ impl Kind {
     /// The kind of a process that was started so.
     #[must_use]
     pub fn of(process: &Process, birth: Birth) -> Self {
-        let Process { exe, script, user, unit, container, files, .. } = process.clone();
-        Self { exe, script, user, unit, container, files, birth }
+        Self {
+            exe: process.exe.clone(),
+            script: process.script.clone(),
+            user: process.user.clone(),
+            unit: process.unit.clone(),
+            container: process.container,
+            files: process.files,
+            birth,
+        }
     }
 }

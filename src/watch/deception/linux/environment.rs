@@ -1,4 +1,4 @@
-//! The libraries that an environment has loaded into a program, and whether somebody else may write them.
+//! The libraries and modules that an environment has loaded into a program, and whether somebody else may write them.
 
 use crate::processes::Process;
 use std::ffi::OsStr;
@@ -10,58 +10,82 @@ use std::path::{Component, Path, PathBuf};
 /// So many libraries of one environment are looked at.
 const MOST: usize = 64;
 
-/// What loads libraries, in the words of the dynamic loader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Variable {
-    /// `LD_PRELOAD`: loaded before all others.
-    Preload,
-    /// `LD_AUDIT`: told of all that is loaded.
-    Audit,
-    /// `LD_LIBRARY_PATH`: folders that are searched first.
-    LibraryPath,
-}
-
-impl Variable {
+/// A variable by which an environment has a program load code.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Variable {
     /// Its name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Preload => "LD_PRELOAD",
-            Self::Audit => "LD_AUDIT",
-            Self::LibraryPath => "LD_LIBRARY_PATH",
-        }
-    }
+    pub name: &'static str,
+    /// What stands between the parts of its value.
+    between: &'static [u8],
+    /// What each part is.
+    part: Part,
+    /// Who may put code there without being told of.
+    trusts: Trust,
 }
 
-/// The paths in an environment from which libraries are loaded. A bare name is looked for where libraries are, and an
-/// empty part, which many leave behind by mistake, is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// A library; without a `/` it is looked for where libraries are.
+    Library,
+    /// A file.
+    File,
+    /// A folder that is searched before others.
+    Folder,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Root and the process's own user.
+    User,
+    /// Whoever owns it: services often run what another user installs, and their own code says so as well.
+    Owner,
+}
+
+const fn variable(name: &'static str, between: &'static [u8], part: Part, trusts: Trust) -> Variable {
+    Variable { name, between, part, trusts }
+}
+
+/// Of the dynamic loader, the C library, shells and interpreters. Those that hold options, like `PERL5OPT`, hold no path of their own.
+const VARIABLES: &[Variable] = &[
+    variable("LD_PRELOAD", b": ", Part::Library, Trust::User),
+    variable("LD_AUDIT", b":", Part::Library, Trust::User),
+    variable("LD_LIBRARY_PATH", b":;", Part::Folder, Trust::User),
+    variable("GCONV_PATH", b":", Part::Folder, Trust::User),
+    variable("BASH_ENV", b"", Part::File, Trust::Owner),
+    variable("PYTHONPATH", b":", Part::Folder, Trust::Owner),
+    variable("PYTHONHOME", b":", Part::Folder, Trust::Owner),
+    variable("PERL5LIB", b":", Part::Folder, Trust::Owner),
+    variable("RUBYLIB", b":", Part::Folder, Trust::Owner),
+    variable("NODE_PATH", b":", Part::Folder, Trust::Owner),
+    variable("CLASSPATH", b":", Part::Folder, Trust::Owner),
+];
+
+/// The paths in an environment from which code is loaded. An empty part, which many leave behind by mistake, is nothing.
 #[must_use]
-pub fn parse_libraries(environment: &[u8]) -> Vec<(Variable, Vec<u8>)> {
+pub fn parse_libraries(environment: &[u8]) -> Vec<(&'static Variable, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in environment.split(|byte| *byte == 0) {
-        for variable in [Variable::Preload, Variable::Audit, Variable::LibraryPath] {
-            let value = entry.strip_prefix(variable.as_str().as_bytes());
-            let Some(value) = value.and_then(|rest| rest.strip_prefix(b"=")) else { continue };
-            let parts = value.split(|byte| match variable {
-                Variable::Preload => matches!(byte, b':' | b' '),
-                Variable::Audit => *byte == b':',
-                Variable::LibraryPath => matches!(byte, b':' | b';'),
-            });
-            let is_path = |part: &&[u8]| match variable {
-                Variable::Preload | Variable::Audit => part.contains(&b'/'),
-                Variable::LibraryPath => !part.is_empty(),
-            };
-            found.extend(parts.filter(is_path).map(|part| (variable, part.to_vec())));
-        }
+        let Some(end) = entry.iter().position(|byte| *byte == b'=') else { continue };
+        let (name, value) = entry.split_at(end);
+        let Some(variable) = VARIABLES.iter().find(|variable| variable.name.as_bytes() == name) else {
+            continue;
+        };
+        let value = value.get(1..).unwrap_or_default();
+        let parts = value.split(|byte| variable.between.contains(byte));
+        let is_path = |part: &&[u8]| match variable.part {
+            Part::Library => part.contains(&b'/'),
+            Part::File | Part::Folder => !part.is_empty(),
+        };
+        found.extend(parts.filter(is_path).map(|part| (variable, part.to_vec())));
     }
     found.truncate(MOST);
     found
 }
 
-/// True if somebody other than root and the process's own user may put something else at this path. What lies in a
-/// folder for everybody counts too if it is loaded into a program by name: nobody honest keeps libraries there.
+/// True if somebody may put something else at this path whom nobody trusts with that. What lies in a folder for everybody counts
+/// too if it is loaded by name: nobody honest keeps libraries there.
 #[must_use]
-pub fn others_may_write(host_folder: &Path, process: &Process, variable: Variable, path: &[u8]) -> bool {
+pub fn others_may_write(host_folder: &Path, process: &Process, variable: &Variable, path: &[u8]) -> bool {
     let path = Path::new(OsStr::from_bytes(path));
     // `$ORIGIN` and the like stand for places of the program itself.
     if path.as_os_str().as_bytes().contains(&b'$') {
@@ -87,10 +111,11 @@ pub fn others_may_write(host_folder: &Path, process: &Process, variable: Variabl
             Err(_) => return is_shared,
         }
     }
-    is_shared
+    // What is looked for in a folder is missing there until somebody puts it there.
+    is_shared || variable.part == Part::Folder && is_sticky(Some(&place))
 }
 
-fn is_open(place: &Path, process: &Process, variable: Variable) -> bool {
+fn is_open(place: &Path, process: &Process, variable: &Variable) -> bool {
     std::fs::metadata(place).is_ok_and(|metadata| is_writable(&metadata, process, variable))
 }
 
@@ -99,10 +124,14 @@ fn is_sticky(folder: Option<&Path>) -> bool {
     metadata.is_some_and(|metadata| metadata.is_dir() && metadata.mode() & 0o1002 == 0o1002)
 }
 
-fn is_writable(metadata: &Metadata, process: &Process, variable: Variable) -> bool {
+fn is_writable(metadata: &Metadata, process: &Process, variable: &Variable) -> bool {
     const STICKY: u32 = 0o1000;
     let is_for_all = metadata.mode() & 0o002 != 0
-        && (variable != Variable::LibraryPath || metadata.mode() & STICKY == 0 || !metadata.is_dir());
+        && (variable.part != Part::Folder || metadata.mode() & STICKY == 0 || !metadata.is_dir());
     // The users of a container are others than the host's: whose a file is there says nothing.
-    is_for_all || (!process.container && metadata.uid() != 0 && metadata.uid() != process.uid)
+    let is_anothers = variable.trusts == Trust::User
+        && !process.container
+        && metadata.uid() != 0
+        && metadata.uid() != process.uid;
+    is_for_all || is_anothers
 }

@@ -134,7 +134,7 @@ fn read(host: &Host, process: &Arc<Process>, now: Timestamp, asked: &mut Asked) 
     };
     let proc = host.path(&folder);
     let libraries = parse_libraries(&environment).into_iter().filter_map(|(variable, path)| {
-        let what = [variable.as_str().as_bytes(), b"=", &path].concat();
+        let what = [variable.name.as_bytes(), b"=", &path].concat();
         others_may_write(&proc, process, variable, &path).then(|| Text::cut(&what, 512))
     });
     let libraries = libraries.collect();
