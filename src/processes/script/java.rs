@@ -45,9 +45,16 @@ const LOADING: &[&str] = &[
     "-Djava.ext.dirs",
     "-Djava.endorsed.dirs",
     "-Djava.library.path",
+    "-Djava.home",
+    "-Djava.system.class.loader",
+    "-Djdk.module.",
+    "-Dsun.boot.",
+    "-XX:AOT",
+    "-XX:CRaC",
     "-XX:OnError",
     "-XX:OnOutOfMemoryError",
     "-XX:Flags",
+    "-XX:SharedArchiveFile",
     "-XX:VMOptionsFile",
 ];
 
