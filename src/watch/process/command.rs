@@ -67,15 +67,24 @@ fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pattern>, D::
 const NEVER: &[&str] = &[
     "autossh",
     "chisel",
+    "corkscrew",
     "cryptcat",
     "dbclient",
     "dns2tcpc",
+    "dropbear",
     "gdb",
+    "gdb-multiarch",
     "gdbserver",
     "gs-netcat",
     "hping3",
+    "htc",
+    "hts",
+    "inetutils-telnet",
     "iodine",
+    "lldb",
+    "lldb-server",
     "ltrace",
+    "microsocks",
     "nc",
     "nc.openbsd",
     "nc.traditional",
@@ -84,7 +93,10 @@ const NEVER: &[&str] = &[
     "nmap",
     "proxychains4",
     "ptunnel",
+    "redir",
+    "rinetd",
     "rlogin",
+    "rr",
     "rsh",
     "sbd",
     "socat",
@@ -92,12 +104,18 @@ const NEVER: &[&str] = &[
     "socat2",
     "sshuttle",
     "strace",
+    "stunnel",
+    "stunnel4",
     "telnet",
     "telnet.netkit",
-    "inetutils-telnet",
+    "tmate",
     "torify",
     "torsocks",
+    "ttyd",
+    "udptunnel",
+    "vtund",
     "websocat",
+    "wstunnel",
 ];
 
 /// What the rules for processes and commands say of one together.
@@ -152,6 +170,16 @@ fn compare(rule: &CommandRule, process: &Process, facts: &ProcessFacts) -> Compa
     comparison
 }
 
+/// `lldb-14` without the number.
+fn unversioned(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((before, version)) if version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => {
+            before
+        }
+        _ => name,
+    }
+}
+
 /// Whether packages vouch for all that runs; else why not.
 fn vouched(rule: &CommandRule, process: &Process, facts: &ProcessFacts) -> Result<(), String> {
     let (Executable::Path(path) | Executable::Deleted(path)) = &process.exe else {
@@ -170,7 +198,7 @@ fn vouched(rule: &CommandRule, process: &Process, facts: &ProcessFacts) -> Resul
         return Err("the file lies where packages put none".to_owned());
     }
     let name = path.rsplit('/').next().unwrap_or_default();
-    if NEVER.contains(&name) {
+    if NEVER.contains(&unversioned(name)) {
         return Err(format!("{name} can carry a shell to elsewhere: it needs a [[process]] of its own"));
     }
     let package = match facts.replaced.get(&process.pid).filter(|_| facts.is_replaced(process)) {

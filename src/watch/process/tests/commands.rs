@@ -23,6 +23,7 @@ fn packaged(process: Process) -> ProcessFacts {
     for (path, name, state) in [
         ("/usr/bin/ls", "coreutils", State::Unmodified),
         ("/usr/bin/nc.openbsd", "netcat-openbsd", State::Unmodified),
+        ("/usr/bin/lldb-14", "lldb-14", State::Unmodified),
         ("/usr/bin/dash", "dash", State::Unmodified),
         ("/usr/bin/mawk", "mawk", State::Unmodified),
         ("/usr/bin/perl", "perl-base", State::Unmodified),
@@ -73,6 +74,11 @@ fn what_packages_brought_may_be_started_in_a_session_and_nothing_else() {
             "/usr/bin/nc.openbsd",
             None,
             "nc.openbsd can carry a shell to elsewhere: it needs a [[process]] of its own",
+        ),
+        (
+            "/usr/bin/lldb-14",
+            None,
+            "lldb-14 can carry a shell to elsewhere: it needs a [[process]] of its own",
         ),
         ("/usr/bin/dash", Some("/home/alice/x.sh"), "the script belongs to no package"),
         ("/usr/bin/dash", Some("/etc/cron.daily/edited"), "the script is not as man-db brought it"),
