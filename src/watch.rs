@@ -8,6 +8,8 @@ pub mod account;
 pub mod autorun;
 pub mod connection;
 pub mod deception;
+#[cfg(target_os = "linux")]
+mod holders;
 pub mod listener;
 pub mod login;
 pub mod network;

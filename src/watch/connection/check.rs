@@ -144,7 +144,7 @@ fn finding(way: &Way, nearest: Option<Nearest>, all: &[&Connection], facts: &Con
     let who = match (&way.exe, user) {
         (Some(exe), Some(user)) => format!("{exe} run by {user}"),
         (None, Some(user)) if facts.sees_all => format!("a process of {user} that was not found"),
-        (_, Some(user)) => format!("a process of {user} that only root can see"),
+        (_, Some(user)) => format!("a process of {user} that could not be seen"),
         (_, None) => "a process that was not found".to_owned(),
     };
     let outside = if way.outside { " in a container or another network namespace" } else { "" };

@@ -3,12 +3,11 @@
 mod door;
 
 use super::{Connection, ConnectionFacts, Rules};
-use crate::coverage::Gap;
 use crate::processes::{Listing, Process};
 use crate::watch::Look;
+use crate::watch::holders::Holders;
 use crate::watch::listener::Protocol;
 use crate::watch::listener::linux::namespace::{self, Namespaces};
-use crate::watch::listener::linux::owner::Owners;
 use crate::watch::listener::linux::{People, Socket, Wanted, list};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -18,8 +17,8 @@ use std::sync::Arc;
 /// What is remembered from pass to pass.
 #[derive(Default)]
 pub struct Eyes {
-    owners: Owners,
-    keepers: Owners,
+    holders: Holders,
+    keepers: Holders,
     namespaces: Namespaces,
 }
 
@@ -31,7 +30,6 @@ impl Eyes {
     pub fn look(&mut self, look: &mut Look<Rules>) -> io::Result<ConnectionFacts> {
         let (host, now) = (look.host, look.now);
         let listing = look.processes.now(host)?;
-        let sees_all = host.privilege().sees_all_processes;
         let home = namespace::home(host);
         // Connections first: a door that opens in between makes none of them lead in.
         let mut connected = placed(None, list(host, home.is_ours, Wanted::Connected)?);
@@ -43,14 +41,18 @@ impl Eyes {
         }
         let inodes = listening.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0).collect();
         self.keepers.find(host, &listing, &inodes, now);
-        let doors = door::doors(&listening, |inode| keepers(&self.keepers.holders(inode), &listing));
+        if self.keepers.is_behind() {
+            let why = "not all open files could be looked through in this pass for who listens, so that what came in cannot be told from what leads out; the next one goes on";
+            return Err(io::Error::other(why));
+        }
+        let doors = door::doors(&listening, |inode| keepers(&self.keepers.of(inode), &listing));
         let (mut found, past) = door::leading_out(connected, doors, &look.memory.recall());
         look.memory.keep(&past);
 
         let inodes = found.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0).collect();
-        self.owners.find(host, &listing, &inodes, now);
+        self.holders.find(host, &listing, &inodes, now);
         // What asked one question and closed while we looked for it has no owner any more.
-        let is_orphan = |socket: &Socket| self.owners.holders(socket.inode).is_empty();
+        let is_orphan = |socket: &Socket| self.holders.of(socket.inode).is_empty();
         if found.iter().any(|(_, socket)| is_orphan(socket)) {
             let again = list(host, home.is_ours, Wanted::Connected)?;
             let still: BTreeSet<u64> = again.iter().map(|socket| socket.inode).collect();
@@ -65,12 +67,12 @@ impl Eyes {
         let mut people = People::new(host, &listing);
         let mut all: BTreeMap<Key, Connection> = BTreeMap::new();
         let mut hidden = 0;
-        let total = found.len() as u64;
+        let total = found.len();
         for (namespace, socket) in found {
             let Some(peer) = socket.peer else { continue };
-            let (owners, _) = people.owners_and_heirs(&self.owners.holders(socket.inode));
+            let (owners, _) = people.owners_and_heirs(&self.holders.of(socket.inode));
             let owner: Option<Arc<Process>> = owners.into_iter().next();
-            hidden += u64::from(owner.is_none());
+            hidden += usize::from(owner.is_none());
             let key = Key {
                 protocol: socket.protocol,
                 to: peer.ip().to_canonical(),
@@ -91,15 +93,8 @@ impl Eyes {
                 })
                 .count += 1;
         }
-        if hidden > 0 && !sees_all {
-            look.gaps.push(Gap {
-                gap: "connection-owner".to_owned(),
-                seen: total - hidden,
-                of: total,
-                why: "an ordinary user may not see which process of another user has a connection open; run as root"
-                    .to_owned(),
-            });
-        }
+        look.gaps.extend(self.holders.gap(host, "connection-owner", hidden, total));
+        let sees_all = self.holders.sees_all(host);
         Ok(ConnectionFacts { connections: Some(all.into_values().collect()), sees_all })
     }
 }

@@ -309,7 +309,7 @@ fn title(door: &Door, owner: Option<&Process>, count: usize, facts: &ListenerFac
         _ if !facts.sees_all && door.user.is_some_and(|user| *user == UNKNOWN_USER) => {
             title += "open; the system does not say whose it is";
         }
-        _ if !facts.sees_all => title += "open; only root can see whose it is",
+        _ if !facts.sees_all => title += "open, and whose it is could not be seen",
         (_, Some(owner)) => {
             let _ = write!(title, "opened by a process of {} that hides what it runs", owner.user);
         }

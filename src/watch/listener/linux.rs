@@ -5,7 +5,6 @@
 //! entering them.
 
 pub(in crate::watch) mod namespace;
-pub(in crate::watch) mod owner;
 pub mod proc_net;
 pub mod sock_diag;
 
@@ -13,6 +12,7 @@ use super::{Listener, ListenerFacts, Protocol};
 use crate::coverage::Gap;
 use crate::host::Host;
 use crate::processes::{Listing, Process, Processes};
+use crate::watch::holders::Holders;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::io;
@@ -64,7 +64,7 @@ impl Socket {
 /// What is remembered from pass to pass, so that a pass in which nothing changed reads almost nothing.
 #[derive(Default)]
 pub struct Eyes {
-    owners: owner::Owners,
+    holders: Holders,
     namespaces: namespace::Namespaces,
     last: Option<Last>,
 }
@@ -103,14 +103,12 @@ impl Eyes {
         now: Timestamp,
         gaps: &mut Vec<Gap>,
     ) -> io::Result<ListenerFacts> {
-        let sees_all = host.privilege().sees_all_processes;
         let home = namespace::home(host);
         let ephemeral = proc_net::read_ephemeral(host);
         let mut found: Vec<(Option<u64>, Socket)> =
             list(host, home.is_ours, Wanted::Listening)?.into_iter().map(|socket| (None, socket)).collect();
         let others = self.namespaces.others(host, listing, now, home.number);
-        let blind = others.unreadable > 0 && !sees_all;
-        if blind {
+        if others.unreadable > 0 && !host.privilege().sees_all_processes {
             gaps.push(Gap {
                 gap: "listener-namespace".to_owned(),
                 seen: others.read,
@@ -126,25 +124,18 @@ impl Eyes {
             Some(last) => std::mem::take(&mut last.inodes),
             None => found.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0).collect(),
         };
-        self.owners.find(host, listing, &inodes, now);
+        self.holders.find(host, listing, &inodes, now);
         self.drop_closed(host, home.is_ours, ephemeral, &mut found);
-        let owners = self.owners.change();
+        let owners = self.holders.change();
         let (listeners, kin) = match last.filter(|last| last.rests_on(&found, owners, listing)) {
             Some(last) => (last.listeners, Some(last.kin)),
-            None => (self.attribute(host, listing, &found), kin(listing, &self.owners.all_holders())),
+            None => (self.attribute(host, listing, &found), kin(listing, &self.holders.all())),
         };
         self.last = kin.map(|kin| Last { found, inodes, owners, kin, listeners: listeners.clone() });
 
-        let hidden = listeners.iter().filter(|listener| listener.owners.is_empty()).count() as u64;
-        if hidden > 0 && !sees_all {
-            gaps.push(Gap {
-                gap: "listener-owner".to_owned(),
-                seen: listeners.len() as u64 - hidden,
-                of: listeners.len() as u64,
-                why: "an ordinary user may not see which process of another user owns a socket; run as root"
-                    .to_owned(),
-            });
-        }
+        let hidden = listeners.iter().filter(|listener| listener.owners.is_empty()).count();
+        gaps.extend(self.holders.gap(host, "listener-owner", hidden, listeners.len()));
+        let sees_all = self.holders.sees_all(host);
         Ok(ListenerFacts { listeners, ephemeral, sees_all, transaction: None })
     }
 
@@ -159,7 +150,7 @@ impl Eyes {
         let mut people = People::new(host, listing);
         let found: BTreeSet<&(Option<u64>, Socket)> = found.iter().collect();
         let listeners = found.into_iter().map(|(namespace, socket)| {
-            let (owners, heirs) = people.owners_and_heirs(&self.owners.holders(socket.inode));
+            let (owners, heirs) = people.owners_and_heirs(&self.holders.of(socket.inode));
             Listener {
                 protocol: socket.protocol,
                 address: socket.address,
@@ -188,7 +179,7 @@ impl Eyes {
             namespace.is_none()
                 && socket.protocol.has_no_listen_state()
                 && (ephemeral.0..=ephemeral.1).contains(&socket.port)
-                && self.owners.holders(socket.inode).is_empty()
+                && self.holders.of(socket.inode).is_empty()
         };
         if !found.iter().any(passing) {
             return;

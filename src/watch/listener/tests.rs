@@ -237,7 +237,7 @@ fn root_is_told_of_a_socket_without_an_owner_and_others_are_told_what_they_canno
     assert_eq!(titles(&seen, &rule), [""; 0]);
     assert_eq!(
         titles(&seen, ""),
-        ["an ephemeral udp port on every address is open; only root can see whose it is"]
+        ["an ephemeral udp port on every address is open, and whose it is could not be seen"]
     );
 }
 

@@ -1,12 +1,11 @@
 //! Listing the sockets of a Linux host that have a name, and asking the file system who may talk to them.
 
 use super::{Rules, UnixListener, UnixListenerFacts};
-use crate::coverage::Gap;
 use crate::host::Host;
 use crate::text::Text;
 use crate::watch::Look;
+use crate::watch::holders::Holders;
 use crate::watch::listener::linux::People;
-use crate::watch::listener::linux::owner::Owners;
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NlasIterator};
 use netlink_sys::{Socket as Netlink, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -49,7 +48,7 @@ pub struct Named {
 /// What is remembered from pass to pass.
 #[derive(Default)]
 pub struct Eyes {
-    owners: Owners,
+    holders: Holders,
 }
 
 impl Eyes {
@@ -63,29 +62,21 @@ impl Eyes {
             return Err(io::Error::other("the kernel tells of this machine only"));
         }
         let listing = look.processes.now(host)?;
-        let sees_all = host.privilege().sees_all_processes;
         let open: Vec<Named> = read()?.into_iter().filter(|socket| is_open_to_all(host, socket)).collect();
         let inodes: BTreeSet<u64> = open.iter().map(|socket| socket.inode).collect();
-        self.owners.find(host, &listing, &inodes, look.now);
+        self.holders.find(host, &listing, &inodes, look.now);
         let mut people = People::new(host, &listing);
         let mut sockets: Vec<UnixListener> = open
             .iter()
             .map(|socket| {
-                let (owners, _) = people.owners_and_heirs(&self.owners.holders(socket.inode));
+                let (owners, _) = people.owners_and_heirs(&self.holders.of(socket.inode));
                 UnixListener { path: shown(&socket.name), owners }
             })
             .collect();
         sockets.sort_by(|a, b| a.path.cmp(&b.path));
-        let hidden = sockets.iter().filter(|socket| socket.owners.is_empty()).count() as u64;
-        if hidden > 0 && !sees_all {
-            look.gaps.push(Gap {
-                gap: "unix-listener-owner".to_owned(),
-                seen: sockets.len() as u64 - hidden,
-                of: sockets.len() as u64,
-                why: "an ordinary user may not see which process of another user owns a socket; run as root"
-                    .to_owned(),
-            });
-        }
+        let hidden = sockets.iter().filter(|socket| socket.owners.is_empty()).count();
+        look.gaps.extend(self.holders.gap(host, "unix-listener-owner", hidden, sockets.len()));
+        let sees_all = self.holders.sees_all(host);
         Ok(UnixListenerFacts { sockets: Some(sockets), sees_all })
     }
 }

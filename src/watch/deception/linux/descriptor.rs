@@ -1,19 +1,17 @@
-//! Who holds which sockets and BPF programs: only a walk over the open files of processes tells. As that is dear, new
-//! processes are walked in every pass, and all of them when a socket appears that nobody is known to hold, and every ten
-//! minutes, as an old process may load a program too. What is known is verified by one link each.
+//! Who holds which sockets and BPF programs. As an old process may load a program too, all are walked every ten minutes, and those
+//! that are young in every pass. What is known is verified by one link each.
 
 use super::{bpf, find};
+use crate::coverage::Gap;
 use crate::host::Host;
-use crate::processes::{Executable, Listing, Process, living_folder};
+use crate::processes::{Listing, Process, living_folder};
+use crate::watch::holders::{Holders, Visit};
 use jiff::{SignedDuration, Timestamp};
-use rustix::fs::{Dir, Mode, OFlags, open, readlink, readlinkat};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use rustix::fs::readlink;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const AGAIN: SignedDuration = SignedDuration::from_mins(10);
-
-/// A socket that nobody holds is searched for so many times.
-const SEARCHES: u8 = 3;
 
 /// So many descriptors of BPF programs are remembered.
 const MOST: usize = 8192;
@@ -22,59 +20,45 @@ const MOST: usize = 8192;
 type Place = (u32, u32);
 
 /// What is known.
-#[derive(Default)]
 pub struct Descriptors {
-    sockets: HashMap<u64, Holders>,
+    sockets: Holders,
     programs: BTreeMap<Place, String>,
-    walked: Option<Timestamp>,
 }
 
-#[derive(Default)]
-struct Holders {
-    places: BTreeSet<Place>,
-    searches: u8,
+impl Default for Descriptors {
+    fn default() -> Self {
+        Self { sockets: Holders::walking_all_each(AGAIN), programs: BTreeMap::new() }
+    }
 }
 
 impl Descriptors {
-    /// Finds out who holds the sockets of `inodes`, and BPF programs.
+    /// Finds out who holds the sockets of `inodes`, and BPF programs; `young` may load one any moment.
     pub fn find(
         &mut self,
         host: &Host,
         listing: &Listing,
         inodes: &BTreeSet<u64>,
-        new: &[u32],
+        young: &[u32],
         now: Timestamp,
     ) {
-        self.sockets.retain(|inode, _| inodes.contains(inode));
-        for (inode, holders) in &mut self.sockets {
-            let is_it = |link: &[u8]| parse_socket(link) == Some(*inode);
-            holders.places.retain(|place| link(host, *place).is_some_and(|link| is_it(&link)));
-        }
         self.programs.retain(|place, _| link(host, *place).is_some_and(|link| bpf::is_program(&link)));
-        for inode in inodes {
-            self.sockets.entry(*inode).or_default();
-        }
-        let is_due = self.walked.is_none_or(|then| now.duration_since(then).abs() >= AGAIN);
-        if !is_due {
-            for pid in new {
-                self.walk(host, *pid);
-            }
-        }
-        let is_unknown = |holders: &Holders| holders.places.is_empty() && holders.searches < SEARCHES;
-        if is_due || self.sockets.values().any(is_unknown) {
-            self.walked = Some(now);
-            let programs = listing.processes.iter().filter(|process| process.exe != Executable::Kernel);
-            programs.for_each(|process| self.walk(host, process.pid));
-            for holders in self.sockets.values_mut().filter(|holders| holders.places.is_empty()) {
-                holders.searches = holders.searches.saturating_add(1);
-            }
-        }
+        let mut visit = Programs { host, young, found: &mut self.programs };
+        self.sockets.find_and(host, listing, inodes, now, &mut visit);
+    }
+
+    /// True if each socket without a holder has none that could be seen.
+    pub fn sees_all(&self, host: &Host) -> bool {
+        self.sockets.sees_all(host)
+    }
+
+    /// What to say if of so many sockets so many have no holder.
+    pub fn gap(&self, host: &Host, hidden: usize, of: usize) -> Option<Gap> {
+        self.sockets.gap(host, "deception-owner", hidden, of)
     }
 
     /// The processes that hold a socket and do not descend from another that does.
     pub fn holders(&self, inode: u64, listing: &Listing) -> Vec<Arc<Process>> {
-        let Some(holders) = self.sockets.get(&inode) else { return Vec::new() };
-        let pids: BTreeSet<u32> = holders.places.iter().map(|(pid, _)| *pid).collect();
+        let pids = self.sockets.of(inode);
         let is_heir = |pid: u32| listing.ancestors(pid).any(|parent| pids.contains(&parent.pid));
         pids.iter().filter(|pid| !is_heir(**pid)).filter_map(|pid| find(listing, *pid)).collect()
     }
@@ -83,26 +67,25 @@ impl Descriptors {
     pub fn programs(&self) -> impl Iterator<Item = (u32, &str)> {
         self.programs.iter().map(|((pid, _), kind)| (*pid, kind.as_str()))
     }
+}
 
-    fn walk(&mut self, host: &Host, pid: u32) {
-        let folder = living_folder(host, pid);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let Ok(descriptors) = open(host.path(format!("{folder}/fd")), flags, Mode::empty()) else { return };
-        let Ok(entries) = Dir::read_from(&descriptors) else { return };
-        for entry in entries.filter_map(Result::ok) {
-            let Some(fd) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok()) else {
-                continue;
-            };
-            let Ok(link) = readlinkat(&descriptors, entry.file_name(), Vec::new()) else { continue };
-            if let Some(holders) =
-                parse_socket(link.as_bytes()).and_then(|inode| self.sockets.get_mut(&inode))
-            {
-                holders.places.insert((pid, fd));
-            } else if bpf::is_program(link.as_bytes()) && self.programs.len() < MOST {
-                let info = host.read(format!("{folder}/fdinfo/{fd}")).unwrap_or_default();
-                if let Some(kind) = bpf::parse_descriptor(&info) {
-                    self.programs.insert((pid, fd), kind);
-                }
+/// Keeps the BPF programs among the files that are walked.
+struct Programs<'a> {
+    host: &'a Host,
+    young: &'a [u32],
+    found: &'a mut BTreeMap<Place, String>,
+}
+
+impl Visit for Programs<'_> {
+    fn also(&self) -> &[u32] {
+        self.young
+    }
+
+    fn file(&mut self, folder: &str, pid: u32, fd: u32, link: &[u8]) {
+        if bpf::is_program(link) && self.found.len() < MOST {
+            let info = self.host.read(format!("{folder}/fdinfo/{fd}")).unwrap_or_default();
+            if let Some(kind) = bpf::parse_descriptor(&info) {
+                self.found.insert((pid, fd), kind);
             }
         }
     }
@@ -112,9 +95,4 @@ fn link(host: &Host, (pid, fd): Place) -> Option<Vec<u8>> {
     let link_in = |folder: &str| readlink(host.path(format!("{folder}/fd/{fd}")), Vec::new());
     let link = link_in(&format!("/proc/{pid}")).or_else(|_| link_in(&living_folder(host, pid)));
     Some(link.ok()?.into_bytes())
-}
-
-/// The number in `socket:[4711]`.
-fn parse_socket(link: &[u8]) -> Option<u64> {
-    std::str::from_utf8(link).ok()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }

@@ -12,6 +12,7 @@ use crate::processes::origin::Ancestor;
 use crate::processes::{Executable, Listing, Process, alive};
 use crate::text::Text;
 use crate::watch::deception::{Deceit, Kind};
+use crate::watch::holders::parse_socket;
 use crate::watch::listener::Protocol;
 use crate::watch::listener::linux::{Wanted, proc_net};
 use rustix::fs::{getxattr, readlink};
@@ -128,7 +129,8 @@ fn came_in(host: &Host, folder: &str, above: &[u32], connection: &Connection) ->
     let holds_one = |pid: &u32| {
         let Ok(files) = std::fs::read_dir(host.path(format!("/proc/{pid}/fd"))) else { return false };
         let number = |name: &std::ffi::OsStr| name.to_str()?.parse().ok();
-        let mut files = files.filter_map(|file| number(&file.ok()?.file_name()));
+        // Whoever has more open than this asks for it to be told of.
+        let mut files = files.filter_map(|file| number(&file.ok()?.file_name())).take(16_384);
         files.any(|fd| socket(host, *pid, fd).is_some_and(|inode| doors.contains(&inode)))
     };
     !doors.is_empty() && above.iter().any(holds_one)
@@ -173,7 +175,7 @@ fn is_shell(process: &Process) -> bool {
 /// The socket that a process has as this descriptor.
 fn socket(host: &Host, pid: u32, fd: u32) -> Option<u64> {
     let link = readlink(host.path(format!("/proc/{pid}/fd/{fd}")), Vec::new()).ok()?;
-    std::str::from_utf8(link.as_bytes()).ok()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    parse_socket(link.as_bytes())
 }
 
 /// The connection that a socket is, and the folder that lists it. A socket stays in the network namespace in which it was made,
