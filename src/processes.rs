@@ -69,6 +69,34 @@ pub struct Process {
     pub files: Option<Files>,
 }
 
+impl Process {
+    /// The file of the host that it runs and that is there.
+    #[must_use]
+    pub fn present_file(&self) -> Option<&Text> {
+        match &self.exe {
+            Executable::Path(path) if !self.container => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The file of the host that it runs, or ran before it was deleted or replaced.
+    #[must_use]
+    pub fn file(&self) -> Option<&Text> {
+        match &self.exe {
+            Executable::Path(path) | Executable::Deleted(path) if !self.container => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The file of the host that it runs as an interpreter.
+    #[must_use]
+    pub fn script_file(&self) -> Option<&Text> {
+        let path = self.present_file()?;
+        let is_file = |text: &&Text| script::kind(path, text) == script::Kind::File;
+        self.script.as_ref().filter(is_file)
+    }
+}
+
 /// The files that a process runs, each if it could be looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(default)]

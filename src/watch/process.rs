@@ -234,11 +234,7 @@ fn rules_name_packages(rules: &Rules) -> bool {
 
 #[cfg(not(target_os = "linux"))]
 fn paths(facts: &ProcessFacts) -> BTreeSet<Text> {
-    let path = |process: &Arc<Process>| match &process.exe {
-        Executable::Path(path) if !process.container => Some(path.clone()),
-        _ => None,
-    };
-    facts.each().filter_map(|(process, _)| path(process)).collect()
+    facts.each().filter_map(|(process, _)| process.present_file()).cloned().collect()
 }
 
 fn without_ourselves(listing: &Listing) -> Vec<Arc<Process>> {

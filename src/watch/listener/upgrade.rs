@@ -4,7 +4,6 @@ use super::{ListenerFacts, Rules};
 use crate::dpkg;
 use crate::finding::{Code, Finding};
 use crate::host::Host;
-use crate::processes::{Executable, Process};
 use crate::text::Text;
 use crate::transaction::{self, HELD, Patience, Tracker, Transaction, is_fresh};
 use crate::watch::{Look, Memory};
@@ -32,7 +31,7 @@ pub fn look(look: &mut Look<Rules>, facts: ListenerFacts) -> ListenerFacts {
 /// The programs behind sockets that a package brought since then.
 fn fresh(host: &Host, facts: &ListenerFacts, transaction: &Transaction) -> BTreeMap<Text, Option<Text>> {
     let owners = facts.listeners.iter().flat_map(|listener| &listener.owners);
-    let paths: BTreeSet<&Text> = owners.filter_map(|owner| file(owner)).collect();
+    let paths: BTreeSet<&Text> = owners.filter_map(|owner| owner.present_file()).collect();
     let paths: BTreeSet<Vec<u8>> = paths
         .into_iter()
         .filter(|path| is_fresh(host, path, transaction.since))
@@ -44,13 +43,6 @@ fn fresh(host: &Host, facts: &ListenerFacts, transaction: &Transaction) -> BTree
     let packages = dpkg::owners(host, &paths).unwrap_or_default();
     let package = |path: &Vec<u8>| Some(Text::from(packages.get(path)?.first()?.name()));
     paths.iter().map(|path| (Text::new(path), package(path))).collect()
-}
-
-fn file(owner: &Process) -> Option<&Text> {
-    match &owner.exe {
-        Executable::Path(path) if !owner.container => Some(path),
-        _ => None,
-    }
 }
 
 /// What a check remembers.

@@ -7,7 +7,6 @@ use super::{ANY_PACKAGE, Package, ProcessFacts, ProcessRule, Rules, State, UNREA
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::events::Ended;
 use crate::processes::origin::Origin;
-use crate::processes::script;
 use crate::processes::{Executable, Files, Process, Version};
 use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
 use crate::text::Text;
@@ -108,7 +107,7 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
         if is_beyond(process, facts) {
             continue;
         }
-        if let Some(path) = present_file(process).filter(|path| facts.modified.contains_key(*path)) {
+        if let Some(path) = process.present_file().filter(|path| facts.modified.contains_key(*path)) {
             modified.entry(path).or_default().push(process);
         }
         let is_replaced = facts.is_replaced(process);
@@ -131,12 +130,13 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
                     && !facts.modified.contains_key(*path)
                     && !allows_deleted(process, facts, rules, now)
             };
-            if let Some(path) = file(process).filter(needs_restart) {
+            if let Some(path) = process.file().filter(needs_restart) {
                 outdated.entry(path).or_default().push(process);
             }
             continue;
         };
-        let is_told_by_its_file = present_file(process).is_some_and(|path| facts.modified.contains_key(path));
+        let is_told_by_its_file =
+            process.present_file().is_some_and(|path| facts.modified.contains_key(path));
         let is_own = |own: &Own| ended.map_or_else(|| own.is_own(process), |ended| own.was_own(ended));
         if is_told_by_its_file
             || ended.is_none() && facts.shows_otherwise(process)
@@ -194,36 +194,13 @@ pub fn refused(
     let all = kinds.iter().chain(facts.past().map(|ended| &ended.process)).chain(facts.planned());
     let mut files = BTreeSet::new();
     for process in all {
-        let Some(path) = present_file(process) else { continue };
+        let Some(path) = process.present_file() else { continue };
         if command::ask(rules, process, facts, now).is_err() {
             files.insert(path.clone());
-            files.extend(script_file(process).cloned());
+            files.extend(process.script_file().cloned());
         }
     }
     files
-}
-
-/// The file of the host that a process runs and that is there.
-pub fn present_file(process: &Process) -> Option<&Text> {
-    match &process.exe {
-        Executable::Path(path) if !process.container => Some(path),
-        _ => None,
-    }
-}
-
-/// The file of the host that an interpreter runs.
-pub fn script_file(process: &Process) -> Option<&Text> {
-    let path = present_file(process)?;
-    let is_file = |text: &&Text| script::kind(path, text) == script::Kind::File;
-    process.script.as_ref().filter(is_file)
-}
-
-/// The file that a process runs, or ran before it was replaced.
-fn file(process: &Process) -> Option<&Text> {
-    match &process.exe {
-        Executable::Path(path) | Executable::Deleted(path) if !process.container => Some(path),
-        _ => None,
-    }
 }
 
 /// True if what this process runs came a moment ago to where packages put their files, or was replaced there.
@@ -231,7 +208,7 @@ fn may_be_explained(process: &Process, facts: &ProcessFacts) -> bool {
     let is_fresh = |path: &Text| facts.transaction.as_ref().is_some_and(|now| now.fresh.contains_key(path));
     let is_gone = matches!(&process.exe, Executable::Deleted(path) if is_packages_place(path));
     !process.container
-        && (is_gone || file(process).is_some_and(is_fresh) || process.script.as_ref().is_some_and(is_fresh))
+        && (is_gone || process.file().is_some_and(is_fresh) || process.script.as_ref().is_some_and(is_fresh))
 }
 
 /// True if a rule allows it to run on from a file that was replaced.
@@ -330,7 +307,8 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
     }
     compare_script(rule, process, facts, &mut comparison);
     if let Some(sha256) = &rule.sha256 {
-        let own = present_file(process)
+        let own = process
+            .present_file()
             .and_then(|path| facts.files.get(path)?.content(process.files, |files| files.exe));
         comparison.condition(own.is_some_and(|own| own.eq_ignore_ascii_case(sha256)), || match own {
             Some(own) => format!("the file has another content, sha256 {own}"),
@@ -359,7 +337,7 @@ pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> C
 
 /// Where the script must come from.
 fn compare_script(rule: &ProcessRule, process: &Process, facts: &ProcessFacts, comparison: &mut Comparison) {
-    let file = || script_file(process);
+    let file = || process.script_file();
     if let Some(sha256) = &rule.script_sha256 {
         let own = file().and_then(|path| facts.files.get(path)?.content(process.files, |files| files.script));
         comparison.condition(own.is_some_and(|own| own.eq_ignore_ascii_case(sha256)), || match own {
@@ -448,7 +426,7 @@ impl Refused<'_> {
         if count > 1 {
             title += &format!(", {count} times");
         }
-        let brought = file(first).and_then(|path| facts.transaction.as_ref()?.brought(path));
+        let brought = first.file().and_then(|path| facts.transaction.as_ref()?.brought(path));
         if let Some((how, package)) = &brought {
             title += &format!(", {how} {package}");
         }
@@ -466,8 +444,8 @@ impl Refused<'_> {
         };
         let until =
             self.ended.iter().filter_map(|ended| ended.until).max().filter(|_| self.processes.is_empty());
-        let known = present_file(first).and_then(|path| facts.files.get(path));
-        let script = script_file(first).and_then(|path| facts.files.get(path));
+        let known = first.present_file().and_then(|path| facts.files.get(path));
+        let script = first.script_file().and_then(|path| facts.files.get(path));
         let sha256 = |file: &FileFacts, which: fn(Files) -> Option<Version>| {
             let other = file
                 .sha256
@@ -504,7 +482,7 @@ impl Refused<'_> {
             .with("odd", known.map(odd))
             .with(
                 "script package",
-                script_file(first).and_then(|path| facts.packages.get(path)).map(Package::words),
+                first.script_file().and_then(|path| facts.packages.get(path)).map(Package::words),
             )
             .with("script sha256", script.and_then(|file| sha256(file, |files| files.script)))
             .with("script odd", script.map(odd))

@@ -137,8 +137,8 @@ impl Contents {
         let all = kinds.iter().chain(facts.ended.iter().chain(&facts.earlier).map(|past| &past.process));
         for process in all {
             let Some(Files { exe, script }) = process.files else { continue };
-            let exe = check::present_file(process).zip(exe);
-            let script = check::script_file(process).zip(script);
+            let exe = process.present_file().zip(exe);
+            let script = process.script_file().zip(script);
             for (path, version) in exe.into_iter().chain(script) {
                 if let Some(file) = facts.files.get_mut(path)
                     && let Some(sha256) = self.versions.get(&version)
@@ -185,7 +185,7 @@ fn asked(facts: &ProcessFacts, kinds: &[Arc<Process>], rules: &Rules) -> BTreeSe
     }
     let mut asked = BTreeSet::new();
     for process in kinds.iter().chain(facts.past().map(|ended| &ended.process)) {
-        let Some(exe) = check::present_file(process) else { continue };
+        let Some(exe) = process.present_file() else { continue };
         let mut fitting = rules.iter().filter(|placed| placed.rule.exe.matches_path(exe)).peekable();
         if fitting.peek().is_none() {
             continue;
@@ -195,7 +195,7 @@ fn asked(facts: &ProcessFacts, kinds: &[Arc<Process>], rules: &Rules) -> BTreeSe
             of_exe |= placed.rule.sha256.is_some();
             of_script |= placed.rule.script_sha256.is_some();
         }
-        let script = check::script_file(process).filter(|_| of_script);
+        let script = process.script_file().filter(|_| of_script);
         for path in script.into_iter().chain(of_exe.then_some(exe)) {
             if !asked.contains(path) {
                 asked.insert(path.clone());

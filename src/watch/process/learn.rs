@@ -67,8 +67,8 @@ pub fn rule_for(
     };
     let package = facts.package(process);
     let verified = package.filter(|package| package.state == State::Unmodified);
-    let file = super::check::present_file(process);
-    let script = super::check::script_file(process);
+    let file = process.present_file();
+    let script = process.script_file();
     let script_package = script.and_then(|path| facts.packages.get(path));
     let why = match package.filter(|package| package.state == State::Modified) {
         Some(package) => format!("{why}; the file is NOT as package {} brought it", package.name),

@@ -4,7 +4,7 @@ use crate::processes::{Executable, Process};
 use crate::rule::{Pattern, Placed, Verdict};
 use crate::text::Text;
 use crate::watch::process::command::{self, CommandRule};
-use crate::watch::process::{ProcessFacts, State, check};
+use crate::watch::process::{ProcessFacts, State};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,7 +114,7 @@ fn services(facts: &ProcessFacts) -> BTreeMap<&Text, BTreeSet<&Text>> {
     let mut services: BTreeMap<&Text, BTreeSet<&Text>> = BTreeMap::new();
     for process in facts.processes.iter().filter(|process| !process.container) {
         let Some(unit) = process.unit.as_ref().filter(|unit| unit.ends_with(".service")) else { continue };
-        let package = match (&process.exe, check::script_file(process)) {
+        let package = match (&process.exe, process.script_file()) {
             (Executable::Path(_), Some(script)) => facts.packages.get(script),
             (Executable::Path(path), None) if process.script.is_none() => facts.packages.get(path),
             _ => None,

@@ -11,7 +11,7 @@ use crate::text::Text;
 use crate::transaction::{Change, Phase, Tracker, Transaction, is_fresh, is_packages_place};
 use crate::watch::process::file::Contents;
 use crate::watch::process::package::Packages;
-use crate::watch::process::{ProcessFacts, Rules, State, check};
+use crate::watch::process::{ProcessFacts, Rules, State};
 use crate::watch::{Look, Memory};
 use jiff::Timestamp;
 use rustix::io::Errno;
@@ -150,7 +150,7 @@ fn named(kinds: &[Arc<Process>], facts: &ProcessFacts) -> BTreeSet<Text> {
 fn links(host: &Host, facts: &ProcessFacts) -> BTreeMap<Text, Text> {
     let all = facts.each().map(|(process, _)| process).chain(facts.planned());
     let scripts: BTreeSet<&Text> =
-        all.filter_map(|process| check::script_file(process)).filter(|script| is_packages(script)).collect();
+        all.filter_map(|process| process.script_file()).filter(|script| is_packages(script)).collect();
     let link = |script: &Text| {
         let path = host.path(dpkg::system_path(script.to_bytes()));
         let is_link = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
