@@ -1,14 +1,15 @@
 //! Comparing processes with the rules: each that no rule allows, and each rule that asks for a number not met.
 
 use super::command;
+use super::compare::compare;
 use super::file::FileFacts;
 use super::upgrade::{self, Own};
-use super::{ANY_PACKAGE, Package, ProcessFacts, ProcessRule, Rules, State, UNREADABLE};
+use super::{Package, ProcessFacts, ProcessRule, Rules};
 use crate::finding::{Code, Finding, Nearest, Severity};
 use crate::processes::events::Ended;
 use crate::processes::origin::Origin;
 use crate::processes::{Executable, Files, Process, Version};
-use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
+use crate::rule::{self, Placed, Rule as _, Verdict, to_toml};
 use crate::text::Text;
 use crate::transaction::{self, HELD, Patience, is_packages_place};
 use crate::watch::Memory;
@@ -254,115 +255,6 @@ pub fn without_allowed(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> P
         habits.planned.retain(|process| !is_allowed(process));
     }
     ProcessFacts { processes, ended, earlier, habits, ..facts.clone() }
-}
-
-/// How one rule fits one process.
-pub fn compare(rule: &ProcessRule, process: &Process, facts: &ProcessFacts) -> Comparison {
-    let mut comparison = Comparison::default();
-    let exe = rule.exe.as_str();
-    let (fits, deleted) = match &process.exe {
-        Executable::Path(path) => (rule.exe.matches_path(path), false),
-        Executable::Deleted(path) => (rule.exe.matches_path(path), true),
-        Executable::Memory(name) => (rule.exe.matches(&format!("memfd:{name}")), false),
-        Executable::Unreadable(_) => (exe == UNREADABLE, false),
-        Executable::Kernel => (false, false),
-    };
-    comparison.condition(fits, || format!("it is for {exe}"));
-    if !fits {
-        // Nothing else makes a rule for another program a near one.
-        return comparison;
-    }
-    if process.container && !rule.container {
-        comparison.condition(false, || "the file that runs is not the host's file of that path".to_owned());
-    }
-    if rule.container {
-        comparison
-            .condition(process.container, || "it is for a container, and this is the host's file".to_owned());
-    }
-    if deleted && !rule.deleted && !facts.is_replaced(process) {
-        comparison.condition(false, || "it does not allow a deleted or replaced file".to_owned());
-    }
-    match (&rule.script, &process.script) {
-        (Some(pattern), Some(script)) => {
-            comparison
-                .condition(pattern.matches(script), || format!("it is for the script {}", pattern.as_str()));
-        }
-        (Some(pattern), None) => {
-            comparison.condition(false, || format!("it is for the script {}", pattern.as_str()));
-        }
-        // A package or a content says which.
-        (None, Some(_)) if rule.script_package.is_some() || rule.script_sha256.is_some() => {}
-        (None, Some(_)) => comparison.condition(false, || "it allows no script".to_owned()),
-        (None, None) => {}
-    }
-    if !rule.users.is_empty() {
-        let allowed = rule.users.iter().any(|user| process.user == **user);
-        comparison
-            .condition(allowed, || format!("user {} is not one of {}", process.user, rule.users.join(", ")));
-    }
-    if let Some(unit) = &rule.unit {
-        let fits = process.unit.as_ref().is_some_and(|own| unit.matches(own));
-        let own = process.unit.as_deref().unwrap_or("no service");
-        comparison.condition(fits, || format!("it runs in {own}, not in {}", unit.as_str()));
-    }
-    compare_script(rule, process, facts, &mut comparison);
-    if let Some(sha256) = &rule.sha256 {
-        let own = process
-            .present_file()
-            .and_then(|path| facts.files.get(path)?.content(process.files, |files| files.exe));
-        comparison.condition(own.is_some_and(|own| own.eq_ignore_ascii_case(sha256)), || match own {
-            Some(own) => format!("the file has another content, sha256 {own}"),
-            None => "the content of what runs is not known".to_owned(),
-        });
-    }
-    if let Some(package) = &rule.package {
-        let own = facts.package(process);
-        let is_named = |own: &Package| package == ANY_PACKAGE || own.name == **package;
-        // Of one that was replaced, the package vouched for what runs, whatever lies there now.
-        let was = facts.replaced.get(&process.pid).filter(|_| facts.is_replaced(process));
-        let fits = was.is_some_and(|was| package == ANY_PACKAGE || *was == **package)
-            || was.is_none() && own.is_some_and(|own| is_named(own) && own.state == State::Unmodified);
-        comparison.condition(fits, || match own {
-            None if package == ANY_PACKAGE => "the file belongs to no package".to_owned(),
-            None => format!("the file belongs to no package, not to {package}"),
-            Some(own) if !is_named(own) => {
-                format!("the file belongs to {}, not to {package}", own.name)
-            }
-            Some(own) if own.state == State::Modified => format!("the file is not as {package} brought it"),
-            Some(_) => format!("whether the file is as {package} brought it could not be verified"),
-        });
-    }
-    comparison
-}
-
-/// Where the script must come from.
-fn compare_script(rule: &ProcessRule, process: &Process, facts: &ProcessFacts, comparison: &mut Comparison) {
-    let file = || process.script_file();
-    if let Some(sha256) = &rule.script_sha256 {
-        let own = file().and_then(|path| facts.files.get(path)?.content(process.files, |files| files.script));
-        comparison.condition(own.is_some_and(|own| own.eq_ignore_ascii_case(sha256)), || match own {
-            Some(own) => format!("the script has another content, sha256 {own}"),
-            None => "the content of the script is not known".to_owned(),
-        });
-    }
-    if let Some(package) = &rule.script_package {
-        let own = file().and_then(|path| facts.packages.get(path));
-        let is_named = |own: &Package| package == ANY_PACKAGE || own.name == **package;
-        comparison.condition(own.is_some_and(|own| is_named(own) && own.state == State::Unmodified), || {
-            match own {
-                None => "the script belongs to no package".to_owned(),
-                Some(own) if !is_named(own) => {
-                    format!("the script belongs to {}, not to {package}", own.name)
-                }
-                Some(own) if own.state == State::Modified => {
-                    format!("the script is not as {} brought it", own.name)
-                }
-                Some(own) => {
-                    format!("whether the script is as {} brought it could not be verified", own.name)
-                }
-            }
-        });
-    }
 }
 
 struct Refused<'a> {

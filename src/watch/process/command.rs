@@ -1,7 +1,7 @@
 //! Commands: the many short programs that people, timers and services start, allowed by where they run and by which packages
 //! brought them, instead of one by one. `[[command]]` is its own table, as what it allows is not one program.
 
-use super::{Package, ProcessFacts, Rules, State, check};
+use super::{Package, ProcessFacts, Rules, State, compare};
 use crate::finding::Nearest;
 use crate::processes::script::{self, Kind};
 use crate::processes::{Executable, Process};
@@ -128,11 +128,8 @@ pub fn ask(
     facts: &ProcessFacts,
     now: Timestamp,
 ) -> Result<(), Option<Nearest>> {
-    let Verdict::Refused(nearest) =
-        rule::ask(&rules.process, now, |rule| check::compare(rule, process, facts))
-    else {
-        return Ok(());
-    };
+    let asked = rule::ask(&rules.process, now, |rule| compare::compare(rule, process, facts));
+    let Verdict::Refused(nearest) = asked else { return Ok(()) };
     match allowing(&rules.command, process, facts, now) {
         Verdict::Allowed(_) => Ok(()),
         Verdict::Refused(other) => Err(nearest.or(other)),

@@ -1,6 +1,7 @@
 //! Explaining: which rule allows a process, on which step of the ladder of identities it stands, and which higher one would hold.
 
-use super::{ProcessFacts, ProcessRule, Rules, check, command, learn};
+use super::compare::compare;
+use super::{ProcessFacts, ProcessRule, Rules, command, learn};
 use crate::processes::{Executable, Process};
 use crate::rule::{self, Explanation, Verdict, explanation, is_windows_path, to_toml};
 use crate::text::Text;
@@ -94,7 +95,7 @@ fn one(
     };
     let mut text = format!("{exe}{script} run by {}{unit}: {}{more}\n", first.user, pids.join(", "));
     let best = learn::rule_for(first, facts, vec![first.user.to_string()], "…", None);
-    let is_allowed = match rule::ask(&rules.process, now, |rule| check::compare(rule, first, facts)) {
+    let is_allowed = match rule::ask(&rules.process, now, |rule| compare(rule, first, facts)) {
         Verdict::Allowed(placed) => {
             let step = Step::of(&placed.rule);
             text += &explanation::allowed(placed, &format!(", known {}", step.words()));
