@@ -6,6 +6,7 @@ mod compare;
 mod explain;
 pub mod file;
 mod habit;
+mod kind;
 mod learn;
 mod package;
 mod policy;
@@ -181,7 +182,7 @@ impl Watch for ProcessWatch {
             facts.packages = self.packages.of(look.host, &paths(&facts));
         }
         // Thousands of processes are few different ones.
-        let kinds = check::kinds(&facts.processes);
+        let kinds = kind::firsts(&facts.processes);
         let Self { packages, contents } = self;
         upgrade::look(packages, contents, look, &mut kept.upgrades, &kinds, &mut facts);
         #[cfg(not(windows))]

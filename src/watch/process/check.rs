@@ -3,6 +3,7 @@
 use super::command;
 use super::compare::compare;
 use super::file::FileFacts;
+use super::kind::{Identity, Kind, Kinds, identity, kind};
 use super::upgrade::{self, Own};
 use super::{Package, ProcessFacts, ProcessRule, Rules};
 use crate::finding::{Code, Finding, Nearest, Severity};
@@ -15,22 +16,11 @@ use crate::transaction::{self, HELD, Patience, is_packages_place};
 use crate::watch::Memory;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::Hash;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// So many processes of one finding are named; the count says how many there are.
 const NAMED: usize = 5;
-
-/// What makes processes the same thing to a person: one finding for all of them.
-type Identity<'a> = (&'a Executable, Option<&'a Text>, &'a Text, bool);
-
-/// What a rule can tell from another: also the unit, the very files, and whether the file was replaced by an upgrade.
-type Kind<'a> = (Identity<'a>, Option<&'a Text>, Option<Files>, bool);
-
-fn identity(process: &Process) -> Identity<'_> {
-    (&process.exe, process.script.as_ref(), &process.user, process.container)
-}
 
 /// What is said of all processes of one kind.
 struct Judged {
@@ -38,40 +28,6 @@ struct Judged {
     verdict: Result<(), Option<Nearest>>,
     /// The rules that ask for a number and count them.
     counted: Vec<usize>,
-}
-
-/// Kinds of processes, and where each stands among what is known of them. Those that lie side by side are mostly of one kind.
-struct Kinds<K> {
-    places: HashMap<K, usize>,
-    last: Option<(K, usize)>,
-}
-
-impl<K: Copy + Eq + Hash> Kinds<K> {
-    fn new() -> Self {
-        Self { places: HashMap::new(), last: None }
-    }
-
-    /// The place of this kind. If it is new, it is the next one.
-    fn place(&mut self, kind: K) -> usize {
-        if let Some((_, place)) = self.last.filter(|(last, _)| *last == kind) {
-            return place;
-        }
-        let next = self.places.len();
-        let place = *self.places.entry(kind).or_insert(next);
-        self.last = Some((kind, place));
-        place
-    }
-}
-
-/// Of each kind of process that runs the first one.
-pub fn kinds(processes: &[Arc<Process>]) -> Vec<Arc<Process>> {
-    let (mut kinds, mut firsts) = (Kinds::new(), Vec::new());
-    for process in processes {
-        if kinds.place((identity(process), process.unit.as_ref(), process.files)) == firsts.len() {
-            firsts.push(Arc::clone(process));
-        }
-    }
-    firsts
 }
 
 /// What a check remembers.
@@ -97,7 +53,7 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
     let mut outdated: BTreeMap<&Text, Vec<&Process>> = BTreeMap::new();
     let mut modified: BTreeMap<&Text, Vec<&Process>> = BTreeMap::new();
     // Thousands of processes are few different ones: each kind is compared once.
-    let (mut kinds, mut judged) = (Kinds::<Kind>::new(), Vec::new());
+    let (mut kinds, mut judged) = (Kinds::<(Kind, bool)>::new(), Vec::new());
     let judge = |process: &Process| {
         let verdict = command::ask(rules, process, facts, now);
         let asking = rules.process.iter().enumerate().filter(|(_, placed)| placed.rule.count.is_some());
@@ -112,7 +68,7 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
             modified.entry(path).or_default().push(process);
         }
         let is_replaced = facts.is_replaced(process);
-        let place = kinds.place((identity(process), process.unit.as_ref(), process.files, is_replaced));
+        let place = kinds.place((kind(process), is_replaced));
         if place == judged.len() {
             judged.push(judge(process));
         }
