@@ -11,14 +11,15 @@ mod learn;
 mod package;
 mod policy;
 mod started;
+mod strangers;
 pub mod upgrade;
 
-pub use check::without_allowed;
 pub use command::CommandRule;
 pub use explain::explain;
 pub use habit::{Habits, Person};
 pub use package::{Package, State};
 pub use policy::*;
+pub use strangers::without_allowed;
 
 use super::{Facts, Look, Memory, Seen, Watch};
 use crate::coverage::Gap;

@@ -4,6 +4,7 @@ use super::command;
 use super::compare::compare;
 use super::file::FileFacts;
 use super::kind::{Identity, Kind, Kinds, identity, kind};
+use super::strangers::is_beyond;
 use super::upgrade::{self, Own};
 use super::{Package, ProcessFacts, ProcessRule, Rules};
 use crate::finding::{Code, Finding, Nearest, Severity};
@@ -16,7 +17,7 @@ use crate::transaction::{self, HELD, Patience, is_packages_place};
 use crate::watch::Memory;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// So many processes of one finding are named; the count says how many there are.
@@ -141,25 +142,6 @@ fn runs(facts: &ProcessFacts, process: &Process) -> bool {
     found.ok().and_then(|at| facts.processes.get(at)).is_some_and(|found| found.start == process.start)
 }
 
-/// The files that run, ran or are to be started, although no rule allows it. `kinds` are those that run.
-pub fn refused(
-    facts: &ProcessFacts,
-    kinds: &[Arc<Process>],
-    rules: &Rules,
-    now: Timestamp,
-) -> BTreeSet<Text> {
-    let all = kinds.iter().chain(facts.past().map(|ended| &ended.process)).chain(facts.planned());
-    let mut files = BTreeSet::new();
-    for process in all {
-        let Some(path) = process.present_file() else { continue };
-        if command::ask(rules, process, facts, now).is_err() {
-            files.insert(path.clone());
-            files.extend(process.script_file().cloned());
-        }
-    }
-    files
-}
-
 /// True if what this process runs came a moment ago to where packages put their files, or was replaced there.
 fn may_be_explained(process: &Process, facts: &ProcessFacts) -> bool {
     let is_fresh = |path: &Text| facts.transaction.as_ref().is_some_and(|now| now.fresh.contains_key(path));
@@ -172,45 +154,6 @@ fn may_be_explained(process: &Process, facts: &ProcessFacts) -> bool {
 fn allows_deleted(process: &Process, facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> bool {
     let allowing = rules.process.iter().filter(|placed| placed.rule.deleted);
     matches!(rule::ask(allowing, now, |rule| compare(rule, process, facts)), Verdict::Allowed(_))
-}
-
-/// True for what no rule is asked about.
-fn is_beyond(process: &Process, facts: &ProcessFacts) -> bool {
-    match &process.exe {
-        Executable::Kernel => true,
-        // An ordinary user's blindness is a gap in coverage, counted once.
-        Executable::Unreadable(_) => !facts.sees_all,
-        _ => false,
-    }
-}
-
-/// Of these kinds of processes those that no rule allows.
-#[must_use]
-pub fn strangers<'a>(
-    facts: &'a ProcessFacts,
-    kinds: &'a [Arc<Process>],
-    rules: &Rules,
-    now: Timestamp,
-) -> Vec<&'a Process> {
-    let is_refused = |process: &&Process| command::ask(rules, process, facts, now).is_err();
-    let asked = kinds.iter().map(AsRef::as_ref).filter(|process| !is_beyond(process, facts));
-    let mut strangers: Vec<&Process> = asked.filter(is_refused).collect();
-    strangers.sort_by_key(|process| (identity(process), process.unit.as_ref()));
-    strangers
-}
-
-/// The same facts without the processes that `rules` allow, for a policy that includes these.
-#[must_use]
-pub fn without_allowed(facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> ProcessFacts {
-    let is_allowed = |process: &Process| command::ask(rules, process, facts, now).is_ok();
-    let processes = facts.processes.iter().filter(|process| !is_allowed(process)).cloned().collect();
-    let refused = |past: &[Ended]| past.iter().filter(|past| !is_allowed(&past.process)).cloned().collect();
-    let (ended, earlier) = (refused(&facts.ended), refused(&facts.earlier));
-    let mut habits = facts.habits.clone();
-    if let Some(habits) = &mut habits {
-        habits.planned.retain(|process| !is_allowed(process));
-    }
-    ProcessFacts { processes, ended, earlier, habits, ..facts.clone() }
 }
 
 struct Refused<'a> {

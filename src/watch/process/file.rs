@@ -4,7 +4,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 
-use super::{Process, ProcessFacts, ProcessRule, Rules, State, check};
+use super::{Process, ProcessFacts, ProcessRule, Rules, State, strangers};
 use crate::digest::{Budget, Digests, hex};
 use crate::dpkg;
 use crate::file;
@@ -164,7 +164,7 @@ pub fn look(contents: &mut Contents, look: &Look<Rules>, kinds: &[Arc<Process>],
         contents.add(file, look.host, path, &mut for_rules);
     }
     contents.add_versions(facts, kinds);
-    for path in check::refused(facts, kinds, look.rules, look.now) {
+    for path in strangers::files(facts, kinds, look.rules, look.now) {
         let package = facts.packages.get(&path);
         let is_vouched = package.is_some_and(|package| package.state == State::Unmodified);
         let entry = facts.files.entry(path.clone()).or_default();

@@ -1,6 +1,6 @@
 //! The processes that started since the last pass, and where those come from that no rule allows.
 
-use super::{Look, ProcessFacts, Rules, check, gap, is_own};
+use super::{Look, ProcessFacts, Rules, gap, is_own, strangers};
 use crate::coverage::Gap;
 use crate::processes::events::{Counts, KINDS, Starts, Ticket, Unread};
 use crate::processes::{Listing, Process, origin, parse};
@@ -91,8 +91,8 @@ pub fn summary(starts: &Starts) -> String {
 
 /// Reads where those come from that no rule allows: for a person who wants to know what it is.
 pub fn add_origins(facts: &mut ProcessFacts, kinds: &[Arc<Process>], look: &Look<Rules>, listing: &Listing) {
-    let strangers = check::strangers(facts, kinds, look.rules, look.now);
-    let origins = strangers.into_iter().take(ORIGINS).map(|process| {
+    let unknown = strangers::of(facts, kinds, look.rules, look.now);
+    let origins = unknown.into_iter().take(ORIGINS).map(|process| {
         let seen = look.processes.starts().and_then(|pool| pool.origin(process));
         (process.pid, seen.unwrap_or_else(|| origin::read(look.host, process, listing)))
     });
