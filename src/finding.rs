@@ -120,3 +120,12 @@ impl Finding {
         format!("{} {}", self.code.as_str(), self.subject)
     }
 }
+
+/// A text for a title, where a long one would hide what stands behind it.
+#[must_use]
+pub fn shortened(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

@@ -8,6 +8,7 @@ pub mod file;
 mod habit;
 mod kind;
 mod learn;
+mod missing;
 mod package;
 mod policy;
 mod started;

@@ -4,7 +4,7 @@ use super::index::{RuleIndex, SocketIndex};
 use super::{
     Bind, KERNEL, Listener, ListenerFacts, ListenerRule, Ports, Protocol, Rules, UNKNOWN_USER, learn,
 };
-use crate::finding::{Code, Finding, Nearest, Severity};
+use crate::finding::{Code, Finding, Nearest, Severity, shortened};
 use crate::processes::{Executable, Process};
 use crate::rule::{self, Comparison, Placed, Rule as _, Verdict, to_toml};
 use crate::text::Text;
@@ -302,7 +302,7 @@ fn title(door: &Door, owner: Option<&Process>, count: usize, facts: &ListenerFac
                 let _ = write!(title, " ({code_from})");
             }
             if let Some(script) = door.script {
-                let _ = write!(title, " running {}", short(script));
+                let _ = write!(title, " running {}", shortened(script));
             }
             let _ = write!(title, " run by {}", owner.user);
         }
@@ -347,7 +347,7 @@ fn code_from(process: &Process) -> Option<&'static str> {
 fn called(process: &Process) -> String {
     let mut words = program_name(process).unwrap_or_else(|| "a process that hides what it runs".to_owned());
     if let Some(script) = &process.script {
-        let _ = write!(words, " running {}", short(script));
+        let _ = write!(words, " running {}", shortened(script));
     }
     format!("{words} ({}, {})", process.pid, process.user)
 }
@@ -397,14 +397,6 @@ fn missing(placed: &Placed<ListenerRule>, facts: &ListenerFacts, sockets: &Socke
                 to_toml("[[listener]]", &changed)
             )),
     )
-}
-
-/// Long text in a title hides what stands behind it.
-fn short(text: &str) -> String {
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

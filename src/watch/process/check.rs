@@ -6,12 +6,12 @@ use super::file::FileFacts;
 use super::kind::{Identity, Kind, Kinds, identity, kind};
 use super::strangers::is_beyond;
 use super::upgrade::{self, Own};
-use super::{Package, ProcessFacts, ProcessRule, Rules};
-use crate::finding::{Code, Finding, Nearest, Severity};
+use super::{Package, ProcessFacts, Rules, missing};
+use crate::finding::{Code, Finding, Nearest, shortened};
 use crate::processes::events::Ended;
 use crate::processes::origin::Origin;
 use crate::processes::{Executable, Files, Process, Version};
-use crate::rule::{self, Placed, Rule as _, Verdict, to_toml};
+use crate::rule::{self, Verdict, to_toml};
 use crate::text::Text;
 use crate::transaction::{self, HELD, Patience, is_packages_place};
 use crate::watch::Memory;
@@ -119,7 +119,8 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
         }
     }
     let mut findings: Vec<Finding> = unknown.into_values().map(|refused| refused.finding(facts)).collect();
-    let missing = rules.process.iter().zip(counts).filter_map(|(placed, count)| missing(placed, count, now));
+    let missing =
+        rules.process.iter().zip(counts).filter_map(|(placed, count)| missing::finding(placed, count, now));
     let others = missing.chain(upgrade::needs_restart(&outdated, facts));
     // Services are stopped, and started again, in the midst of it.
     findings.extend(others.filter(|finding| !patience.holds(finding.code, &finding.subject, || true)));
@@ -172,7 +173,7 @@ impl Refused<'_> {
         Some(format!(
             "{}, script {}",
             called(is),
-            is.script.as_deref().map_or_else(|| "none".to_owned(), short)
+            is.script.as_deref().map_or_else(|| "none".to_owned(), shortened)
         ))
     }
 
@@ -205,7 +206,7 @@ impl Refused<'_> {
         };
         let mut title = format!("unknown process {what}");
         if let Some(script) = &first.script {
-            title += &format!(" running {}", short(script));
+            title += &format!(" running {}", shortened(script));
         }
         if let Some(code_from) = code_from {
             title += &format!(" ({code_from})");
@@ -331,45 +332,4 @@ fn hiding(process: &Process, why: &Text, count: u64, origin: &Origin) -> Finding
         .with("from", &origin.from)
         .with("terminal", &origin.terminal)
         .with("why", why)
-}
-
-fn missing(placed: &Placed<ProcessRule>, count: u64, now: Timestamp) -> Option<Finding> {
-    let rule = &placed.rule;
-    let wanted = rule.count.filter(|wanted| !wanted.contains(count))?;
-    if !rule.holds(now) {
-        return None;
-    }
-    let what = match &rule.script {
-        Some(script) => format!("{} {}", rule.exe.as_str(), short(script.as_str())),
-        None => rule.exe.as_str().to_owned(),
-    };
-    let title = match count {
-        0 => format!("{what} does not run"),
-        count if count < wanted.least => format!("only {count} of {what} run, not {}", wanted.least),
-        count => format!("{count} of {what} run, more than {}", wanted.most.unwrap_or(wanted.least)),
-    };
-    let severity = if count < wanted.least { Severity::Urgent } else { Severity::Warning };
-    let mut changed = rule.clone();
-    changed.count = None;
-    Some(
-        Finding::new(Code::MissingProcess, format!("exe={what} users={}", rule.users.join(",")), title)
-            .severity(severity)
-            .with("running", count)
-            .with("required", wanted.to_string())
-            .with("rule", placed.origin.to_string())
-            .with("why the rule", &rule.why)
-            .suggest(format!(
-                "# instead of the rule at {}\n{}",
-                placed.origin,
-                to_toml("[[process]]", &changed)
-            )),
-    )
-}
-
-/// Long text in a title hides what stands behind it.
-fn short(text: &str) -> String {
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }
