@@ -95,6 +95,12 @@ impl Process {
         let is_file = |text: &&Text| script::kind(path, text) == script::Kind::File;
         self.script.as_ref().filter(is_file)
     }
+
+    /// Its arguments in one line.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        self.args.iter().map(Text::as_str).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// The files that a process runs, each if it could be looked at.

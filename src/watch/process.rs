@@ -11,6 +11,7 @@ mod learn;
 mod missing;
 mod package;
 mod policy;
+mod refused;
 mod started;
 mod strangers;
 pub mod upgrade;

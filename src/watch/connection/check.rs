@@ -162,10 +162,7 @@ fn finding(way: &Way, nearest: Option<Nearest>, all: &[&Connection], facts: &Con
         .with("script", way.script)
         .with("user", user)
         .with("pid", pids)
-        .with(
-            "arguments",
-            owner.map(|owner| owner.args.iter().map(Text::as_str).collect::<Vec<_>>().join(" ")),
-        )
+        .with("arguments", owner.map(Process::command_line))
         .with("unit", owner.and_then(|owner| owner.unit.as_ref()))
         .with("started", owner.map(|owner| owner.since.to_string()))
         .nearest(nearest)

@@ -266,10 +266,7 @@ impl Refused<'_> {
             .with("script", door.script)
             .with("user", user)
             .with("pid", pids)
-            .with(
-                "arguments",
-                owner.map(|owner| owner.args.iter().map(Text::as_str).collect::<Vec<_>>().join(" ")),
-            )
+            .with("arguments", owner.map(Process::command_line))
             .with("unit", owner.and_then(|owner| owner.unit.as_ref()))
             .with("started", owner.map(|owner| owner.since.to_string()))
             .with(heirs_are, heirs)

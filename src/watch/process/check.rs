@@ -1,17 +1,15 @@
 //! Comparing processes with the rules: each that no rule allows, and each rule that asks for a number not met.
 
-use super::command;
 use super::compare::compare;
-use super::file::FileFacts;
 use super::kind::{Identity, Kind, Kinds, identity, kind};
+use super::refused::{Refused, subject};
 use super::strangers::is_beyond;
 use super::upgrade::{self, Own};
-use super::{Package, ProcessFacts, Rules, missing};
-use crate::finding::{Code, Finding, Nearest, shortened};
+use super::{ProcessFacts, Rules, command, missing};
+use crate::finding::{Code, Finding, Nearest};
 use crate::processes::events::Ended;
-use crate::processes::origin::Origin;
-use crate::processes::{Executable, Files, Process, Version};
-use crate::rule::{self, Verdict, to_toml};
+use crate::processes::{Executable, Process};
+use crate::rule::{self, Verdict};
 use crate::text::Text;
 use crate::transaction::{self, HELD, Patience, is_packages_place};
 use crate::watch::Memory;
@@ -19,17 +17,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// So many processes of one finding are named; the count says how many there are.
-const NAMED: usize = 5;
-
-/// What is said of all processes of one kind.
-struct Judged {
-    /// The nearest rule, if none allows it.
-    verdict: Result<(), Option<Nearest>>,
-    /// The rules that ask for a number and count them.
-    counted: Vec<usize>,
-}
 
 /// What a check remembers.
 #[derive(Default, Serialize, Deserialize)]
@@ -44,80 +31,13 @@ struct Remembered {
 #[must_use]
 pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut Memory) -> Vec<Finding> {
     let Remembered { patience, held: before } = memory.recall();
-    let mut patience = Patience::new(patience, facts.transaction.as_ref());
-    let mut held: Vec<Ended> = Vec::new();
+    let mut walk = Walk::new(facts, rules, now, Patience::new(patience, facts.transaction.as_ref()));
     let gone =
         before.iter().filter(|held| !runs(facts, &held.process)).map(|held| (&held.process, Some(held)));
-    let own = Own::of(facts);
-    let mut counts = vec![0_u64; rules.process.len()];
-    let mut unknown: BTreeMap<Identity, Refused> = BTreeMap::new();
-    let mut outdated: BTreeMap<&Text, Vec<&Process>> = BTreeMap::new();
-    let mut modified: BTreeMap<&Text, Vec<&Process>> = BTreeMap::new();
-    // Thousands of processes are few different ones: each kind is compared once.
-    let (mut kinds, mut judged) = (Kinds::<(Kind, bool)>::new(), Vec::new());
-    let judge = |process: &Process| {
-        let verdict = command::ask(rules, process, facts, now);
-        let asking = rules.process.iter().enumerate().filter(|(_, placed)| placed.rule.count.is_some());
-        let counted = asking.filter(|(_, placed)| compare(&placed.rule, process, facts).fits());
-        Judged { verdict, counted: counted.map(|(at, _)| at).collect() }
-    };
-    for (process, ended) in facts.each().chain(gone) {
-        if is_beyond(process, facts) {
-            continue;
-        }
-        if let Some(path) = process.present_file().filter(|path| facts.modified.contains_key(*path)) {
-            modified.entry(path).or_default().push(process);
-        }
-        let is_replaced = facts.is_replaced(process);
-        let place = kinds.place((kind(process), is_replaced));
-        if place == judged.len() {
-            judged.push(judge(process));
-        }
-        let Some(Judged { verdict, counted }) = judged.get(place) else { continue };
-        // Only those are counted that run.
-        for at in counted.iter().filter(|_| ended.is_none()) {
-            if let Some(count) = counts.get_mut(*at) {
-                *count += 1;
-            }
-        }
-        let Err(nearest) = verdict else {
-            let needs_restart = |path: &&Text| {
-                // Of a file that was swapped nobody should be started anew.
-                ended.is_none()
-                    && is_replaced
-                    && !facts.modified.contains_key(*path)
-                    && !allows_deleted(process, facts, rules, now)
-            };
-            if let Some(path) = process.file().filter(needs_restart) {
-                outdated.entry(path).or_default().push(process);
-            }
-            continue;
-        };
-        let is_told_by_its_file =
-            process.present_file().is_some_and(|path| facts.modified.contains_key(path));
-        let is_own = |own: &Own| ended.map_or_else(|| own.is_own(process), |ended| own.was_own(ended));
-        if is_told_by_its_file
-            || ended.is_none() && facts.shows_otherwise(process)
-            || own.as_ref().is_some_and(is_own)
-        {
-            continue;
-        }
-        let is_held = held.len() < HELD
-            && patience.holds(Code::UnknownProcess, &subject(process), || may_be_explained(process, facts));
-        if is_held {
-            held.push(ended.cloned().unwrap_or_else(|| running(process, facts)));
-            continue;
-        }
-        let refused = unknown.entry(identity(process)).or_insert_with(|| Refused {
-            nearest: nearest.clone(),
-            processes: Vec::new(),
-            ended: Vec::new(),
-        });
-        match ended {
-            None => refused.processes.push(process),
-            Some(ended) => refused.ended.push(ended),
-        }
+    for (process, ended) in facts.each().chain(gone).filter(|(process, _)| !is_beyond(process, facts)) {
+        walk.meet(process, ended);
     }
+    let Walk { mut patience, counts, unknown, outdated, modified, held, .. } = walk;
     let mut findings: Vec<Finding> = unknown.into_values().map(|refused| refused.finding(facts)).collect();
     let missing =
         rules.process.iter().zip(counts).filter_map(|(placed, count)| missing::finding(placed, count, now));
@@ -129,6 +49,136 @@ pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut M
     memory.keep(&Remembered { patience: patience.done(&findings), held });
     findings.extend(told);
     findings
+}
+
+/// What is said of all processes of one kind.
+struct Judged {
+    /// The nearest rule, if none allows it.
+    verdict: Result<(), Option<Nearest>>,
+    /// The rules that ask for a number and count them.
+    counted: Vec<usize>,
+}
+
+/// Processes by the file that they run.
+type ByFile<'a> = BTreeMap<&'a Text, Vec<&'a Process>>;
+
+/// The walk over all processes, and what it has come upon.
+struct Walk<'a> {
+    facts: &'a ProcessFacts,
+    rules: &'a Rules,
+    now: Timestamp,
+    patience: Patience<'a>,
+    /// Which are a transaction's own.
+    own: Option<Own<'a>>,
+    /// A rule can tell them apart also by whether an upgrade replaced the file.
+    kinds: Kinds<(Kind<'a>, bool)>,
+    judged: Vec<Judged>,
+    /// So many run of those that each rule covers which asks for a number.
+    counts: Vec<u64>,
+    unknown: BTreeMap<Identity<'a>, Refused<'a>>,
+    outdated: ByFile<'a>,
+    modified: ByFile<'a>,
+    held: Vec<Ended>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(facts: &'a ProcessFacts, rules: &'a Rules, now: Timestamp, patience: Patience<'a>) -> Self {
+        Self {
+            facts,
+            rules,
+            now,
+            patience,
+            own: Own::of(facts),
+            kinds: Kinds::new(),
+            judged: Vec::new(),
+            counts: vec![0; rules.process.len()],
+            unknown: BTreeMap::new(),
+            outdated: BTreeMap::new(),
+            modified: BTreeMap::new(),
+            held: Vec::new(),
+        }
+    }
+
+    /// Notes what is to be said of one that runs, or of one that has ended.
+    fn meet(&mut self, process: &'a Arc<Process>, ended: Option<&'a Ended>) {
+        let modified = process.present_file().filter(|path| self.facts.modified.contains_key(*path));
+        if let Some(path) = modified {
+            self.modified.entry(path).or_default().push(process);
+        }
+        let is_replaced = self.facts.is_replaced(process);
+        let place = self.place(process, is_replaced);
+        let Some(Judged { verdict, counted }) = self.judged.get(place) else { return };
+        // Only those are counted that run.
+        for at in counted.iter().filter(|_| ended.is_none()) {
+            if let Some(count) = self.counts.get_mut(*at) {
+                *count += 1;
+            }
+        }
+        match verdict {
+            Ok(()) if ended.is_none() && is_replaced => self.note_outdated(process),
+            Ok(()) => {}
+            // It is told with its file.
+            Err(_) if modified.is_some() => {}
+            Err(_) if self.is_told_otherwise(process, ended) => {}
+            Err(_) if self.is_held_back(process) => {
+                self.held.push(ended.cloned().unwrap_or_else(|| running(process, self.facts)));
+            }
+            Err(nearest) => {
+                let unknown = self.unknown.entry(identity(process));
+                unknown.or_insert_with(|| Refused::new(nearest.clone())).add(process, ended);
+            }
+        }
+    }
+
+    /// Where that stands which is said of its kind. Each kind is compared once.
+    fn place(&mut self, process: &'a Process, is_replaced: bool) -> usize {
+        let place = self.kinds.place((kind(process), is_replaced));
+        if place == self.judged.len() {
+            self.judged.push(self.judge(process));
+        }
+        place
+    }
+
+    fn judge(&self, process: &Process) -> Judged {
+        let rules = self.rules.process.iter().enumerate();
+        let counted = rules
+            .filter(|(_, placed)| placed.rule.count.is_some())
+            .filter(|(_, placed)| compare(&placed.rule, process, self.facts).fits())
+            .map(|(at, _)| at);
+        let verdict = command::ask(self.rules, process, self.facts, self.now);
+        Judged { verdict, counted: counted.collect() }
+    }
+
+    /// It may run, and does so from a file that was replaced.
+    fn note_outdated(&mut self, process: &'a Process) {
+        // Of a file that was swapped nobody should be started anew.
+        let path = process.file().filter(|path| !self.facts.modified.contains_key(*path));
+        if let Some(path) = path.filter(|_| !self.may_be_deleted(process)) {
+            self.outdated.entry(path).or_default().push(process);
+        }
+    }
+
+    /// True if a rule allows it to run on from a file that was replaced.
+    fn may_be_deleted(&self, process: &Process) -> bool {
+        let allowing = self.rules.process.iter().filter(|placed| placed.rule.deleted);
+        let asked = rule::ask(allowing, self.now, |rule| compare(rule, process, self.facts));
+        matches!(asked, Verdict::Allowed(_))
+    }
+
+    /// True if it is judged by what it was when it started, or belongs to a transaction, which is told as a whole.
+    fn is_told_otherwise(&self, process: &Process, ended: Option<&Ended>) -> bool {
+        let is_own = |own: &Own| ended.map_or_else(|| own.is_own(process), |ended| own.was_own(ended));
+        ended.is_none() && self.facts.shows_otherwise(process) || self.own.as_ref().is_some_and(is_own)
+    }
+
+    /// True if it is not to be told yet, because a transaction may explain it.
+    fn is_held_back(&self, process: &Process) -> bool {
+        let may_be = || may_be_explained(process, self.facts);
+        // Only while something is waited for it is worth naming it.
+        self.held.len() < HELD
+            && self.patience.is_waiting()
+            && self.patience.holds(Code::UnknownProcess, &subject(process), may_be)
+    }
 }
 
 /// What is remembered of one that runs.
@@ -149,187 +199,4 @@ fn may_be_explained(process: &Process, facts: &ProcessFacts) -> bool {
     let is_gone = matches!(&process.exe, Executable::Deleted(path) if is_packages_place(path));
     !process.container
         && (is_gone || process.file().is_some_and(is_fresh) || process.script.as_ref().is_some_and(is_fresh))
-}
-
-/// True if a rule allows it to run on from a file that was replaced.
-fn allows_deleted(process: &Process, facts: &ProcessFacts, rules: &Rules, now: Timestamp) -> bool {
-    let allowing = rules.process.iter().filter(|placed| placed.rule.deleted);
-    matches!(rule::ask(allowing, now, |rule| compare(rule, process, facts)), Verdict::Allowed(_))
-}
-
-struct Refused<'a> {
-    nearest: Option<Nearest>,
-    processes: Vec<&'a Arc<Process>>,
-    ended: Vec<&'a Ended>,
-}
-
-impl Refused<'_> {
-    /// What one of these, which runs on, shows of itself now.
-    fn shows(&self, facts: &ProcessFacts) -> Option<String> {
-        let is_ours =
-            |earlier: &&Ended| self.ended.iter().any(|ended| Arc::ptr_eq(&ended.process, &earlier.process));
-        let was = facts.earlier.iter().find(is_ours).filter(|_| self.processes.is_empty())?;
-        let is = facts.processes.iter().find(|process| process.pid == was.process.pid)?;
-        Some(format!(
-            "{}, script {}",
-            called(is),
-            is.script.as_deref().map_or_else(|| "none".to_owned(), shortened)
-        ))
-    }
-
-    fn finding(self, facts: &ProcessFacts) -> Finding {
-        // An entry is made together with its first process.
-        let ended = || self.ended.iter().map(|ended| &ended.process);
-        let Some(first) = self.processes.iter().copied().chain(ended()).next() else {
-            return Finding::new(Code::UnknownProcess, "", "unknown process");
-        };
-        let gone: u64 = self.ended.iter().map(|ended| ended.times).sum();
-        let count = (self.processes.len() as u64).saturating_add(gone);
-        let all = self.processes.iter().copied().chain(ended());
-        let pids: Vec<u32> = all.take(NAMED).map(|process| process.pid).collect();
-        let origin = facts.origins.get(&first.pid).filter(|_| !self.processes.is_empty());
-        let origin =
-            origin.or_else(|| self.ended.first().map(|ended| &ended.origin)).cloned().unwrap_or_default();
-        if let Executable::Unreadable(why) = &first.exe {
-            return hiding(first, why, count, &origin)
-                .nearest(self.nearest)
-                .suggest(suggestion(first, facts));
-        }
-        let (what, code_from) = match &first.exe {
-            Executable::Path(path) => (path.to_string(), None),
-            Executable::Deleted(path) if facts.is_replaced(first) => {
-                (path.to_string(), Some("a file that an upgrade replaced"))
-            }
-            Executable::Deleted(path) => (path.to_string(), Some("a deleted or replaced file")),
-            Executable::Memory(name) => (format!("memfd:{name}"), Some("memory, no file")),
-            Executable::Kernel | Executable::Unreadable(_) => (String::new(), None),
-        };
-        let mut title = format!("unknown process {what}");
-        if let Some(script) = &first.script {
-            title += &format!(" running {}", shortened(script));
-        }
-        if let Some(code_from) = code_from {
-            title += &format!(" ({code_from})");
-        }
-        if first.container {
-            title += " (not the host's file: a container, or mounted over)";
-        }
-        title += &format!(" run by {}", first.user);
-        if count > 1 {
-            title += &format!(", {count} times");
-        }
-        let brought = first.file().and_then(|path| facts.transaction.as_ref()?.brought(path));
-        if let Some((how, package)) = &brought {
-            title += &format!(", {how} {package}");
-        }
-        let shows = self.shows(facts);
-        if shows.is_some() {
-            title += " (it runs on, and shows itself otherwise)";
-        } else if self.processes.is_empty() {
-            title += if count > 1 { " (all have ended)" } else { " (it has ended)" };
-        }
-        let package = facts.package(first).map(Package::words);
-        let parent = facts.processes.iter().find(|process| process.pid == first.parent && first.parent != 0);
-        let parent = match origin.ancestors.first() {
-            Some(parent) => Some(format!("{} ({})", parent.what, parent.pid)),
-            None => parent.map(|parent| called(parent)),
-        };
-        let until =
-            self.ended.iter().filter_map(|ended| ended.until).max().filter(|_| self.processes.is_empty());
-        let known = first.present_file().and_then(|path| facts.files.get(path));
-        let script = first.script_file().and_then(|path| facts.files.get(path));
-        let sha256 = |file: &FileFacts, which: fn(Files) -> Option<Version>| {
-            let other = file
-                .sha256
-                .is_some()
-                .then(|| Text::from("not known: the file was changed or replaced since"));
-            let later =
-                file.unread.then(|| Text::from("not computed yet: there was too much to read in one pass"));
-            file.content(first.files, which).cloned().or(later).or(other)
-        };
-        let odd = |file: &FileFacts| file.oddities.iter().map(|odd| odd.words()).collect::<Vec<_>>();
-        let finding = Finding::new(Code::UnknownProcess, subject(first), title)
-            .with("executable", &what)
-            .with("code from", code_from)
-            .with("script", &first.script)
-            .with("user", &first.user)
-            .with("processes", count)
-            .with("pid", pids)
-            .with("arguments", first.args.iter().map(Text::as_str).collect::<Vec<_>>().join(" "))
-            .with("calls itself", &first.name)
-            .with("shows itself as", shows)
-            .with("started", first.since.to_string())
-            .with("ended", until.map(|until| until.to_string()))
-            .with("parent", parent)
-            .with("ancestors", origin.line())
-            .with("login user", &origin.login)
-            .with("session", &origin.session)
-            .with("from", &origin.from)
-            .with("terminal", &origin.terminal)
-            .with("folder", &origin.folder)
-            .with("unit", &first.unit)
-            .with("group", origin.group.as_ref().filter(|group| first.unit.as_ref() != Some(group)))
-            .with("package", package)
-            .with("sha256", known.and_then(|file| sha256(file, |files| files.exe)))
-            .with("odd", known.map(odd))
-            .with(
-                "script package",
-                first.script_file().and_then(|path| facts.packages.get(path)).map(Package::words),
-            )
-            .with("script sha256", script.and_then(|file| sha256(file, |files| files.script)))
-            .with("script odd", script.map(odd))
-            .nearest(self.nearest)
-            .suggest(suggestion(first, facts));
-        match brought {
-            Some((how, package)) => finding.with(how, package),
-            None => finding,
-        }
-    }
-}
-
-/// What a process is, in a few words.
-fn called(process: &Process) -> String {
-    match &process.exe {
-        Executable::Path(path) | Executable::Deleted(path) => format!("{path} ({})", process.pid),
-        _ => format!("{} ({})", process.name, process.pid),
-    }
-}
-
-fn subject(process: &Process) -> String {
-    let mut subject = match &process.exe {
-        Executable::Path(path) => format!("exe={path}"),
-        Executable::Deleted(path) => format!("deleted={path}"),
-        Executable::Memory(name) => format!("memfd={name}"),
-        Executable::Unreadable(_) | Executable::Kernel => "unreadable".to_owned(),
-    };
-    if let Some(script) = &process.script {
-        subject += &format!(" script={script}");
-    }
-    subject += &format!(" user={}", process.user);
-    if process.container {
-        subject += " foreign";
-    }
-    subject
-}
-
-/// The narrowest rule that allows just this.
-fn suggestion(process: &Process, facts: &ProcessFacts) -> String {
-    to_toml("[[process]]", &super::learn::rule_for(process, facts, vec![process.user.to_string()], "…", None))
-}
-
-fn hiding(process: &Process, why: &Text, count: u64, origin: &Origin) -> Finding {
-    let times = if count > 1 { format!(", {count} times") } else { String::new() };
-    let title = format!("a process of {} hides what it runs{times}", process.user);
-    Finding::new(Code::UnreadableProcess, format!("user={}", process.user), title)
-        .with("pid", process.pid)
-        .with("calls itself", &process.name)
-        .with("user", &process.user)
-        .with("arguments", process.args.iter().map(Text::as_str).collect::<Vec<_>>().join(" "))
-        .with("started", process.since.to_string())
-        .with("ancestors", origin.line())
-        .with("login user", &origin.login)
-        .with("session", &origin.session)
-        .with("from", &origin.from)
-        .with("terminal", &origin.terminal)
-        .with("why", why)
 }
