@@ -80,21 +80,8 @@ fn compare_source_of_script(
     }
     if let Some(package) = &rule.script_package {
         let own = file().and_then(|path| facts.packages.get(path));
-        let is_named = |own: &Package| package == ANY_PACKAGE || own.name == **package;
-        comparison.condition(own.is_some_and(|own| is_named(own) && own.state == State::Unmodified), || {
-            match own {
-                None => "the script belongs to no package".to_owned(),
-                Some(own) if !is_named(own) => {
-                    format!("the script belongs to {}, not to {package}", own.name)
-                }
-                Some(own) if own.state == State::Modified => {
-                    format!("the script is not as {} brought it", own.name)
-                }
-                Some(own) => {
-                    format!("whether the script is as {} brought it could not be verified", own.name)
-                }
-            }
-        });
+        let fits = own.is_some_and(|own| is_named(own, package) && own.state == State::Unmodified);
+        comparison.condition(fits, || why_not("the script", own, package));
     }
 }
 
@@ -111,19 +98,27 @@ fn compare_source(rule: &ProcessRule, process: &Process, facts: &ProcessFacts, c
     }
     if let Some(package) = &rule.package {
         let own = facts.package(process);
-        let is_named = |own: &Package| package == ANY_PACKAGE || own.name == **package;
         // Of one that was replaced, the package vouched for what runs, whatever lies there now.
         let was = facts.replaced.get(&process.pid).filter(|_| facts.is_replaced(process));
-        let fits = was.is_some_and(|was| package == ANY_PACKAGE || *was == **package)
-            || was.is_none() && own.is_some_and(|own| is_named(own) && own.state == State::Unmodified);
-        comparison.condition(fits, || match own {
-            None if package == ANY_PACKAGE => "the file belongs to no package".to_owned(),
-            None => format!("the file belongs to no package, not to {package}"),
-            Some(own) if !is_named(own) => {
-                format!("the file belongs to {}, not to {package}", own.name)
-            }
-            Some(own) if own.state == State::Modified => format!("the file is not as {package} brought it"),
-            Some(_) => format!("whether the file is as {package} brought it could not be verified"),
-        });
+        let fits = match was {
+            Some(was) => package == ANY_PACKAGE || *was == **package,
+            None => own.is_some_and(|own| is_named(own, package) && own.state == State::Unmodified),
+        };
+        comparison.condition(fits, || why_not("the file", own, package));
+    }
+}
+
+fn is_named(own: &Package, wanted: &str) -> bool {
+    wanted == ANY_PACKAGE || own.name == *wanted
+}
+
+/// Why the package that a file belongs to, if any, does not vouch for it as the rule wants.
+fn why_not(what: &str, own: Option<&Package>, wanted: &str) -> String {
+    match own {
+        None if wanted == ANY_PACKAGE => format!("{what} belongs to no package"),
+        None => format!("{what} belongs to no package, not to {wanted}"),
+        Some(own) if !is_named(own, wanted) => format!("{what} belongs to {}, not to {wanted}", own.name),
+        Some(own) if own.state == State::Modified => format!("{what} is not as {} brought it", own.name),
+        Some(own) => format!("whether {what} is as {} brought it could not be verified", own.name),
     }
 }

@@ -378,7 +378,14 @@ fn any_package_is_enough_if_the_rule_says_so_but_not_a_file_of_none() {
     );
     let state = State::Modified;
     facts.packages.insert("/usr/bin/own".into(), Package { name: "own".into(), state });
-    assert_eq!(findings(&facts, policy).len(), 1, "a file that was changed");
+    says(
+        &facts,
+        policy,
+        &expect![[r#"
+            urgent unknown-process: unknown process /usr/bin/own run by root
+              process /usr/bin/* (policy.toml:2): the file is not as own brought it
+        "#]],
+    );
 }
 
 /// One of everything there is.

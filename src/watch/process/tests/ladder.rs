@@ -77,7 +77,7 @@ fn a_rule_may_say_whose_script_it_is_instead_of_which() {
     let mut facts = script("/usr/bin/fail2ban-client");
     assert_eq!(
         findings(&facts, policy)[0].nearest.as_ref().unwrap().why_not,
-        "the script belongs to no package"
+        "the script belongs to no package, not to fail2ban"
     );
     let package = Package { name: "fail2ban".into(), state: State::Unmodified };
     facts.packages.insert("/usr/bin/fail2ban-client".into(), package);
@@ -88,7 +88,7 @@ fn a_rule_may_say_whose_script_it_is_instead_of_which() {
     facts.processes = vec![Arc::new(text)];
     assert_eq!(
         findings(&facts, policy)[0].nearest.as_ref().unwrap().why_not,
-        "the script belongs to no package"
+        "the script belongs to no package, not to fail2ban"
     );
 }
 
