@@ -3,8 +3,6 @@
 use super::*;
 use crate::watch::process::file::{FileFacts, Oddity};
 
-const SHA256: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
-
 fn script(path: &str) -> ProcessFacts {
     let mut python = process(10, "/usr/bin/python3.11", "alice");
     python.script = Some(path.into());

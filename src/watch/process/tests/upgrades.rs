@@ -3,8 +3,6 @@
 use super::*;
 use crate::transaction::{Change, Phase, Transaction};
 
-const SHA256: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
-
 const POLICY: &str = r#"
     [[process]]
     exe     = "/usr/sbin/nginx"
