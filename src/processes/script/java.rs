@@ -1,7 +1,8 @@
 //! What `java` runs: a jar, a source file, or a main class or module with the places it is loaded from, as the same name
 //! in another place is another program.
 
-use super::{HANDED_OVER, Invocation, absolute, inline, is_descriptor, unclear, without_dots};
+use super::Invocation;
+use super::name::{HANDED_OVER, absolute, inline, is_descriptor, unclear, without_dots};
 use crate::text::Text;
 
 /// Options that load nothing: as they are, or as beginnings.

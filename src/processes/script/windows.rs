@@ -1,7 +1,8 @@
 //! Which script an interpreter of Windows runs: those that Windows brings, each with a command line of its own kind, and
 //! those that are known from elsewhere. As elsewhere, a command line that is not wholly understood is known by all of it.
 
-use super::{HANDED_OVER, Invocation, NO_ARGUMENTS, inline, of_family, unclear};
+use super::name::{HANDED_OVER, inline, unclear};
+use super::{Invocation, NO_ARGUMENTS, of_family};
 use crate::processes::nt;
 use crate::rule::is_windows_path;
 use crate::text::Text;
