@@ -33,10 +33,8 @@ pub fn from_arguments<'a>(family: &Family, args: &[&'a [u8]], stays: &mut bool) 
                 .any(|arg| family.script.iter().any(|name| arg.starts_with(name.as_bytes())));
             return if another { Named::Unclear } else { next.map_or(Named::Unclear, Named::Script) };
         }
-        let holds = |name: &&str| {
-            arg == name.as_bytes()
-                || name.ends_with(['=', ':', 'm', 's', 'D']) && arg.starts_with(name.as_bytes())
-        };
+        let holds =
+            |name: &&str| arg == name.as_bytes() || name.ends_with('=') && arg.starts_with(name.as_bytes());
         if family.long.iter().any(holds) {
             continue;
         }

@@ -11,7 +11,7 @@ pub struct Family {
     pub text: &'static [u8],
     /// Short options that take a value which loads nothing.
     pub valued: &'static [u8],
-    /// Long options that take nothing and load nothing; one that ends in `=` or `:` holds its value itself.
+    /// Long options that take nothing and load nothing; one that ends in `=` holds its value itself.
     pub long: &'static [&'static str],
     /// Options that are followed by the script.
     pub script: &'static [&'static str],

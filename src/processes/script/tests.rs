@@ -101,6 +101,7 @@ fn a_command_line_that_is_not_understood_is_known_by_all_of_its_arguments() {
         "/usr/bin/python3|-W|ignore::evil.Warning|/ok.py",
         "/usr/bin/fish|-C|/ok.fish|/evil.fish",
         "/usr/bin/node|--disable-warning|/ok.js|/evil.js",
+        "/usr/bin/node|--no-warnings-but|/evil.js|/ok.js",
         "/usr/bin/node|-r|evil.js|/ok.js",
         "/usr/bin/node|--require=evil.js|/ok.js",
         "/usr/bin/bash|-rcfile|sleep 300; true|/evil.sh",
