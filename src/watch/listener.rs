@@ -8,17 +8,22 @@
 //! the service manager, or by rules for all those it handed the socket to.
 
 mod check;
+mod compare;
+mod door;
 mod explain;
 mod index;
 mod learn;
 #[cfg(target_os = "linux")]
 pub mod linux;
+mod missing;
 mod policy;
+mod refused;
 mod upgrade;
 #[cfg(windows)]
 mod windows;
 
-pub use check::{program_name, without_allowed};
+pub use check::without_allowed;
+pub use door::program_name;
 pub use explain::explain;
 pub use policy::*;
 
@@ -36,6 +41,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
 
 /// What the user of a socket is called where that is not known: on Windows a socket has none of its own.
 pub const UNKNOWN_USER: &str = "(unknown)";

@@ -100,7 +100,7 @@ fn cluster<'a>(family: &Family, letters: &'a [u8]) -> Cluster<'a> {
         // A shell goes on reading options behind -c and -o; the others take the rest as the value.
         match letter {
             letter if family.text.contains(letter) && family.is_shell() => {
-                found = Cluster::Text(*letter, b"")
+                found = Cluster::Text(*letter, b"");
             }
             letter if family.text.contains(letter) => return Cluster::Text(*letter, rest),
             b'm' if family.is_python() => return Cluster::Module(rest),

@@ -1,6 +1,8 @@
 //! Explaining: which rule lets a door be open, or which came nearest.
 
-use super::check::{Door, compare, is_handed_out_well, owners};
+use super::check::is_handed_out_well;
+use super::compare::compare;
+use super::door::{Door, owners};
 use super::index::RuleIndex;
 use super::{Listener, ListenerFacts, Rules, learn};
 use crate::processes::Process;

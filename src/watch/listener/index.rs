@@ -1,7 +1,7 @@
 //! Rules and sockets by their port: of a thousand rules, a socket is compared with the few for its port. Only what no
 //! rule allows is compared with all, to name the one that comes nearest.
 
-use super::check::compare;
+use super::compare::compare;
 use super::{Listener, ListenerFacts, ListenerRule, Ports, Protocol};
 use crate::processes::Process;
 use crate::rule::{Placed, Rule as _};

@@ -1,6 +1,6 @@
 //! Writing rules from the sockets that listen now.
 
-use super::check::{Door, owners};
+use super::door::{Door, owners};
 use super::{ListenerFacts, ListenerRule};
 use crate::rule::{Pattern, to_toml};
 use std::collections::BTreeSet;

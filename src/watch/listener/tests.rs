@@ -1,13 +1,16 @@
-#[path = "tests/explained.rs"]
+//! Sockets and policies side by side: what is found, in whole.
+
 mod explained;
-#[path = "tests/random.rs"]
 mod random;
-#[path = "tests/written.rs"]
 mod written;
 
+use super::check::check;
+use super::learn::learn;
 use super::*;
+use crate::finding::{Code, Severity};
 use crate::policy::Policy;
-use crate::watch::listener::learn::learn;
+use crate::processes::Executable;
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
@@ -323,12 +326,12 @@ fn pass(
     listeners: Vec<Listener>,
     transaction: crate::transaction::Transaction,
     policy: &str,
-    memory: &mut crate::watch::Memory,
+    memory: &mut Memory,
 ) -> Vec<String> {
     let policy = Policy::from_text("policy.toml", &format!("schema = 1\n{policy}")).unwrap();
     let facts = ListenerFacts { transaction: Some(transaction), ..facts(listeners) };
-    let seen = crate::watch::Facts { facts: &facts, rules: &policy.listener, now: now() };
-    let found = <super::super::ListenerWatch as crate::watch::Watch>::check(&seen, memory);
+    let seen = Facts { facts: &facts, rules: &policy.listener, now: now() };
+    let found = ListenerWatch::check(&seen, memory);
     found.into_iter().map(|finding| finding.title).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Rules as they are written, and what is said of a wrong one.
 
 use super::*;
+use crate::rule::to_toml;
 
 fn wrong(value: &str, message: &Expect) {
     let text = format!("schema = 1\n[[listener]]\nprotocol = \"tcp\"\n{value}\n");
