@@ -8,52 +8,32 @@
 mod support;
 
 use host_watchdog::host::Host;
-use host_watchdog::processes::Processes;
 use host_watchdog::processes::events::{Starts, Ticket};
 use host_watchdog::watch::deception::{Deceit, DeceptionFacts, Kind, Rules, without_allowed};
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{ChildStdout, Command, Stdio};
-use std::sync::Arc;
+use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{Running, left_out, wait_for};
+use support::beside::{self, Beside};
+use support::wait_for;
 use tempfile::TempDir;
 
-/// Set in a process that listens for a test: what this one starts would be its own otherwise, and left out.
-const LISTENS: &str = "HOST_WATCHDOG_TEST_LISTENS";
-
-struct Listener {
-    child: Running,
-    answers: BufReader<ChildStdout>,
-}
+/// What listens beside the test.
+struct Listener(Beside);
 
 impl Listener {
     /// Nothing where the kernel does not tell us.
-    fn start(name: &str) -> Option<Self> {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "listener", "--nocapture"]).env(LISTENS, name);
-        let mut child = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
-        let answers = BufReader::new(child.0.stdout.take().unwrap());
-        let mut listener = Self { child, answers };
-        let is_told = listener.ask().is_some();
-        (!left_out("root, the host's namespaces and the process connector", is_told)).then_some(listener)
+    fn start() -> Option<Self> {
+        Beside::start("listener").map(Self)
     }
 
-    /// What was seen since this was asked before; nothing if the kernel does not tell us.
-    fn ask(&mut self) -> Option<Vec<Deceit>> {
-        writeln!(self.child.0.stdin.as_ref().unwrap(), "take").unwrap();
-        let mut line = String::new();
-        loop {
-            line.clear();
-            assert!(self.answers.read_line(&mut line).unwrap() > 0, "the listener has ended");
-            if let Some(at) = line.find("deceits ") {
-                return serde_json::from_str(&line[at + "deceits ".len()..]).unwrap();
-            }
-        }
+    /// What was seen since this was asked before.
+    fn ask(&mut self) -> Vec<Deceit> {
+        self.0.ask("take")
     }
 
     /// Plays this until something of it is seen: on a busy host what lives for a moment may be gone first.
@@ -62,7 +42,7 @@ impl Listener {
         wait_for("what is played to be seen", || {
             play();
             std::thread::sleep(Duration::from_millis(200));
-            found = self.ask().unwrap().into_iter().find(&is_it);
+            found = self.ask().into_iter().find(&is_it);
             found.is_some()
         });
         found.unwrap()
@@ -71,21 +51,14 @@ impl Listener {
 
 #[test]
 fn listener() {
-    if std::env::var_os(LISTENS).is_none() {
-        return;
-    }
-    let processes = Processes::default();
-    processes.listen(&Arc::new(Host::this()), || {}).unwrap();
-    let pool = processes.starts().unwrap();
-    let is_answered = |starts: Starts| !matches!(starts, Starts::Untold(why) if why.contains("only just"));
-    wait_for("the kernel's answer", || is_answered(pool.in_all()));
     let mut stored = Ticket::default();
-    for _ in std::io::stdin().lines() {
+    beside::answer(|processes, _| {
+        let pool = processes.starts().unwrap();
         let (ticket, deceits, _) = pool.glimpses().take(stored, BTreeSet::new());
         stored = ticket;
-        let told = matches!(pool.in_all(), Starts::Told(_)).then_some(deceits);
-        println!("deceits {}", serde_json::to_string(&told).unwrap());
-    }
+        assert!(matches!(pool.in_all(), Starts::Told(_)), "the kernel tells no more");
+        deceits
+    });
 }
 
 fn run(command: &mut Command) {
@@ -110,7 +83,7 @@ fn copied(folder: &TempDir, from: &str) -> std::path::PathBuf {
 
 #[test]
 fn a_false_thread_of_the_kernel_that_lives_for_a_moment_is_seen_however_it_does_it() {
-    let Some(mut listener) = Listener::start("names") else { return };
+    let Some(mut listener) = Listener::start() else { return };
     let folder = TempDir::new().unwrap();
     let sleep = copied(&folder, "/bin/sleep");
     let play = || run(Command::new(&sleep).arg0("[kworker/0:1]").arg("0.005"));
@@ -139,7 +112,7 @@ fn a_false_thread_of_the_kernel_that_lives_for_a_moment_is_seen_however_it_does_
 
 #[test]
 fn a_shell_on_a_connection_that_lives_for_a_moment_is_seen_with_the_other_end() {
-    let Some(mut listener) = Listener::start("shells") else { return };
+    let Some(mut listener) = Listener::start() else { return };
     let folder = TempDir::new().unwrap();
     let shell = copied(&folder, "/bin/bash");
     let intruder = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -161,7 +134,7 @@ fn a_shell_on_a_connection_that_lives_for_a_moment_is_seen_with_the_other_end() 
 
 #[test]
 fn what_honest_programs_do_for_a_moment_is_silent() {
-    let Some(mut listener) = Listener::start("honest") else { return };
+    let Some(mut listener) = Listener::start() else { return };
     let folder = TempDir::new().unwrap();
     let (sleep, shell) = (copied(&folder, "/bin/sleep"), copied(&folder, "/bin/bash"));
     for _ in 0..5 {
@@ -193,7 +166,7 @@ fn what_honest_programs_do_for_a_moment_is_silent() {
     wait_for("what is not honest", || {
         run(Command::new(&sleep).arg0("[kswapd0]").arg("0.005"));
         std::thread::sleep(Duration::from_millis(200));
-        all.extend(listener.ask().unwrap().into_iter().filter(|deceit| is_own(deceit)));
+        all.extend(listener.ask().into_iter().filter(|deceit| is_own(deceit)));
         all.iter().any(|deceit| deceit.what.as_str() == "[kswapd0]")
     });
     all.retain(|deceit| deceit.what.as_str() != "[kswapd0]");

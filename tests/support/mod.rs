@@ -5,6 +5,12 @@
 #![expect(clippy::disallowed_methods, reason = "tests start real programs")]
 
 #[cfg(target_os = "linux")]
+pub mod beside;
+#[cfg(target_os = "linux")]
+pub mod eyes;
+#[cfg(target_os = "linux")]
+pub mod player;
+#[cfg(target_os = "linux")]
 pub mod world;
 
 use serde_json::Value;
@@ -80,6 +86,15 @@ pub fn copy_program(from: &str, to: &Path) {
     assert!(status.success(), "cannot copy {from} to {}", to.display());
 }
 
+/// Compiles a program in C, or with `-shared` a library.
+#[cfg(target_os = "linux")]
+pub fn compile(source: &str, options: &[&str], to: &Path) {
+    let file = to.with_extension("c");
+    std::fs::write(&file, source).expect("the source is written");
+    let status = Command::new("cc").args(options).arg("-o").args([to, &file]).status().expect("cc runs");
+    assert!(status.success(), "cannot compile {}", file.display());
+}
+
 /// A child that does not outlive the test.
 pub struct Running(pub Child);
 
@@ -89,14 +104,49 @@ impl Running {
         Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
 
+    /// Starts `command` at the head of a group of its own: what it starts itself does not outlive the test either.
+    #[cfg(target_os = "linux")]
+    pub fn leader(command: &mut Command) -> Self {
+        Self::start(std::os::unix::process::CommandExt::process_group(command, 0))
+    }
+
+    /// As [`Running::leader`], and waits until it is this program that runs, with its arguments.
+    #[cfg(target_os = "linux")]
+    pub fn program(command: &mut Command, exe: impl AsRef<Path>) -> Self {
+        use std::os::unix::ffi::OsStrExt;
+        let running = Self::leader(command);
+        let real = exe.as_ref().canonicalize().unwrap_or_else(|_| exe.as_ref().to_owned());
+        let [link, arguments] = ["exe", "cmdline"].map(|name| format!("/proc/{}/{name}", running.pid()));
+        wait_for("the program to run", || {
+            // The kernel names the new program a moment before it shows its arguments.
+            std::fs::read_link(&link)
+                .is_ok_and(|link| link.as_os_str().as_bytes().starts_with(real.as_os_str().as_bytes()))
+                && std::fs::read(&arguments).is_ok_and(|arguments| !arguments.is_empty())
+        });
+        running
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.0.id()
     }
 }
 
+/// Waits until the first thread of a process has ended, and is not buried.
+#[cfg(target_os = "linux")]
+pub fn wait_for_zombie(pid: u32) {
+    let stat = format!("/proc/{pid}/stat");
+    wait_for("its end", || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z ")));
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
+        // Of one that leads no group there is none of its number; that of one that is buried belongs to who is left of its group.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::kill_process_group(
+            rustix::process::Pid::from_child(&self.0),
+            rustix::process::Signal::KILL,
+        );
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
