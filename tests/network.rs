@@ -6,59 +6,34 @@
 mod support;
 
 use host_watchdog::finding::Finding;
-use host_watchdog::host::Host;
-use host_watchdog::pass::{self, At, Memories, Watching};
 use host_watchdog::policy::Policy;
-use host_watchdog::processes::Processes;
-use host_watchdog::snapshot::Snapshot;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use support::eyes::Eyes;
+use support::player::Player;
 use support::world;
 
-/// A watchdog with only these eyes.
-struct Eyes {
-    watches: Vec<Box<dyn Watching>>,
-    memory: Memories,
-    moment: Timestamp,
+fn learn(eyes: &mut Eyes) -> String {
+    let mut policy = Policy::default();
+    policy.network.to_learn = true;
+    policy.connection.to_learn = true;
+    eyes.let_pass(SignedDuration::from_mins(1));
+    let snapshot = eyes.look(&policy);
+    eyes.learn(&snapshot)
 }
 
-impl Eyes {
-    fn of(name: &str) -> Self {
-        let mut watches = pass::watches();
-        watches.retain(|watch| watch.name() == name);
-        Self { watches, memory: Memories::default(), moment: Host::this().now() }
-    }
+/// What the second of two looks finds, a minute apart.
+fn check(eyes: &mut Eyes, policy: &str) -> Vec<Finding> {
+    let [_, found] = [(); 2].map(|()| {
+        eyes.let_pass(SignedDuration::from_mins(1));
+        eyes.check(policy)
+    });
+    found
+}
 
-    fn look(&mut self, policy: &Policy) -> Snapshot {
-        self.moment += SignedDuration::from_mins(1);
-        let host = Host::this().at_moment(self.moment);
-        let at = At { host: &host, processes: &Processes::default(), now: self.moment };
-        pass::look_all(&mut self.watches, &at, policy, &mut self.memory)
-    }
-
-    fn learn(&mut self) -> String {
-        let mut policy = Policy::default();
-        policy.network.to_learn = true;
-        policy.connection.to_learn = true;
-        let snapshot = self.look(&policy);
-        self.watches.iter().map(|watch| watch.learn(&snapshot, "test")).collect()
-    }
-
-    /// What two looks in a row find.
-    fn check(&mut self, policy: &str) -> Vec<Finding> {
-        let policy = Policy::from_text("policy.toml", &format!("schema = 1\n{policy}")).unwrap();
-        let mut found = Vec::new();
-        for _ in 0..2 {
-            let snapshot = self.look(&policy);
-            found = pass::check_all(&self.watches, &snapshot, &policy, &mut self.memory);
-        }
-        found
-    }
-
-    fn keys(&mut self, policy: &str) -> Vec<String> {
-        self.check(policy).iter().map(Finding::key).collect()
-    }
+fn keys(eyes: &mut Eyes, policy: &str) -> Vec<String> {
+    check(eyes, policy).iter().map(Finding::key).collect()
 }
 
 fn sh(script: &str) {
@@ -93,23 +68,23 @@ fn links_addresses_routes_and_the_gateway_are_seen_as_they_change() {
     }
     connect();
     let mut eyes = Eyes::of("network");
-    let learned = eyes.learn();
+    let learned = learn(&mut eyes);
     assert!(learned.contains("macs    = [\"52:54:00:00:00:01\"]"), "{learned}");
-    assert_eq!(eyes.keys(&learned), [""; 0], "{learned}");
+    assert_eq!(keys(&mut eyes, &learned), [""; 0], "{learned}");
 
     // A carrier that goes away and comes back; a link that nobody asked for comes, with an address.
     sh(
         "ip link set wg0 down; ip link set wg0 up; ip link add br7 type bridge; ip addr add 203.0.113.9/32 dev br7",
     );
-    assert_eq!(eyes.keys(&learned), ["new-link link br7"]);
+    assert_eq!(keys(&mut eyes, &learned), ["new-link link br7"]);
     sh("ip link del br7");
-    assert_eq!(eyes.keys(&learned), [""; 0]);
+    assert_eq!(keys(&mut eyes, &learned), [""; 0]);
 
     // The gateway is somebody else; another way out; somebody listens in.
     sh("ip neigh replace 192.0.2.1 lladdr 52:54:00:66:66:66 dev eth0 nud reachable");
     sh("ip route add 198.51.100.0/24 via 192.0.2.66; ip link set eth0 promisc on");
     assert_eq!(
-        eyes.keys(&learned),
+        keys(&mut eyes, &learned),
         [
             "promiscuous-link link eth0",
             "gateway-changed gateway 192.0.2.1 link eth0",
@@ -117,7 +92,9 @@ fn links_addresses_routes_and_the_gateway_are_seen_as_they_change() {
         ]
     );
     sh("ip route replace default via 192.0.2.66");
-    assert!(eyes.keys(&learned).contains(&"new-route route to default via 192.0.2.66 over eth0".to_owned()));
+    assert!(
+        keys(&mut eyes, &learned).contains(&"new-route route to default via 192.0.2.66 over eth0".to_owned())
+    );
 }
 
 #[test]
@@ -129,24 +106,16 @@ fn a_port_of_a_bridge_is_not_called_promiscuous_and_one_that_is_listened_on_is()
     sh("ip link add br0 type bridge; ip link set br0 up; ip link set eth0 master br0");
     let policy = "[network]\nwatch = [\"links\"]\n[[link]]\nname = \"*\"\n";
     let mut eyes = Eyes::of("network");
-    assert_eq!(eyes.keys(policy), [""; 0]);
+    assert_eq!(keys(&mut eyes, policy), [""; 0]);
     // What tcpdump does: no flag of the link says it.
     let listen = "import socket,struct,sys
 s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW)
 s.setsockopt(263,1,struct.pack('iHH8s',socket.if_nametoindex('eth0'),1,0,b''))
 print('ready'); sys.stdin.read()";
-    let mut child = Command::new("/usr/bin/python3")
-        .args(["-u", "-c", listen])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = [0; 6];
-    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut said).unwrap();
-    let child = support::Running(child);
-    assert_eq!(eyes.keys(policy), ["promiscuous-link link eth0"]);
-    drop(child);
-    assert_eq!(eyes.keys(policy), [""; 0]);
+    let listener = Player::ready(&mut Player::python(listen));
+    assert_eq!(keys(&mut eyes, policy), ["promiscuous-link link eth0"]);
+    drop(listener);
+    assert_eq!(keys(&mut eyes, policy), [""; 0]);
 }
 
 #[test]
@@ -159,13 +128,16 @@ fn the_way_over_the_vpn_is_missed_when_it_is_gone_and_when_a_narrower_route_lead
     let policy = "[[link]]\nname = \"wg0\"\nrequired = true\n
         [[route]]\nto = \"10.9.0.0/24\"\nlink = \"wg0\"\nrequired = true\n";
     let mut eyes = Eyes::of("network");
-    assert_eq!(eyes.keys(policy), [""; 0]);
+    assert_eq!(keys(&mut eyes, policy), [""; 0]);
     sh("ip route add 10.9.0.5 via 192.0.2.1");
-    assert_eq!(eyes.keys(policy), ["missing-route route to 10.9.0.0/24 over wg0"]);
+    assert_eq!(keys(&mut eyes, policy), ["missing-route route to 10.9.0.0/24 over wg0"]);
     sh("ip route del 10.9.0.5; ip -n elsewhere link set far1 down");
-    assert_eq!(eyes.keys(policy), ["missing-link link wg0"]);
+    assert_eq!(keys(&mut eyes, policy), ["missing-link link wg0"]);
     sh("ip link del wg0");
-    assert_eq!(eyes.keys(policy), ["missing-link link wg0", "missing-route route to 10.9.0.0/24 over wg0"]);
+    assert_eq!(
+        keys(&mut eyes, policy),
+        ["missing-link link wg0", "missing-route route to 10.9.0.0/24 over wg0"]
+    );
 }
 
 #[test]
@@ -177,7 +149,7 @@ fn the_firewall_is_compared_without_counters_and_told_by_its_rules() {
         return;
     }
     let mut eyes = Eyes::of("network");
-    let bare = eyes.learn();
+    let bare = learn(&mut eyes);
     assert!(!bare.contains("[[firewall]]"), "{bare}");
     sh("nft -f - <<'X'
 table inet filter {
@@ -191,19 +163,19 @@ table inet filter {
     }
 }
 X");
-    let found = eyes.check(&bare);
+    let found = check(&mut eyes, &bare);
     assert_eq!(found.iter().map(Finding::key).collect::<Vec<_>>(), ["firewall-changed firewall inet filter"]);
     let learned = format!("{bare}\n{}", found[0].suggest.as_deref().unwrap());
-    assert_eq!(eyes.keys(&learned), [""; 0], "{learned}");
+    assert_eq!(keys(&mut eyes, &learned), [""; 0], "{learned}");
 
     // Packets are counted, somebody is banned for a time: neither is a change.
     sh("python3 -c \"import socket; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.sendto(b'x',('127.0.0.1',9))\"
         nft add element inet filter banned '{ 203.0.113.5 timeout 1h }'");
-    assert_eq!(eyes.keys(&learned), [""; 0]);
+    assert_eq!(keys(&mut eyes, &learned), [""; 0]);
 
     sh("nft insert rule inet filter input tcp dport 4444 accept; nft add element inet filter allowed '{ 203.0.113.66 }'
         nft add chain inet filter other");
-    let found = eyes.check(&learned);
+    let found = check(&mut eyes, &learned);
     assert_eq!(found.len(), 1);
     let evidence = &found[0].evidence;
     assert_eq!(
@@ -224,7 +196,7 @@ X");
     assert_eq!(evidence.get("gone"), None);
 
     sh("nft flush ruleset");
-    let found = eyes.check(&learned);
+    let found = check(&mut eyes, &learned);
     assert_eq!(
         found[0].evidence["differs"],
         serde_json::json!(["inet filter chain input is gone", "inet filter set allowed is gone"])
@@ -300,18 +272,10 @@ fn a_connection_to_elsewhere_is_told_with_its_program_and_one_that_came_in_is_no
         return;
     }
     connect();
-    let mut children = Vec::new();
+    let mut players = Vec::new();
     let mut run = |before: &[&str], script: &str| {
-        let mut child = Command::new(before[0])
-            .args(&before[1..])
-            .args(["-u", "-c", script])
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = [0; 6];
-        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut said).unwrap();
-        children.push(support::Running(child));
+        let mut command = Command::new(before[0]);
+        players.push(Player::ready(command.args(&before[1..]).args(["-u", "-c", script])));
     };
     let there = ["ip", "netns", "exec", "elsewhere", "/usr/bin/python3"];
     let server = "import socket,sys\ns=socket.create_server(('0.0.0.0',PORT))\nprint('ready')\nk=[s.accept(),s.accept()]\nsys.stdin.read()";
@@ -343,9 +307,9 @@ fn a_connection_to_elsewhere_is_told_with_its_program_and_one_that_came_in_is_no
     run(&there, &at(client, "192.0.2.10", "443"));
 
     let mut eyes = Eyes::of("connection");
-    assert_eq!(eyes.keys(""), [""; 0]);
+    assert_eq!(keys(&mut eyes, ""), [""; 0]);
     let policy = "[[connection]]\nprotocol = \"tcp\"\nport = 53\n";
-    let found = eyes.check(policy);
+    let found = check(&mut eyes, policy);
     let python = std::fs::canonicalize("/usr/bin/python3").unwrap();
     let mut told: Vec<(String, u64)> = found
         .iter()
@@ -367,8 +331,8 @@ fn a_connection_to_elsewhere_is_told_with_its_program_and_one_that_came_in_is_no
     ports.sort_unstable();
     assert_eq!(ports, ["tcp to 192.0.2.10:22", "tcp to 192.0.2.10:443"]);
 
-    let learned = eyes.learn();
-    assert_eq!(eyes.keys(&learned), [""; 0], "{learned}");
+    let learned = learn(&mut eyes);
+    assert_eq!(keys(&mut eyes, &learned), [""; 0], "{learned}");
     let suggested: String = found.iter().filter_map(|one| one.suggest.clone()).collect();
-    assert_eq!(eyes.keys(&suggested), [""; 0], "{suggested}");
+    assert_eq!(keys(&mut eyes, &suggested), [""; 0], "{suggested}");
 }

@@ -1,44 +1,27 @@
 //! Real disks, memory and processors of this machine.
 // Mounts disks, and reads /proc; what a Windows tells is tested beside src/watch/resource/windows.rs.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::disallowed_methods, reason = "tests start the programs they need")]
+
+mod support;
 
 use host_watchdog::finding::{Code, Finding, Severity};
 use host_watchdog::host::Host;
-use host_watchdog::pass::{self, At, Memories, Watching};
+use host_watchdog::pass;
 use host_watchdog::policy::Policy;
-use host_watchdog::processes::Processes;
-use host_watchdog::snapshot::Snapshot;
 use host_watchdog::watch::resource::ResourceFacts;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::eyes::{Eyes, policy};
+use support::player::Player;
+use support::{Running, is_root, left_out};
 
-struct Eyes {
-    watches: Vec<Box<dyn Watching>>,
-    memory: Memories,
-    host: Host,
-}
-
-impl Eyes {
-    fn new() -> Self {
-        let mut watches = pass::watches();
-        watches.retain(|watch| watch.name() == "resource");
-        Self { watches, memory: Memories::default(), host: Host::this() }
-    }
-
-    fn look(&mut self, policy: &Policy) -> Snapshot {
-        let processes = Processes::default();
-        let at = At { host: &self.host, processes: &processes, now: self.host.now() };
-        pass::look_all(&mut self.watches, &at, policy, &mut self.memory)
-    }
-
-    fn check(&mut self, text: &str) -> (ResourceFacts, Vec<Finding>) {
-        let policy = Policy::from_text("policy.toml", &format!("schema = 1\n{text}")).unwrap();
-        let snapshot = self.look(&policy);
-        let found = pass::check_all(&self.watches, &snapshot, &policy, &mut self.memory);
-        (snapshot.resources.unwrap().facts().unwrap().clone(), found)
-    }
+fn check(eyes: &mut Eyes, rules: &str) -> (ResourceFacts, Vec<Finding>) {
+    let policy = policy(rules);
+    let snapshot = eyes.look(&policy);
+    let found = pass::check_all(&eyes.watches, &snapshot, &policy, &mut eyes.memory);
+    (snapshot.resources.unwrap().facts().unwrap().clone(), found)
 }
 
 /// A small file system in memory, unmounted at the end.
@@ -47,12 +30,7 @@ struct Mounted(tempfile::TempDir);
 impl Mounted {
     /// Nothing, if this may be skipped here.
     fn new(options: &str) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "mounting needs root, and this cannot be skipped in CI"
-            );
-            println!("skipped: mounting needs root");
+        if left_out("root, to mount a disk", is_root()) {
             return None;
         }
         let folder = tempfile::Builder::new().prefix("a disk").tempdir().unwrap();
@@ -69,7 +47,7 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
+        let _ = Command::new("umount").arg("-q").arg(self.0.path()).status();
     }
 }
 
@@ -82,12 +60,12 @@ fn of<'a>(found: &'a [Finding], code: Code, mount: &Path) -> Vec<&'a Finding> {
 fn a_disk_that_fills_up_is_reported_by_space_and_by_inodes() {
     let Some(small) = Mounted::new("size=1m,nr_inodes=50") else { return };
     let path = small.path().to_owned();
-    let mut eyes = Eyes::new();
+    let mut eyes = Eyes::of("resource");
     let policy = format!("[[disk]]\nmount = \"{}\"\nmax = \"85%\"\ninodes = \"85%\"\n", path.display());
-    assert_eq!(of(&eyes.check(&policy).1, Code::FullDisk, &path), Vec::<&Finding>::new());
+    assert_eq!(of(&check(&mut eyes, &policy).1, Code::FullDisk, &path), Vec::<&Finding>::new());
 
     std::fs::write(path.join("big"), vec![1; 1000 * 1024]).unwrap();
-    let (facts, found) = eyes.check(&policy);
+    let (facts, found) = check(&mut eyes, &policy);
     let full = of(&found, Code::FullDisk, &path);
     assert_eq!(full.len(), 1);
     assert_eq!(full[0].title, format!("disk {} is 97% full, 24.0 KiB left", path.display()));
@@ -97,15 +75,15 @@ fn a_disk_that_fills_up_is_reported_by_space_and_by_inodes() {
     std::fs::remove_file(path.join("big")).unwrap();
 
     (0..46).for_each(|number| std::fs::write(path.join(number.to_string()), "").unwrap());
-    let found = eyes.check(&policy).1;
+    let found = check(&mut eyes, &policy).1;
     let full = of(&found, Code::FullDisk, &path);
     assert_eq!((full.len(), full[0].subject.as_str()), (1, format!("{} inodes", path.display()).as_str()));
     // The rule it suggests allows it.
-    let allowed = eyes.check(&format!("{policy}{}", full[0].suggest.as_ref().unwrap())).1;
+    let allowed = check(&mut eyes, &format!("{policy}{}", full[0].suggest.as_ref().unwrap())).1;
     assert_eq!(of(&allowed, Code::FullDisk, &path), Vec::<&Finding>::new());
 
     drop(small);
-    let found = eyes.check(&policy).1;
+    let found = check(&mut eyes, &policy).1;
     assert_eq!(
         of(&found, Code::MissingDisk, &path)[0].title,
         format!("no disk is mounted at {}", path.display())
@@ -131,27 +109,19 @@ print('ready', flush=True)
 sys.stdin.read(1)
 libc.umount2(point.encode(), 2)
 ";
-    if !rustix::process::geteuid().is_root() || !Path::new("/dev/fuse").exists() {
+    if !is_root() || !Path::new("/dev/fuse").exists() {
         println!("skipped: needs root and /dev/fuse, which not every container has");
         return;
     }
-    let folder = tempfile::Builder::new().prefix("hanging").tempdir().unwrap();
-    let mut child = Command::new("python3")
-        .args(["-c", script])
-        .arg(folder.path())
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
-        .unwrap();
-    if line != "ready\n" {
-        child.wait().unwrap();
-        println!("skipped: cannot mount here, {line}");
+    // Unmounted also if this fails.
+    let folder = Mounted(tempfile::Builder::new().prefix("hanging").tempdir().unwrap());
+    let mut disk = Player::start(Player::python(script).arg(folder.path()));
+    let said = disk.line();
+    if said != "ready" {
+        println!("skipped: cannot mount here, {said}");
         return;
     }
-    let mut eyes = Eyes::new();
+    let mut eyes = Eyes::of("resource");
     let policy = Policy::default();
     for _ in 0..2 {
         let started = std::time::Instant::now();
@@ -164,14 +134,13 @@ libc.umount2(point.encode(), 2)
             gap.why
         );
     }
-    drop(child.stdin.take());
-    child.wait().unwrap();
+    disk.end();
 }
 
 #[test]
 fn this_machine_tells_what_it_uses() {
-    let mut eyes = Eyes::new();
-    let (facts, _) = eyes.check("");
+    let mut eyes = Eyes::of("resource");
+    let (facts, _) = check(&mut eyes, "");
     let memory = facts.memory.unwrap();
     assert!(facts.processors as usize >= std::thread::available_parallelism().unwrap().get());
     assert!(facts.cpu.is_some() && facts.load.is_some() && memory.total > 1 << 20 && memory.available > 0);
@@ -187,40 +156,36 @@ fn this_machine_tells_what_it_uses() {
 
 #[test]
 fn a_busy_process_and_a_big_one_are_named() {
-    let mut busy = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
-    let mut eyes = Eyes::new();
+    let busy = Running::start(Command::new("sh").args(["-c", "while :; do :; done"]));
+    let mut eyes = Eyes::of("resource");
     let policy =
         "[resources]\ncpu = { max = \"0%\", for = \"0s\" }\nmemory = { max = \"0%\", for = \"0s\" }\n";
     // On a machine that others use as well it need not be among the busiest at every moment.
     let is_named = (0..50).any(|_| {
-        let (facts, found) = eyes.check(policy);
+        let (facts, found) = check(&mut eyes, policy);
         let high = found.iter().find(|finding| finding.code == Code::HighMemory).unwrap();
         assert!(high.evidence["most memory"].as_array().unwrap().len() <= 3 && !facts.biggest.is_empty());
         found.iter().any(|finding| finding.code == Code::HighCpu)
-            && facts.busiest.iter().any(|it| it.pid == busy.id())
+            && facts.busiest.iter().any(|it| it.pid == busy.pid())
     });
-    busy.kill().unwrap();
-    busy.wait().unwrap();
     assert!(is_named);
 }
 
 #[test]
 fn processor_time_is_compared_with_the_pass_before() {
-    let mut eyes = Eyes::new();
-    eyes.check("");
+    let mut eyes = Eyes::of("resource");
+    check(&mut eyes, "");
     std::thread::sleep(std::time::Duration::from_millis(700));
-    let (facts, _) = eyes.check("");
+    let (facts, _) = check(&mut eyes, "");
     let seconds = facts.cpu.unwrap().seconds;
     assert!((0.5..10.0).contains(&seconds), "{seconds}");
 }
 
 #[test]
 fn what_is_learned_from_this_machine_is_allowed_on_it() {
-    let mut eyes = Eyes::new();
+    let mut eyes = Eyes::of("resource");
     let snapshot = eyes.look(&Policy::default());
-    let learned: String = eyes.watches.iter().map(|watch| watch.learn(&snapshot, "watchdog")).collect();
-    let policy = Policy::from_text("policy.toml", &format!("schema = 1\n{learned}")).unwrap();
-    let found = pass::check_all(&eyes.watches, &snapshot, &policy, &mut Memories::default());
+    let found = eyes.judge(&snapshot, &eyes.learn(&snapshot));
     // What is full is full, also here; and what could not be read is a gap.
     assert!(
         found.iter().all(|finding| finding.code == Code::CoverageGap && finding.subject == "disk-not-asked"),
@@ -231,7 +196,7 @@ fn what_is_learned_from_this_machine_is_allowed_on_it() {
 #[test]
 fn a_host_without_these_files_is_a_failure_and_not_health() {
     let root: PathBuf = tempfile::tempdir().unwrap().keep();
-    let mut eyes = Eyes::new();
+    let mut eyes = Eyes::of("resource");
     eyes.host = Host::at(&root);
     let policy = Policy::default();
     let snapshot = eyes.look(&policy);

@@ -53,22 +53,22 @@ fn rpm_with(folder: &Path, what: &str, version: u8, greeting: &str) {
     run("rpm", &[&database[..], &["--nodeps", what, package.to_str().unwrap()]].concat());
 }
 
-/// A root folder in which the package is installed.
-fn root() -> tempfile::TempDir {
+/// A root folder in which the package is installed, and the host that it is. Nothing where there is no rpm.
+fn installed() -> Option<(tempfile::TempDir, Host)> {
+    let has = |program: &str| Path::new("/usr/bin").join(program).exists();
+    if left_out("root, rpm and rpmbuild", support::is_root() && has("rpm") && has("rpmbuild")) {
+        return None;
+    }
     let folder = tempfile::tempdir().unwrap();
     run("rpm", &["--root", folder.path().to_str().unwrap(), "--dbpath", "/var/lib/rpm", "--initdb"]);
     rpm_with(folder.path(), "-i", 1, "hello");
-    folder
+    let host = Host::at(folder.path());
+    Some((folder, host))
 }
 
 #[test]
 fn a_transaction_of_rpm_is_told_with_what_it_changed_and_asking_is_none() {
-    let has = |program: &str| Path::new("/usr/bin").join(program).exists();
-    if left_out("root, rpm and rpmbuild", support::is_root() && has("rpm") && has("rpmbuild")) {
-        return;
-    }
-    let root = root();
-    let host = Host::at(root.path());
+    let Some((root, host)) = installed() else { return };
     // It counts as at work for some seconds after it has written.
     let later = |seconds: i64| host.now() + jiff::SignedDuration::from_secs(seconds);
     let mut tracker = Tracker::default();
@@ -94,12 +94,7 @@ fn a_transaction_of_rpm_is_told_with_what_it_changed_and_asking_is_none() {
 
 #[test]
 fn files_belong_to_the_rpm_that_brought_them_with_the_digest_it_has() {
-    let has = |program: &str| Path::new("/usr/bin").join(program).exists();
-    if left_out("root, rpm and rpmbuild", support::is_root() && has("rpm") && has("rpmbuild")) {
-        return;
-    }
-    let root = root();
-    let host = Host::at(root.path());
+    let Some((root, host)) = installed() else { return };
     let before = rpm::stamp(&host);
     assert!(before.is_some());
     let paths = ["/usr/bin/watched", "/usr/bin/merged", "/usr/bin/local", "/usr/bin/odd\n"];

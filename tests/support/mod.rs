@@ -132,13 +132,6 @@ impl Running {
     }
 }
 
-/// Waits until the first thread of a process has ended, and is not buried.
-#[cfg(target_os = "linux")]
-pub fn wait_for_zombie(pid: u32) {
-    let stat = format!("/proc/{pid}/stat");
-    wait_for("its end", || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z ")));
-}
-
 impl Drop for Running {
     fn drop(&mut self) {
         // Of one that leads no group there is none of its number; that of one that is buried belongs to who is left of its group.
@@ -159,6 +152,13 @@ pub fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
         assert!(started.elapsed() < Duration::from_mins(1), "waited a minute in vain for {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Waits until the first thread of a process has ended, and is not buried.
+#[cfg(target_os = "linux")]
+pub fn wait_for_zombie(pid: u32) {
+    let stat = format!("/proc/{pid}/stat");
+    wait_for("its end", || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z ")));
 }
 
 /// True if a test that needs root, or a program that is not there, must be left out; under CI nothing is.

@@ -57,6 +57,12 @@ impl Player {
         self.input = None;
     }
 
+    /// Hangs up, and waits until it has ended by itself.
+    pub fn end(mut self) {
+        self.hang_up();
+        self.running.0.wait().unwrap();
+    }
+
     /// Kills it, and buries it: what it started lives on until the end of the test.
     pub fn kill(&mut self) {
         self.running.0.kill().unwrap();
