@@ -48,7 +48,8 @@ fn main() {
         daemons.extend(monit(folder.path(), &sleepers, &listening).map(|monit| ("monit", monit)));
         daemons.extend(samhain(folder.path()).map(|samhain| ("samhain", samhain)));
         // Beginning is not what is compared; two looks, as the second is the first that remembers.
-        common::wait_for_looks(folder.path(), 2);
+        let (_, service) = daemons.first_mut().unwrap();
+        common::wait_for_looks(service, folder.path(), 2);
         std::thread::sleep(Duration::from_secs(30));
         let before: Vec<Duration> = daemons.iter().map(|(_, daemon)| of_daemon(&used, daemon)).collect();
         std::thread::sleep(Duration::from_mins(1) * MINUTES);

@@ -38,8 +38,8 @@ fn one(number: usize) -> Option<f64> {
     );
     std::fs::write(folder.path().join("watchdog.toml"), settings).unwrap();
     common::learn_into(folder.path());
-    let _service = common::service(folder.path());
-    common::wait_for_looks(folder.path(), 1);
+    let mut service = common::service(folder.path());
+    common::wait_for_looks(&mut service, folder.path(), 1);
     std::thread::sleep(Duration::from_secs(3));
 
     let name = format!("unknown-{number}-{}", std::process::id());

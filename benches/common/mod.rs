@@ -156,10 +156,11 @@ pub fn service(folder: &Path) -> Daemon {
 }
 
 /// Waits until the service has looked at processes so often.
-pub fn wait_for_looks(folder: &Path, wanted: usize) {
+pub fn wait_for_looks(service: &mut Daemon, folder: &Path, wanted: usize) {
     let (begun, mut looks) = (Instant::now(), BTreeSet::new());
     while looks.len() < wanted {
         assert!(begun.elapsed() < Duration::from_mins(5), "the service does not look");
+        assert!(service.0.try_wait().unwrap().is_none(), "the service has ended");
         std::thread::sleep(Duration::from_millis(200));
         let status = command(env!("CARGO_BIN_EXE_watchdog"))
             .args(["status", "--json", "--state-dir"])
