@@ -17,6 +17,7 @@ use host_watchdog::processes::events::{Counts, Ended, Starts, Taken, Ticket, Unr
 use host_watchdog::processes::parse::parse_starts;
 use host_watchdog::processes::{Executable, Listing, Process};
 use host_watchdog::text::Text;
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -116,15 +117,17 @@ fn a_script_that_takes_the_place_of_another_is_told_as_what_was_started_for_as_l
     let folder = TempDir::new().unwrap();
     let folder = folder.path().canonicalize().unwrap();
     // Where it was started nobody can tell from its arguments any more.
-    std::fs::write(folder.join("ldd"), "cd /usr/bin; read line\n").unwrap();
+    std::fs::write(folder.join("ldd"), "read line; cd /usr/bin; read line\n").unwrap();
     let mut command = Command::new("/bin/sh");
     command.arg("ldd").current_dir(&folder).stdin(Stdio::piped());
     let shell = Running::start(&mut command);
     let pid = shell.pid();
+    wait_for("its start to be told", || {
+        listener.take_again().living.iter().any(|process| process.pid == pid && process.script.is_some())
+    });
+    writeln!(shell.0.stdin.as_ref().unwrap(), "go").unwrap();
     let cwd = format!("/proc/{pid}/cwd");
     wait_for("the script", || std::fs::read_link(&cwd).is_ok_and(|folder| folder == Path::new("/usr/bin")));
-    // What was told is read a moment later.
-    std::thread::sleep(Duration::from_millis(300));
     let told = |listener: &mut Listener| {
         let earlier = listener.look().earlier.into_iter().filter(|was| was.process.pid == pid);
         earlier.filter_map(|was| was.process.script.clone()).collect::<Vec<_>>()

@@ -13,7 +13,7 @@ mod files;
 use crate::coverage::Gap;
 use crate::host::Host;
 use crate::processes::{Executable, Listing, living_folder};
-pub use files::parse_socket;
+pub(super) use files::parse_socket;
 use files::{Folder, Link};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap, VecDeque};

@@ -67,6 +67,6 @@ impl Link {
 }
 
 /// The number in `socket:[4711]`.
-pub fn parse_socket(link: &[u8]) -> Option<u64> {
+pub(in crate::watch) fn parse_socket(link: &[u8]) -> Option<u64> {
     std::str::from_utf8(link).ok()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
