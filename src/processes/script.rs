@@ -17,7 +17,7 @@ pub use windows::find as find_on_windows;
 
 use crate::text::Text;
 use arguments::{Named, from_arguments};
-use family::{Family, Operand};
+use family::{Family, Operand, does_more_than_filter};
 use name::{HANDED_OVER, UNCLEAR, absolute, from_input, inline, is_descriptor, unclear};
 
 /// What an interpreter is said to run that shows no arguments at all.
@@ -107,6 +107,9 @@ fn of_family(base: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Tex
         }
         Named::Text(option, text) => Some(inline(&[b'-', option, b' '], text)),
         Named::Module(name) => Some(Text::cut(&[b"-m ", name].concat(), 256)),
+        Named::Operand(text) if family.operand == Operand::Text && does_more_than_filter(text) => {
+            Some(unclear(args))
+        }
         Named::Operand(text) if family.operand == Operand::Text => Some(inline(b"", text)),
         // A descriptor is whatever was handed over under that number: no name at all.
         Named::Operand(path) | Named::Script(path) if is_descriptor(path) => Some(HANDED_OVER.into()),

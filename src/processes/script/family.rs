@@ -72,7 +72,40 @@ const FAMILIES: &[Family] = &[
     Family { names: &["php", "php-cgi"], plain: b"nqC", text: b"r", script: &["-f", "--file"], ..NONE },
     Family { names: &["lua", "luajit", "texlua"], plain: b"iv", text: b"e", ..NONE },
     Family {
-        names: &["tclsh", "wish", "expect", "guile", "Rscript", "csh", "tcsh", "bun", "deno", "julia"],
+        names: &[
+            "bun",
+            "cjs",
+            "cjs-console",
+            "clisp",
+            "csh",
+            "deno",
+            "ecl",
+            "expect",
+            "gforth",
+            "ghci",
+            "gjs",
+            "gjs-console",
+            "guile",
+            "jimsh",
+            "jsc",
+            "julia",
+            "newlisp",
+            "ocaml",
+            "ocamlrun",
+            "octave",
+            "octave-cli",
+            "pike",
+            "qjs",
+            "R",
+            "racket",
+            "regina",
+            "Rscript",
+            "sbcl",
+            "swipl",
+            "tclsh",
+            "tcsh",
+            "wish",
+        ],
         ..NONE
     },
     Family {
@@ -110,6 +143,18 @@ impl Family {
     pub fn is_python(&self) -> bool {
         self.is("python")
     }
+}
+
+/// True if gawk does more with this text than filter lines: it loads other text or libraries, or talks to elsewhere.
+pub fn does_more_than_filter(text: &[u8]) -> bool {
+    let has = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
+    let loads = text.split(|byte| *byte == b'@').skip(1).any(|rest| {
+        // It takes a line that goes on for a space.
+        let at = rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != b'\\');
+        let word = rest.get(at.unwrap_or_default()..).unwrap_or_default();
+        word.starts_with(b"load") || word.starts_with(b"include")
+    });
+    loads || has(b"|&") || has(b"/inet")
 }
 
 /// `python3.11-dbg` is a version of `python` and `bash-static` one of `bash`; `pythonista` and `php-fpm8.2` are none.

@@ -66,6 +66,7 @@ fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pattern>, D::
 /// them: whoever needs one names it in a `[[process]]`.
 const NEVER: &[&str] = &[
     "autossh",
+    "beam.smp",
     "chisel",
     "corkscrew",
     "cryptcat",
