@@ -107,6 +107,10 @@ fn a_library_from_where_others_may_write_is_found_and_others_are_not() {
         ("LD_PRELOAD", library.clone()),
         ("LD_AUDIT", format!("libm.so.6:{library}")),
         ("LD_LIBRARY_PATH", format!("/usr/lib:{}", open.path().display())),
+        // Everybody may lay a library there, whoever owns what lies there now.
+        ("LD_LIBRARY_PATH", "/tmp".to_owned()),
+        ("PYTHONPATH", open.path().display().to_string()),
+        ("BASH_ENV", open.path().join("x.sh").display().to_string()),
     ] {
         let running = Running::program(sleeper().env(variable, &value).stderr(Stdio::null()), "/bin/sleep");
         let found = one(&mut eyes, Code::PreloadedLibrary, running.pid());
@@ -121,6 +125,7 @@ fn a_library_from_where_others_may_write_is_found_and_others_are_not() {
         // As programs do that bring their libraries in a folder below /tmp (AppImage).
         ("LD_LIBRARY_PATH", own.path().join("lib").display().to_string()),
         ("LD_LIBRARY_PATH", "$ORIGIN/../lib".to_owned()),
+        ("PYTHONPATH", own.path().display().to_string()),
         ("OTHER_LD_PRELOAD", library),
     ] {
         let running = Running::program(sleeper().env(variable, &value).stderr(Stdio::null()), "/bin/sleep");
