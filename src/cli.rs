@@ -63,12 +63,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Say which rule allows what runs or listens, how strong it is, and which stronger one would hold
+    /// Say which rule allows what runs, listens or logged in, how strong it is, and which stronger one would hold
     ///
-    /// Exit code 0: all of it is allowed; 1: something is not; 2: nothing of that name runs or listens.
+    /// Exit code 0: all of it is allowed; 1: something is not; 2: nothing of that name runs, listens or logged in.
     Explain {
-        /// The number of a process, the path or name of its executable, or its script; or a port, as :443
-        #[arg(value_name = "PROCESS|:PORT")]
+        /// The number of a process, the path or name of its executable, or its script; a port, as :443; or
+        /// logins of the last seven days, as alice@192.0.2.1, alice@ or root@console
+        #[arg(value_name = "PROCESS|:PORT|USER@SOURCE")]
         what: String,
         /// The policy [default: that of the service]
         #[arg(long, value_name = "FILE")]

@@ -280,6 +280,19 @@ fn a_check_right_after_a_snapshot_finds_nothing_of_logins_and_sessions() {
         "{found:?}"
     );
     assert!(found.iter().any(|f| f.contains("alice logged in from 127.0.0.7 by publickey")), "{found:?}");
+
+    let explain = |what: &str| {
+        let output = support::watchdog(&["explain", what, "--policy", policy.to_str().unwrap()]);
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = explain("alice@127.0.0.1");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.starts_with("alice from 127.0.0.1 by publickey: 1 login in seven days, last "), "{said}");
+    assert!(said.contains("\n  allowed as login alice from 127.0.0.1 (/run/policy.toml:"), "{said}");
+    let (code, said) = explain("@127.0.0.7");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.starts_with("alice logged in from 127.0.0.7 by publickey\n  not allowed\n"), "{said}");
+    assert_eq!(explain("bob@"), (2, String::new()));
 }
 
 #[test]

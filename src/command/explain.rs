@@ -1,11 +1,11 @@
-//! `watchdog explain`: which rule allows what runs or listens, and how strong that is.
+//! `watchdog explain`: which rule allows what runs, listens or logged in, and how strong that is.
 
 use crate::command::DIFFERS;
 use crate::host::Host;
-use crate::rule::Explanation;
+use crate::rule::{Explanation, is_windows_path};
 use crate::say;
 use crate::settings::Setup;
-use crate::watch::{Seen, listener, process};
+use crate::watch::{Seen, listener, login, process};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,19 +15,22 @@ pub fn run(setup: &Setup, policy: Option<PathBuf>, what: &str) -> Result<ExitCod
     // As if nothing were allowed yet: so that all there is to know of the files is looked at.
     let (_, snapshot) = super::look_to_learn(&[]);
     let now = Host::this().now();
-    let explanations: Vec<Explanation> = match what.strip_prefix(':') {
-        Some(port) => {
-            let Ok(port) = port.parse() else {
-                bail!("{what:?} is no port; one is written as :443");
-            };
+    let explanations: Vec<Explanation> = match Asked::of(what)? {
+        Asked::Port(port) => {
             listener::explain(seen("sockets", snapshot.listeners.as_ref())?, &policy.listener, port, now)
         }
-        None => process::explain(seen("processes", snapshot.processes.as_ref())?, &policy.process, what, now),
+        Asked::Login(user, source) => {
+            login::explain(seen("logins", snapshot.logins.as_ref())?, &policy.login, (user, source), now)
+        }
+        Asked::Process => {
+            process::explain(seen("processes", snapshot.processes.as_ref())?, &policy.process, what, now)
+        }
     };
     if explanations.is_empty() {
-        match what.strip_prefix(':') {
-            Some(port) => bail!("nothing listens on port {port}"),
-            None => bail!("no process with this number, executable or script runs: {what:?}"),
+        match Asked::of(what)? {
+            Asked::Port(port) => bail!("nothing listens on port {port}"),
+            Asked::Login(..) => bail!("no login like {what:?} was seen in the last seven days"),
+            Asked::Process => bail!("no process with this number, executable or script runs: {what:?}"),
         }
     }
     for (at, explanation) in explanations.iter().enumerate() {
@@ -38,6 +41,28 @@ pub fn run(setup: &Setup, policy: Option<PathBuf>, what: &str) -> Result<ExitCod
     }
     let all = explanations.iter().all(|explanation| explanation.is_allowed);
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) })
+}
+
+/// What a person asks about.
+enum Asked<'a> {
+    Port(u16),
+    /// User and source; empty: any.
+    Login(&'a str, &'a str),
+    Process,
+}
+
+impl<'a> Asked<'a> {
+    fn of(what: &'a str) -> Result<Self> {
+        if let Some(port) = what.strip_prefix(':') {
+            let Ok(port) = port.parse() else { bail!("{what:?} is no port; one is written as :443") };
+            return Ok(Self::Port(port));
+        }
+        // A file may have a sign like that in its name, and is written with its folder then.
+        match what.rsplit_once('@').filter(|_| !what.contains('/') && !is_windows_path(what)) {
+            Some((user, source)) => Ok(Self::Login(user, source)),
+            None => Ok(Self::Process),
+        }
+    }
 }
 
 fn seen<'a, T>(what: &str, seen: Option<&'a Seen<T>>) -> Result<&'a T> {

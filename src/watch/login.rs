@@ -7,6 +7,7 @@ pub mod account;
 mod change;
 mod check;
 pub mod event;
+mod explain;
 pub mod gather;
 mod hours;
 #[cfg(target_os = "linux")]
@@ -29,6 +30,7 @@ mod windows;
 
 pub use account::{Names, is_meant, of_windows, of_windows_whole, written};
 pub use change::{Change, ChangeKind, ChangeRule};
+pub use explain::explain;
 pub use hours::{Hours, Zone};
 #[cfg(target_os = "linux")]
 pub use linux::{accepted_by, time_zone};

@@ -28,7 +28,7 @@ pub fn check(facts: &LoginFacts, rules: &Rules, now: Timestamp, memory: &mut Mem
 }
 
 /// What logins are held against.
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     rules: &'a Rules,
     logins: Logins,
     expired: bool,
@@ -38,7 +38,7 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn new(facts: &LoginFacts, rules: &'a Rules, now: Timestamp) -> Self {
+    pub(super) fn new(facts: &LoginFacts, rules: &'a Rules, now: Timestamp) -> Self {
         let logins = rules.logins.as_ref().map(|placed| placed.rule.clone()).unwrap_or_default();
         let expired = !logins.holds(now);
         let zone = logins.time_zone.clone().unwrap_or_else(|| Zone::of_facts(facts.time_zone.as_ref()));
@@ -55,7 +55,7 @@ impl<'a> Asked<'a> {
         hours.iter().any(|hours| hours.contains(wall))
     }
 
-    fn compare(&self, rule: &LoginRule, login: &Login) -> Comparison {
+    pub(super) fn compare(&self, rule: &LoginRule, login: &Login) -> Comparison {
         let mut comparison = self.compare_but_hours(rule, login);
         if rule.hours.is_empty() {
             comparison.condition(self.in_hours(login.at), || self.outside(login.at));
@@ -94,7 +94,7 @@ impl<'a> Asked<'a> {
     }
 
     /// A moment as the clock of the policy's zone shows it.
-    fn shown(&self, at: Timestamp) -> String {
+    pub(super) fn shown(&self, at: Timestamp) -> String {
         let wall = self.zone.wall(at);
         format!("{} ({})", wall.strftime("%a %Y-%m-%d %H:%M:%S"), self.zone.name())
     }
@@ -115,7 +115,7 @@ struct Refused<'a> {
 }
 
 /// One finding per user and source, of each code.
-fn successes(facts: &LoginFacts, asked: &Asked) -> Vec<Finding> {
+pub(super) fn successes(facts: &LoginFacts, asked: &Asked) -> Vec<Finding> {
     let mut refused: BTreeMap<(&Text, &Text), Refused> = BTreeMap::new();
     for login in &facts.logins {
         let verdict = rule::ask(&asked.rules.login, asked.now, |rule| asked.compare(rule, login));
@@ -191,7 +191,7 @@ fn narrow(user: &Text, from: &Text, names: Names) -> LoginRule {
     LoginRule { users, from, why: Some("…".to_owned()), ..LoginRule::default() }
 }
 
-fn methods<'a>(logins: &[&'a Login]) -> Vec<&'a str> {
+pub(super) fn methods<'a>(logins: &[&'a Login]) -> Vec<&'a str> {
     let mut methods: Vec<&str> = logins.iter().map(|login| login.method.as_str()).collect();
     methods.sort_unstable();
     methods.dedup();
