@@ -332,7 +332,10 @@ fn what_proc_and_the_kernel_write_is_taken_apart() {
         [(77, "proc, another process".to_owned()), (78, "ext4, /tmp/x".to_owned())]
     );
     let found = environment::parse_libraries(
-        b"A=b\0LD_PRELOAD=libx.so /a/b.so:c/d.so\0LD_LIBRARY_PATH=/x::y:\0BASH_ENV=a:b\0PYTHONPATH\0=/z\0",
+        b"A=b\0LD_PRELOAD=libx.so /a/b.so:c/d.so\0LD_LIBRARY_PATH=/x::y:\0BASH_ENV=a:b\0PYTHONPATH\0=/z\0\
+          NODE_OPTIONS=--max-old-space-size=4096 --require  /x/a.js -r \"\" --require=\"/b.js\" -r dotenv --trace-uncaught\0\
+          PERL5OPT=-Mstrict -I/tmp/p\0JAVA_TOOL_OPTIONS=-Xmx1g -XX:HeapDumpPath=/tmp -javaagent:/tmp/a.jar=x=/y -agentlib:jdwp\0\
+          RUBYOPT=-r\0",
     );
     let found: Vec<String> = found
         .iter()
@@ -345,7 +348,11 @@ fn what_proc_and_the_kernel_write_is_taken_apart() {
             "LD_PRELOAD c/d.so",
             "LD_LIBRARY_PATH /x",
             "LD_LIBRARY_PATH y",
-            "BASH_ENV a:b"
+            "BASH_ENV a:b",
+            "NODE_OPTIONS /x/a.js",
+            "NODE_OPTIONS /b.js",
+            "PERL5OPT /tmp/p",
+            "JAVA_TOOL_OPTIONS /tmp/a.jar"
         ]
     );
     let tcp = b"   0: 0100007F:8F5C 0100007F:0277 01 00000000:00000000 00:00000000 00000000  1000        0 4713 1 0 20 4 30 10 -1\n\

@@ -21,6 +21,8 @@ pub struct Variable {
     part: Part,
     /// Who may put code there without being told of.
     trusts: Trust,
+    /// If its value is options, how those begin of which the rest, or else the next word, is the part.
+    options: &'static [&'static str],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +44,17 @@ enum Trust {
 }
 
 const fn variable(name: &'static str, between: &'static [u8], part: Part, trusts: Trust) -> Variable {
-    Variable { name, between, part, trusts }
+    Variable { name, between, part, trusts, options: &[] }
 }
 
-/// Of the dynamic loader, the C library, shells and interpreters. Those that hold options, like `PERL5OPT`, hold no path of their own.
+const fn options(name: &'static str, part: Part, options: &'static [&'static str]) -> Variable {
+    Variable { name, between: b"", part, trusts: Trust::Owner, options }
+}
+
+const OF_JAVA: &[&str] =
+    &["-javaagent:", "-agentpath:", "-Xbootclasspath/a:", "-Xbootclasspath/p:", "-Xbootclasspath:"];
+
+/// Of the dynamic loader, the C library, shells and interpreters.
 const VARIABLES: &[Variable] = &[
     variable("LD_PRELOAD", b": ", Part::Library, Trust::User),
     variable("LD_AUDIT", b":", Part::Library, Trust::User),
@@ -58,6 +67,16 @@ const VARIABLES: &[Variable] = &[
     variable("RUBYLIB", b":", Part::Folder, Trust::Owner),
     variable("NODE_PATH", b":", Part::Folder, Trust::Owner),
     variable("CLASSPATH", b":", Part::Folder, Trust::Owner),
+    options("PERL5OPT", Part::Folder, &["-I"]),
+    options("RUBYOPT", Part::Folder, &["-I", "-r"]),
+    options(
+        "NODE_OPTIONS",
+        Part::File,
+        &["-r", "--require", "--import", "--loader", "--experimental-loader"],
+    ),
+    options("JAVA_TOOL_OPTIONS", Part::File, OF_JAVA),
+    options("JDK_JAVA_OPTIONS", Part::File, OF_JAVA),
+    options("_JAVA_OPTIONS", Part::File, OF_JAVA),
 ];
 
 /// The paths in an environment from which code is loaded. An empty part, which many leave behind by mistake, is nothing.
@@ -71,6 +90,10 @@ pub fn parse_libraries(environment: &[u8]) -> Vec<(&'static Variable, Vec<u8>)> 
             continue;
         };
         let value = value.get(1..).unwrap_or_default();
+        if !variable.options.is_empty() {
+            found.extend(in_options(variable, value).map(|part| (variable, part.to_vec())));
+            continue;
+        }
         let parts = value.split(|byte| variable.between.contains(byte));
         let is_path = |part: &&[u8]| match variable.part {
             Part::Library => part.contains(&b'/'),
@@ -80,6 +103,24 @@ pub fn parse_libraries(environment: &[u8]) -> Vec<(&'static Variable, Vec<u8>)> 
     }
     found.truncate(MOST);
     found
+}
+
+/// The paths that stand in options; a name without a `/` is looked for where modules are.
+fn in_options<'a>(variable: &Variable, value: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let mut words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let parts = std::iter::from_fn(move || {
+        let word = words.next()?;
+        let rest = variable.options.iter().find_map(|option| word.strip_prefix(option.as_bytes()));
+        let path = match rest {
+            None => return Some(&b""[..]),
+            Some(b"") => words.next()?,
+            Some(rest) => rest.strip_prefix(b"=").unwrap_or(rest),
+        };
+        // What follows a sign of equality is for the agent that is loaded.
+        let mut parts = path.split(|byte| matches!(byte, b'=' | b'"' | b'\''));
+        Some(parts.find(|part| !part.is_empty()).unwrap_or_default())
+    });
+    parts.filter(|part| part.contains(&b'/'))
 }
 
 /// True if somebody may put something else at this path whom nobody trusts with that. What lies in a folder for everybody counts
