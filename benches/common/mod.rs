@@ -145,9 +145,18 @@ pub fn learn_into(folder: &Path) {
     assert!(learned.success());
 }
 
-/// The service, with the policy, the settings and all it writes in `folder`.
+/// What its unit tells the service's allocator.
+fn memory_settings() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let unit = include_str!("../../packaging/systemd/host-watchdog.service");
+    let settings = unit.lines().filter_map(|line| line.strip_prefix("Environment="));
+    let settings = settings.flat_map(|line| line.split(' ')).filter_map(|setting| setting.split_once('='));
+    settings.filter(|(name, _)| name.starts_with("MALLOC_"))
+}
+
+/// The service, with the policy, the settings and all it writes in `folder`, as its unit starts it.
 pub fn service(folder: &Path) -> Daemon {
     let mut service = command(env!("CARGO_BIN_EXE_watchdog"));
+    service.envs(memory_settings());
     let settings = folder.join("watchdog.toml");
     if settings.exists() {
         service.arg("--config").arg(settings);

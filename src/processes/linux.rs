@@ -12,12 +12,12 @@ use super::events::changes::Change;
 use super::parse::{self, Stat};
 use super::script::{self, Invocation};
 use super::task::{self, Found, Program};
-use super::{Executable, Files, Listing, Process, Read, Version, secret};
+use super::{Executable, Files, Listing, Process, Read, Version};
 use crate::host::Host;
 use crate::text::Text;
 pub use dots::without_dots;
 pub(super) use folder::read_at;
-use folder::{describe, input, is_there, read_arguments, read_unit, shown, user_after};
+use folder::{describe, input, is_there, read_arguments, read_unit, user_after};
 use jiff::Timestamp;
 pub use moment::Moment;
 use moment::Stamp;
@@ -55,7 +55,8 @@ pub fn hides_others(listing: &Listing) -> bool {
 /// Reads processes, and remembers what they were started with.
 #[derive(Default)]
 pub struct Reader {
-    known: HashMap<u32, Known, foldhash::fast::RandomState>,
+    /// Boxed: the empty places of a table would take as much memory as what is known.
+    known: HashMap<u32, Box<Known>, foldhash::fast::RandomState>,
     /// How often all were listed, and when all of them were read.
     number: u64,
     whole: Option<Timestamp>,
@@ -68,7 +69,7 @@ pub struct Reader {
 /// What is known of a process from an earlier pass.
 struct Known {
     stat: Stat,
-    link: Vec<u8>,
+    link: Arc<[u8]>,
     process: Arc<Process>,
     pass: u64,
     /// Device and inode of its program.
@@ -269,12 +270,12 @@ impl Reader {
         }
         // The link was read again after its file was looked at.
         let is_local = file.is_some_and(|file| pass.is_local(source, file));
-        let link = found.as_ref().map(|program| program.link.clone()).unwrap_or_default();
+        let link = found.as_ref().map(|program| program.link.as_slice()).unwrap_or_default();
         let is_hosts = is_local && !process.container && matches!(process.exe, Executable::Path(_));
-        let stamp = if is_hosts { pass.stamp(&link) } else { None };
+        let stamp = if is_hosts { pass.stamp(link) } else { None };
         let known = Known {
             stat,
-            link,
+            link: pass.link(link),
             process: Arc::clone(&process),
             pass: number,
             file,
@@ -283,7 +284,7 @@ impl Reader {
             inode: 0,
             is_whole: false,
         };
-        self.known.insert(pid, known);
+        self.known.insert(pid, Box::new(known));
         Ok(Attempt { process: Some(process), is_whole })
     }
 
@@ -316,11 +317,7 @@ impl Reader {
         let (script_version, has_other_script) =
             if is_foreign { (None, false) } else { pass.script(source, script.as_ref()) };
         let files = (exe != Executable::Kernel).then_some(Files { exe: version, script: script_version });
-        let (args, is_cut) = shown(&raw);
-        let mut args = secret::masked(&args);
-        if is_cut {
-            args.push("…".into());
-        }
+        let args = pass.arguments(raw);
         Process {
             pid,
             start: stat.start,
@@ -344,7 +341,7 @@ impl Known {
     /// placed anew; where we may not see the layout (all zero), nothing tells, and it is read again.
     fn same_program(&self, stat: &Stat, link: &[u8]) -> bool {
         let visible = stat.is_kernel_thread() || stat.layout.iter().any(|address| *address > 1);
-        self.stat.start == stat.start && self.stat.layout == stat.layout && visible && self.link == link
+        self.stat.start == stat.start && self.stat.layout == stat.layout && visible && *self.link == *link
     }
 
     /// True of sshd: who has come, and in which process, it says in its arguments while it runs, and the kernel tells nobody.

@@ -1,18 +1,19 @@
 //! What holds for all processes that are read at one moment: who the users are, when the host was started, and which files
 //! lie at the paths of programs, by which one of the host is told from another one.
 
-use super::super::parse;
-use super::super::{Executable, Version};
+use super::super::{Executable, Version, parse, secret};
+use super::folder::shown;
 use crate::host::{Host, Users};
 use crate::text::Text;
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{AtFlags, Mode, OFlags, fstatfs, openat, statat};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, OsStr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 /// A change of a file is told from the next one after so many seconds.
 const TICK: i64 = 2;
@@ -44,6 +45,9 @@ pub struct Moment<'a> {
     last: Option<(Vec<u8>, Option<Stamp>)>,
     /// Thousands of processes share a few names and programs.
     texts: HashMap<Vec<u8>, Text>,
+    links: HashSet<Arc<[u8]>>,
+    /// The arguments read last, and as they are shown: of many that run the same they lie side by side.
+    arguments: (Vec<u8>, Vec<Text>),
     /// Of devices, whether the file system on them is this host's own.
     local: HashMap<u64, bool>,
 }
@@ -76,6 +80,8 @@ impl<'a> Moment<'a> {
             files: HashMap::new(),
             last: None,
             texts: HashMap::new(),
+            links: HashSet::new(),
+            arguments: (Vec::new(), Vec::new()),
             local: HashMap::new(),
         })
     }
@@ -85,6 +91,7 @@ impl<'a> Moment<'a> {
         self.files.clear();
         self.last = None;
         self.texts.clear();
+        self.links.clear();
     }
 
     /// Users may have been made since.
@@ -133,6 +140,29 @@ impl Moment<'_> {
         let text = Text::new(bytes);
         self.texts.insert(bytes.to_vec(), text.clone());
         text
+    }
+
+    /// This link, kept once for all whose it is.
+    pub(super) fn link(&mut self, link: &[u8]) -> Arc<[u8]> {
+        if let Some(known) = self.links.get(link) {
+            return Arc::clone(known);
+        }
+        let known: Arc<[u8]> = link.into();
+        self.links.insert(Arc::clone(&known));
+        known
+    }
+
+    /// These arguments as they are shown: masked, and cut.
+    pub(super) fn arguments(&mut self, raw: Vec<u8>) -> Vec<Text> {
+        if self.arguments.0 != raw {
+            let (args, is_cut) = shown(&raw);
+            let mut args = secret::masked(&args);
+            if is_cut {
+                args.push("…".into());
+            }
+            self.arguments = (raw, args);
+        }
+        self.arguments.1.clone()
     }
 
     /// The executable that this link names, which leads to this file. The kernel marks a file that is gone, and memory, in the

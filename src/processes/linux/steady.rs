@@ -121,7 +121,7 @@ impl Known {
         }
         let link = readlinkat(pass.proc, format!("{pid}/exe"), std::mem::take(buffer));
         link.is_ok_and(|link| {
-            let is_same = link.as_bytes() == self.link;
+            let is_same = *link.as_bytes() == *self.link;
             if is_same {
                 self.stamp = stamp;
             }
