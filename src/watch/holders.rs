@@ -6,7 +6,8 @@
 //! holds hundreds and has opened and closed nothing, some are verified in each pass, in turn.
 //!
 //! Anybody may open a million files in each of a thousand processes. So one pass walks only so many, and the next one goes on
-//! from there; meanwhile it is said that not all was seen.
+//! from there; meanwhile it is said that not all was seen. Half of what a pass may walk is for going on, so that nobody who
+//! keeps coming anew can hold that up.
 
 mod files;
 
@@ -16,7 +17,7 @@ use crate::processes::{Executable, Listing, living_folder};
 pub(super) use files::parse_socket;
 use files::{Folder, Link};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 /// All processes are walked after so long in any case.
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
@@ -29,6 +30,9 @@ const LINKS: usize = 64;
 
 /// After so many open files no other process is walked in a pass: some second of one processor.
 const MOST: usize = 250_000;
+
+/// So many holders are kept; of more, the first of each socket.
+const KEPT: usize = 250_000;
 
 /// Who holds what.
 pub struct Holders {
@@ -53,12 +57,18 @@ pub struct Holders {
     /// So many open files may still be walked in this pass.
     left: usize,
     most: usize,
+    /// How many holders are known, and whether there were more than are kept.
+    count: usize,
+    kept: usize,
+    is_crowded: bool,
+    /// True if the processes could not even be listed.
+    is_blind: bool,
 }
 
 #[derive(Default)]
 struct Known {
-    /// Process and descriptor.
-    holders: BTreeSet<(u32, u32)>,
+    /// Processes, each with one of its descriptors.
+    holders: BTreeMap<u32, u32>,
     searches: u8,
 }
 
@@ -104,20 +114,21 @@ impl Holders {
             is_late: false,
             left: 0,
             most: MOST,
+            count: 0,
+            kept: KEPT,
+            is_crowded: false,
+            is_blind: false,
         }
     }
 
     /// The processes found to hold a socket.
     pub fn of(&self, inode: u64) -> BTreeSet<u32> {
-        self.known
-            .get(&inode)
-            .map(|known| known.holders.iter().map(|(pid, _)| *pid).collect())
-            .unwrap_or_default()
+        self.known.get(&inode).map(|known| known.holders.keys().copied().collect()).unwrap_or_default()
     }
 
     /// The processes found to hold any.
     pub fn all(&self) -> BTreeSet<u32> {
-        self.known.values().flat_map(|known| &known.holders).map(|(pid, _)| *pid).collect()
+        self.known.values().flat_map(|known| known.holders.keys().copied()).collect()
     }
 
     /// A number that stays the same while all holders stay the same.
@@ -132,14 +143,18 @@ impl Holders {
 
     /// True if a socket has no holder yet, and not all processes were asked.
     pub fn is_behind(&self) -> bool {
-        !self.pending.is_empty() && self.is_any_unknown()
+        (self.is_blind || !self.pending.is_empty()) && self.is_any_unknown()
     }
 
     /// What to say if of so many sockets so many have no holder; nothing if that is the truth about them.
     pub fn gap(&self, host: &Host, gap: &str, hidden: usize, of: usize) -> Option<Gap> {
         const TOO_MANY: &str = "more files are open on this host than are looked through in one pass for what they are; the next one goes on";
+        const LATE: &str = "so many of the processes were looked through within the time for all: more files are open on this host than are looked through in one pass; the next one goes on";
+        const CROWDED: &str = "more processes share sockets on this host than are kept: of some sockets not all who hold them are known";
         let (seen, of, why) = if self.is_late {
-            (self.round.saturating_sub(self.pending.len()), self.round, TOO_MANY)
+            (self.round.saturating_sub(self.pending.len()), self.round, LATE)
+        } else if self.is_crowded {
+            (of.saturating_sub(hidden), of, CROWDED)
         } else if hidden == 0 || self.sees_all(host) {
             return None;
         } else if self.is_behind() {
@@ -170,22 +185,23 @@ impl Holders {
             self.known.retain(|inode, _| inodes.contains(inode));
             self.changed();
         }
-        self.verify(host);
+        let lost = self.verify(host);
         if !is_same {
             for inode in inodes {
                 self.known.entry(*inode).or_default();
             }
             self.inodes.clone_from(inodes);
         }
-        self.left = self.most;
+        self.left = self.most / 2;
         let is_due = self.all_walked.is_none_or(|then| now.duration_since(then).abs() >= self.again);
         self.is_late = is_due && !self.pending.is_empty();
-        if is_due && self.pending.is_empty() {
+        if is_due && self.pending.is_empty() && self.begin_all(host) {
             self.all_walked = Some(now);
-            self.begin_all(host);
         } else {
-            let passed_over = self.walk(host, self.newcomers(listing), visit);
-            self.pending.extend(passed_over);
+            // Who closed one descriptor of a socket may have another.
+            let first = lost.into_iter().chain(self.newcomers(listing)).collect();
+            let passed_over = self.walk(host, first, visit);
+            self.put_off(passed_over, listing.processes.len());
             let also = visit.also().to_vec();
             self.walk(host, also, visit);
             if self.is_any_unknown() {
@@ -195,6 +211,7 @@ impl Holders {
                 self.begin_all(host);
             }
         }
+        self.left += self.most / 2;
         self.go_on(host, visit);
         let asked = listing.processes.iter().filter(|process| process.exe != Executable::Kernel);
         self.asked = asked.map(|process| (process.pid, process.start)).collect();
@@ -205,14 +222,26 @@ impl Holders {
         self.links.clear();
     }
 
-    /// Forgets who does not hold any more what it held: one look each, and each process is opened once.
-    fn verify(&mut self, host: &Host) {
+    /// These are walked when it is their turn, among `processes` in all.
+    fn put_off(&mut self, pids: Vec<u32>, processes: usize) {
+        self.round += pids.len();
+        self.pending.extend(pids);
+        // Numbers are given again.
+        if self.pending.len() > 2 * processes {
+            let mut seen = HashSet::new();
+            self.pending.retain(|pid| seen.insert(*pid));
+        }
+    }
+
+    /// Forgets who does not hold any more what it held, and returns them: one look each, and each process is opened once.
+    fn verify(&mut self, host: &Host) -> BTreeSet<u32> {
         if self.links.is_empty() {
             let links = self.known.iter().flat_map(|(inode, known)| {
                 known.holders.iter().map(|(pid, fd)| Link { pid: *pid, fd: *fd, inode: *inode })
             });
             self.links = links.collect();
             self.links.sort_unstable();
+            self.count = self.links.len();
             self.open.retain(|pid, _| self.links.binary_search_by_key(pid, |link| link.pid).is_ok());
         }
         let mut gone: Vec<Link> = Vec::new();
@@ -238,12 +267,17 @@ impl Holders {
         self.links = links;
         for link in &gone {
             if let Some(known) = self.known.get_mut(&link.inode) {
-                known.holders.remove(&(link.pid, link.fd));
+                known.holders.remove(&link.pid);
+                if known.holders.is_empty() {
+                    // It was handed to somebody, whoever that is.
+                    known.searches = 0;
+                }
             }
         }
         if !gone.is_empty() {
             self.changed();
         }
+        gone.into_iter().map(|link| link.pid).collect()
     }
 
     /// Which part of its many links to read; none: all of them, as it has opened or closed something since, or the
@@ -268,14 +302,18 @@ impl Holders {
         programs.filter(|process| is_new(process.pid, process.start)).map(|process| process.pid).collect()
     }
 
-    /// From now on all processes are walked, as fast as may be.
-    fn begin_all(&mut self, host: &Host) {
+    /// From now on all processes are walked, as fast as may be; false if they could not be listed.
+    fn begin_all(&mut self, host: &Host) -> bool {
         // The listing may be some seconds old: whoever just came may hold what just came.
-        let Ok(entries) = std::fs::read_dir(host.path("/proc")) else { return };
+        let entries = std::fs::read_dir(host.path("/proc"));
+        self.is_blind = entries.is_err();
+        self.is_crowded = false;
+        let Ok(entries) = entries else { return false };
         let number =
             |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
         self.pending = entries.filter_map(number).collect();
         self.round = self.pending.len();
+        true
     }
 
     fn go_on(&mut self, host: &Host, visit: &mut impl Visit) {
@@ -322,12 +360,21 @@ impl Holders {
         // Gone, or not for us to see: the watch says how many owners it could not see.
         let Some(folder) = Folder::open(host, path) else { return 0 };
         let mut changed = false;
-        let known = &mut self.known;
+        let (known, kept) = (&mut self.known, self.kept);
+        let (holders, is_crowded) = (&mut self.count, &mut self.is_crowded);
         let count = folder.walk(|fd, link| match parse_socket(link) {
             Some(inode) => {
-                if let Some(known) = known.get_mut(&inode) {
-                    changed |= known.holders.insert((pid, fd));
+                let Some(known) = known.get_mut(&inode) else { return };
+                if known.holders.contains_key(&pid) {
+                    return;
                 }
+                if *holders >= kept && !known.holders.is_empty() {
+                    *is_crowded = true;
+                    return;
+                }
+                known.holders.insert(pid, fd);
+                *holders += 1;
+                changed = true;
             }
             None => visit.file(path, pid, fd, link),
         });

@@ -192,7 +192,74 @@ fn who_comes_while_nothing_is_left_is_walked_in_the_next_pass() {
     for _ in 0..3 {
         held.push(host.pass(1, &[4711])[0].len());
     }
-    assert_eq!(held, [2, 3, 4]);
+    assert_eq!(held, [3, 4, 4]);
+}
+
+#[test]
+fn one_that_holds_more_files_than_a_pass_walks_does_not_hold_up_those_behind_it() {
+    let mut host = Fixture::new();
+    host.holders.most = 10;
+    for fd in 0..30 {
+        host.opens(10, fd, 4711);
+        host.opens(11, fd, 1);
+    }
+    // Who holds 4711 is looked through again in each pass while nobody holds 9.
+    while host.pass(1, &[4711, 9])[0] != [10] {}
+    for pid in 12..20 {
+        for fd in 0..5 {
+            host.opens(pid, fd, 1);
+        }
+    }
+    host.pass(1, &[4711, 9]);
+    host.opens(19, 7, 4712);
+    let passes = (0..30).take_while(|_| host.pass(1, &[4711, 4712, 9])[1] != [19]).count();
+    assert!(passes < 30, "{passes}");
+}
+
+#[test]
+fn one_descriptor_of_a_holder_is_remembered_and_another_found_when_it_closes() {
+    let mut host = Fixture::new();
+    for fd in 3..200 {
+        host.opens(10, fd, 4711);
+    }
+    assert_eq!(host.pass(0, &[4711]), [[10]]);
+    assert_eq!(host.holders.count, 1);
+    let remembered = host.holders.known[&4711].holders[&10];
+    host.closes(10, remembered);
+    assert_eq!(host.pass(1, &[4711]), [[10]]);
+}
+
+#[test]
+fn a_socket_that_was_handed_on_is_searched_for_at_once_however_often() {
+    let mut host = Fixture::new();
+    host.opens(10, 3, 4711);
+    host.opens(11, 3, 1);
+    assert_eq!(host.pass(0, &[4711]), [[10]]);
+    for (from, to, fd) in [(10, 11, 4), (11, 10, 5), (10, 11, 6), (11, 10, 7), (10, 11, 8)] {
+        host.opens(to, fd, 4711);
+        host.closes(from, fd - 1);
+        assert_eq!(host.pass(1, &[4711]), [[to]]);
+    }
+}
+
+#[test]
+fn of_more_holders_than_are_kept_each_socket_has_one_and_it_is_said() {
+    let mut host = Fixture::new();
+    host.holders.kept = 3;
+    let root = Host::at(host.root.path());
+    for pid in 10..13 {
+        host.opens(pid, 3, 4711);
+    }
+    assert_eq!(host.pass(0, &[4711]), [[10, 11, 12]]);
+    assert_eq!(host.holders.gap(&root, "owner", 0, 1), None);
+    for pid in 13..20 {
+        host.opens(pid, 3, 4711);
+        host.opens(pid, 4, 4712);
+    }
+    let held = host.pass(1, &[4711, 4712]);
+    assert_eq!((held[0].len(), held[1].len()), (3, 1));
+    let gap = host.holders.gap(&root, "owner", 0, 2).unwrap();
+    assert!(gap.why.starts_with("more processes share sockets"), "{gap:?}");
 }
 
 #[test]
