@@ -250,6 +250,12 @@ impl Processes {
         Ok(())
     }
 
+    /// True if somebody listens: then this look is followed by others.
+    #[must_use]
+    pub fn are_followed(&self) -> bool {
+        self.starts.get().is_some()
+    }
+
     /// What has started, if somebody listens.
     #[must_use]
     pub fn starts(&self) -> Option<&Pool> {

@@ -56,7 +56,8 @@ pub(super) fn look_at(look: &mut Look<Rules>, listing: &Listing) -> SessionFacts
     let required = look.rules.sessions.as_ref().and_then(|placed| placed.rule.require_env.as_ref());
     let variable = required.map_or(VARIABLE, |variable| variable.as_str());
     let connections = system::connections(listing);
-    let is_first = look.memory.is_empty();
+    // Who looks but once has no next look to wait for.
+    let is_only = look.memory.is_empty() && !look.processes.are_followed();
     let before: Remembered = look.memory.recall();
     let known = ask_log(look, &connections, before.told);
     let names = system::NAMES;
@@ -68,7 +69,7 @@ pub(super) fn look_at(look: &mut Look<Rules>, listing: &Listing) -> SessionFacts
         one(look.host, variable, connection, told, &mut facts);
         if is_idle(connection, look.now) {
             // Each is so for a moment: before its first program starts, and when its last one has ended.
-            if is_first || before.idle.contains(&name) {
+            if is_only || before.idle.contains(&name) {
                 facts.hidden.push(hidden(connection, told, Because::NoProcess, connection.carrier));
             }
             idle.insert(name);

@@ -2,12 +2,14 @@ use super::super::ToldBy;
 use super::super::environment::{Variables, parse_environment};
 use super::super::look::look_at;
 use super::*;
+use crate::processes::Processes;
 use crate::watch::Look;
 use crate::watch::login::ssh::process;
 use crate::watch::session::SessionWatch;
 use crate::watch::{Memory, Watch};
 use proptest::prelude::*;
 use std::fs;
+use std::sync::Arc;
 
 #[test]
 fn of_an_environment_only_the_asked_variable_and_the_connection_are_taken() {
@@ -45,6 +47,7 @@ struct Fixture {
     folder: tempfile::TempDir,
     leader: Process,
     memory: Memory,
+    processes: Processes,
 }
 
 impl Fixture {
@@ -60,6 +63,7 @@ impl Fixture {
             folder,
             leader: process(13, 12, "/usr/bin/bash", "-bash", (1000, "alice")),
             memory: Memory::default(),
+            processes: Processes::default(),
         }
     }
 
@@ -84,7 +88,7 @@ impl Fixture {
         );
         let mut look = Look {
             host: &host,
-            processes: &crate::processes::Processes::default(),
+            processes: &self.processes,
             rules: &rules.unwrap().session,
             now: host.now(),
             memory: &mut self.memory,
@@ -123,6 +127,16 @@ fn what_the_log_told_is_kept_while_the_session_lasts() {
     assert_eq!(host.look().0.sessions[0].key.as_deref(), Some("SHA256:abc"));
     host.memory = Memory::default();
     assert_eq!(host.look().0.sessions[0].key, None);
+}
+
+#[test]
+fn a_service_waits_for_its_second_look_before_it_says_that_a_connection_is_idle() {
+    let mut host = Fixture::new(ENVIRONMENT, LINE);
+    host.processes.listen(&Arc::new(Host::at(host.folder.path())), || {}).unwrap();
+    let because =
+        |facts: SessionFacts| -> Vec<Because> { facts.hidden.iter().map(|hidden| hidden.because).collect() };
+    assert_eq!(because(host.look().0), [Because::InternalSftp]);
+    assert_eq!(because(host.look().0), [Because::NoProcess, Because::InternalSftp]);
 }
 
 #[test]
