@@ -9,7 +9,7 @@ mod started;
 mod steady;
 
 use super::events::changes::Change;
-use super::parse::{self, Stat};
+use super::parse::{self, Runtime, Stat};
 use super::script::{self, Invocation};
 use super::task::{self, Found, Program};
 use super::{Executable, Files, Listing, Process, Read, Version};
@@ -60,6 +60,8 @@ pub struct Reader {
     /// How often all were listed, and when all of them were read.
     number: u64,
     whole: Option<Timestamp>,
+    /// True if the kernel told what changed since the last pass.
+    is_told: bool,
     /// Number and start of those of this pass, and of the one before, of which no thread could be asked.
     restless: HashSet<(u32, u64)>,
     restless_before: HashSet<(u32, u64)>,
@@ -82,6 +84,8 @@ struct Known {
     inode: u64,
     /// True if all of it could be read.
     is_whole: bool,
+    /// How much its only thread had run before it was last read.
+    runtime: Option<Runtime>,
 }
 
 /// What is known already of a process that is read for the first time.
@@ -122,7 +126,8 @@ impl From<Errno> for Lost {
 }
 
 impl Reader {
-    /// Every process, by rising number. Those are read of which something was told since, if `changed` knows them; else all.
+    /// Every process, by rising number. Those are read of which something was told since, if `changed` knows them; else those that have
+    /// run since.
     ///
     /// # Errors
     /// If `/proc` itself cannot be read.
@@ -132,14 +137,14 @@ impl Reader {
         // Whatever happens on the way, an unfinished pass is followed by a whole one.
         let whole = self.whole.take();
         let is_due = steady::is_due(whole, pass.now);
-        let is_told = changed.is_some() && !is_due;
+        self.is_told = changed.is_some();
         self.note(changed.unwrap_or_default());
         self.number += 1;
         self.restless_before = std::mem::take(&mut self.restless);
         let mut read = Read { processes: Vec::with_capacity(self.known.len() + 16), ..Read::default() };
         let mut kept = Vec::new();
         for (pid, inode) in steady::listed(host)? {
-            if is_told && self.is_unchanged(&mut pass, pid, inode) {
+            if !is_due && self.is_unchanged(&mut pass, pid, inode) {
                 kept.push((pid, inode));
             } else {
                 self.renew(&mut pass, pid, inode, &mut read);
@@ -152,7 +157,7 @@ impl Reader {
                 None => self.renew(&mut pass, pid, inode, &mut read),
             }
         }
-        self.whole = if is_told { whole } else { Some(pass.now) };
+        self.whole = if is_due { Some(pass.now) } else { whole };
         read.processes.sort_unstable_by_key(|process| process.pid);
         Ok(read)
     }
@@ -190,6 +195,12 @@ impl Reader {
         if let Some(known) = self.known.get(&pid).filter(|known| known.is_hosts) {
             pass.stamp(&known.link);
         }
+        // Of those that end soon it is never needed, so it is asked of those that were there before.
+        let runtime = if !self.is_told && self.known.contains_key(&pid) {
+            steady::runtime(folder, c"schedstat", &mut self.buffer)
+        } else {
+            None
+        };
         read_at(folder, c"stat", &mut self.buffer, 4096).map_err(Lost::from)?;
         let stat = parse::parse_stat(&self.buffer).ok_or(Lost::Refused)?;
         let found = if stat.is_kernel_thread() {
@@ -232,6 +243,8 @@ impl Reader {
         {
             known.pass = number;
             known.stamp = if known.is_hosts { pass.stamp(link) } else { None };
+            // What one of several threads does, the runtime of the first does not show.
+            known.runtime = runtime.filter(|_| stat.threads == 1);
             let old = &known.process;
             // The folder of one that has ended is root's, and one that runs another program may have its user.
             if old.uid != uid && !is_there(program, folder) {
@@ -283,6 +296,7 @@ impl Reader {
             stamp,
             inode: 0,
             is_whole: false,
+            runtime: None,
         };
         self.known.insert(pid, Box::new(known));
         Ok(Attempt { process: Some(process), is_whole })

@@ -2,6 +2,7 @@
 //! line breaks and bytes that are not UTF-8, and must not hide the process or be taken for a field.
 
 use memchr::{memchr, memrchr};
+use std::num::NonZeroU64;
 
 /// What `/proc/PID/stat` says, as far as it is of use here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,6 +78,23 @@ pub fn parse_cpu_ticks(bytes: &[u8]) -> Option<u64> {
     let mut times = std::str::from_utf8(rest).ok()?.split_ascii_whitespace().skip(11).take(2);
     let mut time = || times.next()?.parse::<u64>().ok();
     time()?.checked_add(time()?)
+}
+
+/// How much the first thread of a process has run: it grows with whatever the thread does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Runtime {
+    /// On a processor, in nanoseconds.
+    pub nanoseconds: u64,
+    /// How often it was given one.
+    pub turns: NonZeroU64,
+}
+
+/// What `/proc/PID/schedstat` says; nothing if the thread never ran, or the kernel does not count.
+#[must_use]
+pub fn parse_schedstat(bytes: &[u8]) -> Option<Runtime> {
+    let mut numbers = std::str::from_utf8(bytes).ok()?.split_ascii_whitespace().map(str::parse::<u64>);
+    let (nanoseconds, _waited, turns) = (numbers.next()?.ok()?, numbers.next()?, numbers.next()?.ok()?);
+    Some(Runtime { nanoseconds, turns: NonZeroU64::new(turns)? })
 }
 
 /// The effective user from `/proc/PID/status`. The kernel escapes line breaks in the name there.
@@ -204,6 +222,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_thread_has_run_is_the_first_number_and_its_turns_the_third() {
+        let runtime =
+            |nanoseconds, turns| Some(Runtime { nanoseconds, turns: NonZeroU64::new(turns).unwrap() });
+        for (schedstat, expected) in [
+            (&b"5100243 88 31\n"[..], runtime(5_100_243, 31)),
+            (b"0 0 1\n", runtime(0, 1)),
+            // A kernel that does not count, and a thread that never ran.
+            (b"0 0 0\n", None),
+            (b"5100243 88\n", None),
+            (b"x 88 31\n", None),
+            (b"", None),
+        ] {
+            assert_eq!(parse_schedstat(schedstat), expected);
+        }
+    }
+
+    #[test]
     fn starts_are_counted_by_the_kernel() {
         assert_eq!(parse_starts(b"ctxt 5\nbtime 1\nprocesses 4812\nprocs_running 1\n"), Some(4812));
         assert_eq!(parse_starts(b"processes x\n"), None);
@@ -272,6 +307,7 @@ mod tests {
         fn any_bytes_are_survived(bytes: Vec<u8>) {
             let _ = (parse_stat(&bytes), parse_status_uid(&bytes), parse_cmdline(&bytes), parse_cgroup_unit(&bytes));
             let _ = (parse_cgroup_session(&bytes), parse_boot_time(&bytes), parse_cpu_ticks(&bytes), parse_starts(&bytes));
+            let _ = parse_schedstat(&bytes);
         }
 
         #[test]

@@ -6,8 +6,7 @@ use super::Lost;
 use crate::text::Text;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, major, minor, openat, readlinkat, statat};
 use rustix::io::{Errno, retry_on_intr};
-use std::ffi::CStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// So much of a command line is kept: enough to know it by, and nobody can fill our memory or a mail with it.
 const ARGS: usize = 4096;
@@ -101,8 +100,8 @@ pub(super) fn unit_of(groups: &[u8]) -> Option<Text> {
 /// Reads at most `limit` bytes of a file of the process into `buffer`. The kernel writes each of these files out in one piece: what was
 /// read once is the whole, and asking for more would only cost another call.
 pub(in crate::processes) fn read_at(
-    folder: &OwnedFd,
-    name: &CStr,
+    folder: impl AsFd,
+    name: impl rustix::path::Arg,
     buffer: &mut Vec<u8>,
     limit: usize,
 ) -> Result<(), Errno> {

@@ -1,5 +1,6 @@
-//! What need not be read again. The kernel tells of each program that is started, each new user, name and end; what changes about a
-//! process without a word is looked at here for all of them, as that costs little:
+//! What need not be read again. The kernel tells of each program that is started, each new user, name and end. Where it does not, it
+//! counts how long each thread has run: one that has not run since it was read has done none of that, and others are read. What changes
+//! about a process without a word, and without its doing, is looked at here for all of them, as that costs little:
 //!
 //! - which processes there are: all are listed, and a number that is given again has another folder;
 //! - where their programs lie: a file that was deleted, replaced or mounted over is another one at its path, or has changed, and
@@ -9,13 +10,15 @@
 //!
 //! And now and then all of them are read, in case this is wrong.
 
-use super::{Executable, Host, Known, Lost, Moment, Reader};
+use super::{Executable, Host, Known, Lost, Moment, Reader, Runtime, parse, read_at};
 use crate::processes::Read;
 use crate::processes::events::changes::Change;
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Mode, OFlags, RawDir, open, readlinkat};
+use rustix::path::Arg;
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::AsFd;
 
 /// After so long all are read, whatever was told.
 const ANEW: SignedDuration = SignedDuration::from_mins(5);
@@ -56,12 +59,13 @@ impl Reader {
         }
     }
 
-    /// True if this process is as it was, but perhaps for its parent. It is then of this pass.
+    /// True if this process is as it was when it was read, but perhaps for its parent. It is then of this pass.
     pub(super) fn is_unchanged(&mut self, pass: &mut Moment, pid: u32, inode: u64) -> bool {
         let Some(known) = self.known.get_mut(&pid) else { return false };
         let is_it = known.inode == inode
             && known.is_whole
             && !known.retitles()
+            && (self.is_told || known.has_rested(pass, pid, &mut self.buffer))
             && known.runs_its_file(pass, pid, &mut self.buffer);
         if is_it {
             known.pass = self.number;
@@ -103,7 +107,18 @@ impl Reader {
     }
 }
 
+/// How much the first thread of a process has run, from its `schedstat`. While it runs the kernel counts a tick later.
+pub(super) fn runtime(folder: impl AsFd, file: impl Arg, buffer: &mut Vec<u8>) -> Option<Runtime> {
+    read_at(folder, file, buffer, 128).ok()?;
+    parse::parse_schedstat(buffer)
+}
+
 impl Known {
+    /// True if it had one thread when it was read, and that has not run since.
+    fn has_rested(&self, pass: &Moment, pid: u32, buffer: &mut Vec<u8>) -> bool {
+        self.runtime.is_some() && runtime(pass.proc, format!("{pid}/schedstat"), buffer) == self.runtime
+    }
+
     /// True if its program still is the file that it was, and lies where it lay.
     fn runs_its_file(&mut self, pass: &mut Moment, pid: u32, buffer: &mut Vec<u8>) -> bool {
         if self.link.is_empty() {

@@ -285,3 +285,75 @@ fn an_interpreter_that_is_just_being_started_is_seen_once_it_runs() {
     let hidden = Reader::default().read(&Host::at(folder.path()), None).unwrap().processes;
     assert_eq!(hidden[0].script.as_deref(), Some("(unclear) no arguments"));
 }
+
+#[test]
+fn where_the_kernel_tells_of_nothing_what_has_one_thread_and_has_not_run_is_not_read_again() {
+    let folder = TempDir::new().unwrap();
+    let process = folder.path().join("proc/13");
+    std::fs::create_dir_all(&process).unwrap();
+    std::fs::write(folder.path().join("proc/stat"), "btime 1\n").unwrap();
+    std::os::unix::fs::symlink("/usr/bin/sleep", process.join("exe")).unwrap();
+    std::fs::write(process.join("cmdline"), "sleep\x0060\0").unwrap();
+    let mut reader = Reader::default();
+    // Its name says whether it is read.
+    let mut name = |name: &str, threads: u32, ran: Option<&str>| -> String {
+        let stat = format!("13 ({name}) S 0 {} {threads} {}\n", ["1"; 15].join(" "), ["7"; 32].join(" "));
+        std::fs::write(process.join("stat"), stat).unwrap();
+        match ran {
+            Some(ran) => std::fs::write(process.join("schedstat"), ran).unwrap(),
+            None => std::fs::remove_file(process.join("schedstat")).unwrap(),
+        }
+        let read = reader.read(&Host::at(folder.path()), None).unwrap();
+        read.processes.into_iter().map(|process| process.name.to_string()).collect()
+    };
+    for (step, (now, threads, ran), seen) in [
+        ("it is new", ("a", 1, Some("500 0 3\n")), "a"),
+        ("its runtime is not known", ("b", 1, Some("500 0 3\n")), "b"),
+        ("it has not run", ("c", 1, Some("500 9 3\n")), "b"),
+        ("nor now", ("d", 1, Some("500 9 3\n")), "b"),
+        ("it has run for a moment", ("e", 1, Some("501 9 4\n")), "e"),
+        ("and so shortly that the clock did not show it", ("f", 1, Some("501 9 5\n")), "f"),
+        ("it has not run again", ("g", 1, Some("501 9 5\n")), "f"),
+        ("a second thread", ("h", 2, Some("502 9 6\n")), "h"),
+        ("may do what the first one does not show", ("i", 2, Some("502 9 6\n")), "i"),
+        ("until it has ended", ("j", 1, Some("502 9 6\n")), "j"),
+        ("so that one is left", ("k", 1, Some("502 9 6\n")), "j"),
+        ("the kernel does not count", ("l", 1, Some("0 0 0\n")), "l"),
+        ("nor later", ("m", 1, Some("0 0 0\n")), "m"),
+        ("nor does it say so", ("n", 1, None), "n"),
+    ] {
+        assert_eq!(name(now, threads, ran), seen, "{step}");
+    }
+}
+
+#[test]
+fn a_process_that_renames_itself_or_starts_another_program_is_read_again_where_the_kernel_tells_of_nothing() {
+    use std::io::{BufRead, BufReader, Write};
+    let script =
+        "$| = 1; print qq(said\n); <STDIN>; $0 = 'other'; print qq(said\n); <STDIN>; exec 'sleep', '60'";
+    let mut perl = Command::new("perl");
+    perl.args(["-e", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = Running(perl.spawn().unwrap());
+    let mut said = BufReader::new(running.0.stdout.take().unwrap()).lines();
+    let mut stdin = running.0.stdin.take().unwrap();
+    let (mut reader, host) = (Reader::default(), later());
+    let mut looks = || {
+        [(); 3].map(|()| {
+            let process = find(&reader.read(&host, None).unwrap().processes, &running).unwrap();
+            (process.name.to_string(), process.exe.clone())
+        })
+    };
+    let seen =
+        |name: &str, exe: &str| [(); 3].map(|()| (name.to_owned(), Executable::Path(text(Path::new(exe)))));
+    said.next().unwrap().unwrap();
+    assert_eq!(looks(), seen("perl", "/usr/bin/perl"));
+    stdin.write_all(b"\n").unwrap();
+    said.next().unwrap().unwrap();
+    assert_eq!(looks(), seen("other", "/usr/bin/perl"));
+    stdin.write_all(b"\n").unwrap();
+    while std::fs::read_link(format!("/proc/{}/exe", running.0.id())).unwrap() != Path::new("/usr/bin/sleep")
+    {
+        std::thread::yield_now();
+    }
+    assert_eq!(looks(), seen("sleep", "/usr/bin/sleep"));
+}
