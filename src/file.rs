@@ -51,6 +51,16 @@ pub fn read_at_most(path: &Path, links: Links, most: u64) -> io::Result<Vec<u8>>
     Ok(bytes)
 }
 
+/// Reads the first so many bytes of a file, or all of it if it is shorter.
+///
+/// # Errors
+/// As [`read`], but for its size.
+pub fn read_start(path: &Path, links: Links, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path, links)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Whether a file that is already there may be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {

@@ -80,6 +80,14 @@ impl Host {
         file::read(&self.path(absolute), Links::Follow)
     }
 
+    /// Reads the first so many bytes of a file of the host.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_start(&self, absolute: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
+        file::read_start(&self.path(absolute), Links::Follow, most)
+    }
+
     /// The present moment of the host.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]

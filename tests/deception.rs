@@ -128,10 +128,44 @@ fn a_library_from_where_others_may_write_is_found_and_others_are_not() {
         ("LD_LIBRARY_PATH", "$ORIGIN/../lib".to_owned()),
         ("PYTHONPATH", own.path().display().to_string()),
         ("OTHER_LD_PRELOAD", library),
+        ("BASH_ENV", "/dev/null".to_owned()),
     ] {
         let running = Running::program(sleeper().env(variable, &value).stderr(Stdio::null()), "/bin/sleep");
         assert_eq!(of(&mut eyes, running.pid()), [], "{variable}={value}");
     }
+}
+
+#[test]
+fn a_library_that_stands_in_or_behind_an_environment_of_any_size_is_found() {
+    let mut eyes = Eyes::of("deception");
+    let open = TempDir::new().unwrap();
+    std::fs::set_permissions(open.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let library = open.path().join("x.so").display().to_string();
+    // Anybody may show other memory as the environment, and none of it need be there.
+    let giant = play(&format!(
+        "import ctypes, mmap, struct\n\
+         size = 300 << 20\n\
+         place = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n\
+         place.write(b'LD_PRELOAD={library}\\0')\n\
+         start = ctypes.addressof(ctypes.c_char.from_buffer(place))\n\
+         fields = open('/proc/self/stat').read().rsplit(')', 1)[1].split()\n\
+         at = lambda number: int(fields[number - 3])\n\
+         shown = struct.pack('<11QQIi', at(26), at(27), at(45), at(46), at(47), at(47), at(28), at(48), at(49), start, start + size, 0, 0, -1)\n\
+         libc = ctypes.CDLL(None, use_errno=True)\n\
+         assert libc.prctl(35, 14, ctypes.create_string_buffer(shown), len(shown), 0) == 0, ctypes.get_errno()",
+    ));
+    let environment = std::fs::metadata(format!("/proc/{}/environ", giant.pid())).unwrap();
+    assert!(environment.is_file());
+    let found = one(&mut eyes, Code::PreloadedLibrary, giant.pid());
+    assert_eq!(found.evidence["what"], format!("LD_PRELOAD={library}"));
+
+    let many = ["/usr/lib"; 1024].join(":") + ":" + &open.path().display().to_string();
+    let running = Running::program(sleeper().env("LD_LIBRARY_PATH", many), "/bin/sleep");
+    let found = one(&mut eyes, Code::PreloadedLibrary, running.pid());
+    assert_eq!(found.evidence["what"], "LD_LIBRARY_PATH and more than 1024 other places");
+    let fewer = ["/usr/lib"; 1000].join(":");
+    let running = Running::program(sleeper().env("LD_LIBRARY_PATH", fewer), "/bin/sleep");
+    assert_eq!(of(&mut eyes, running.pid()), []);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::{Case, Check};
 use crate::file;
 use crate::host::Host;
 use crate::mail::{Via, user_of_group};
+use crate::processes::origin::read_environment;
 use crate::processes::parse::parse_cmdline;
 use crate::settings::{self, Setup};
 use crate::system;
@@ -122,7 +123,7 @@ fn state_of(host: &Host, pid: u32, started: &Started) -> Option<PathBuf> {
             return Some(folder.join(named));
         }
     }
-    let environment = host.read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let environment = read_environment(host, &format!("/proc/{pid}")).unwrap_or_default();
     let variable = |name: &str| {
         let mut entries = environment.split(|b| *b == 0);
         let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;

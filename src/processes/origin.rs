@@ -5,7 +5,11 @@ use super::{Executable, Listing, Process, script, system};
 use crate::host::Host;
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::sync::Arc;
+
+/// Linux allows six megabytes of arguments and environment, however large a stack may be.
+const ENVIRONMENT: u64 = 6 * 1024 * 1024;
 
 /// So many ancestors are told of.
 pub const ANCESTORS: usize = 16;
@@ -109,6 +113,15 @@ pub fn is_typed(process: &Process) -> bool {
         && matches!(&process.exe, Executable::Path(path) | Executable::Deleted(path) if is_interpreter(path))
 }
 
+/// What the process of this folder of `/proc` was started with. Any process may show any of its memory as that, and all of it, so no
+/// more is read than the kernel lets one be started with.
+///
+/// # Errors
+/// If it has ended, or may not be asked by us.
+pub fn read_environment(host: &Host, folder: &str) -> io::Result<Vec<u8>> {
+    host.read_start(format!("{folder}/environ"), ENVIRONMENT)
+}
+
 /// The address from which the SSH session comes in which this process runs, as sshd told the first process of that session.
 #[must_use]
 pub fn source(host: &Host, pid: u32, ancestors: &[Ancestor]) -> Option<Text> {
@@ -118,7 +131,7 @@ pub fn source(host: &Host, pid: u32, ancestors: &[Ancestor]) -> Option<Text> {
     };
     let at = ancestors.iter().position(is_sshd)?;
     let first = at.checked_sub(1).map_or(Some(pid), |below| Some(ancestors.get(below)?.pid))?;
-    let environment = host.read(format!("/proc/{first}/environ")).ok()?;
+    let environment = read_environment(host, &format!("/proc/{first}")).ok()?;
     let value = environment.split(|b| *b == 0).find_map(|entry| entry.strip_prefix(b"SSH_CONNECTION="))?;
     value.split(|b| *b == b' ').next().filter(|address| !address.is_empty()).map(|a| Text::cut(a, 64))
 }

@@ -334,11 +334,11 @@ fn what_proc_and_the_kernel_write_is_taken_apart() {
     let found = environment::parse_libraries(
         b"A=b\0LD_PRELOAD=libx.so /a/b.so:c/d.so\0LD_LIBRARY_PATH=/x::y:\0BASH_ENV=a:b\0PYTHONPATH\0=/z\0\
           NODE_OPTIONS=--max-old-space-size=4096 --require  /x/a.js -r \"\" --require=\"/b.js\" -r dotenv --trace-uncaught\0\
-          PERL5OPT=-Mstrict -I/tmp/p\0JAVA_TOOL_OPTIONS=-Xmx1g -XX:HeapDumpPath=/tmp -javaagent:/tmp/a.jar=x=/y -agentlib:jdwp\0\
+          PERL5OPT=-Mstrict -I/tmp/p -Mlib=/tmp/q,/tmp/r\0JDK_JAVA_OPTIONS=@/tmp/args -cp a.jar:/tmp/b.jar --patch-module java.base=/tmp/m\0\
+          NODE_OPTIONS=--import file:///tmp/x.mjs\0JAVA_TOOL_OPTIONS=-Xmx1g -XX:HeapDumpPath=/tmp -javaagent:/tmp/a.jar=x=/y -agentlib:jdwp\0\
           RUBYOPT=-r\0",
     );
     let found: Vec<String> = found
-        .iter()
         .map(|(variable, path)| format!("{} {}", variable.name, String::from_utf8_lossy(path)))
         .collect();
     assert_eq!(
@@ -352,6 +352,12 @@ fn what_proc_and_the_kernel_write_is_taken_apart() {
             "NODE_OPTIONS /x/a.js",
             "NODE_OPTIONS /b.js",
             "PERL5OPT /tmp/p",
+            "PERL5OPT /tmp/q",
+            "PERL5OPT /tmp/r",
+            "JDK_JAVA_OPTIONS /tmp/args",
+            "JDK_JAVA_OPTIONS /tmp/b.jar",
+            "JDK_JAVA_OPTIONS /tmp/m",
+            "NODE_OPTIONS /tmp/x.mjs",
             "JAVA_TOOL_OPTIONS /tmp/a.jar"
         ]
     );
@@ -397,6 +403,6 @@ proptest! {
         use linux::{bpf, connection, diag, environment, hidden, module, sniffer};
         let _ = (sniffer::parse_packet(&bytes), sniffer::parse_raw(&bytes), bpf::parse_descriptor(&bytes));
         let _ = (diag::parse_memberships(&bytes), diag::parse_listens(&bytes, 0, 80), module::parse_modules(&bytes));
-        let _ = (environment::parse_libraries(&bytes), hidden::parse_covered(&bytes), connection::parse_connections(&bytes));
+        let _ = (environment::parse_libraries(&bytes).count(), hidden::parse_covered(&bytes), connection::parse_connections(&bytes));
     }
 }

@@ -5,9 +5,11 @@ use super::look::Environment;
 use super::{Because, SessionFacts};
 use crate::coverage::Gap;
 use crate::host::Host;
+use crate::processes::origin;
 use crate::processes::{Process, living_folder};
 use crate::watch::login::Names;
 pub(super) use crate::watch::login::ssh::connections;
+use rustix::io::Errno;
 use std::io::ErrorKind;
 
 /// How accounts are compared.
@@ -22,13 +24,10 @@ pub(super) fn desktops(_facts: &mut SessionFacts, _gaps: &mut Vec<Gap>) {}
 pub(super) fn read_environment(host: &Host, process: &Process, variable: &str) -> Environment {
     // Whoever lets its first thread end keeps its session.
     let folder = living_folder(host, process.pid);
-    let bytes = match host.read(format!("{folder}/environ")) {
+    let bytes = match origin::read_environment(host, &folder) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            return Environment::Hidden(Because::Unreadable);
-        }
-        // The process has ended: ESRCH or ENOENT.
-        Err(_) => return Environment::Gone,
+        Err(error) if has_ended(&error) => return Environment::Gone,
+        Err(_) => return Environment::Hidden(Because::Unreadable),
     };
     // Another process may have got its number meanwhile, and one that has ended shows an empty environment.
     let stat_of = |folder: &str| parse_stat(&host.read(format!("{folder}/stat")).ok()?);
@@ -39,6 +38,10 @@ pub(super) fn read_environment(host: &Host, process: &Process, variable: &str) -
         }
         _ => Environment::Gone,
     }
+}
+
+fn has_ended(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
 }
 
 /// State and start of `/proc/PID/stat`. The name may hold anything, also parentheses.

@@ -4,11 +4,8 @@ use crate::processes::Process;
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
-
-/// So many libraries of one environment are looked at.
-const MOST: usize = 64;
 
 /// A variable by which an environment has a program load code.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,8 +48,23 @@ const fn options(name: &'static str, part: Part, options: &'static [&'static str
     Variable { name, between: b"", part, trusts: Trust::Owner, options }
 }
 
-const OF_JAVA: &[&str] =
-    &["-javaagent:", "-agentpath:", "-Xbootclasspath/a:", "-Xbootclasspath/p:", "-Xbootclasspath:"];
+const OF_JAVA: &[&str] = &[
+    "-javaagent:",
+    "-agentpath:",
+    "-Xbootclasspath/a:",
+    "-Xbootclasspath/p:",
+    "-Xbootclasspath:",
+    "-classpath",
+    "-cp",
+    "--class-path",
+    "--module-path",
+    "-p",
+    "--upgrade-module-path",
+    PATCH,
+    "@",
+];
+/// Its path follows the name of a module.
+const PATCH: &str = "--patch-module";
 
 /// Of the dynamic loader, the C library, shells and interpreters.
 const VARIABLES: &[Variable] = &[
@@ -67,7 +79,7 @@ const VARIABLES: &[Variable] = &[
     variable("RUBYLIB", b":", Part::Folder, Trust::Owner),
     variable("NODE_PATH", b":", Part::Folder, Trust::Owner),
     variable("CLASSPATH", b":", Part::Folder, Trust::Owner),
-    options("PERL5OPT", Part::Folder, &["-I"]),
+    options("PERL5OPT", Part::Folder, &["-I", "-Mlib"]),
     options("RUBYOPT", Part::Folder, &["-I", "-r"]),
     options(
         "NODE_OPTIONS",
@@ -79,30 +91,27 @@ const VARIABLES: &[Variable] = &[
     options("_JAVA_OPTIONS", Part::File, OF_JAVA),
 ];
 
-/// The paths in an environment from which code is loaded. An empty part, which many leave behind by mistake, is nothing.
-#[must_use]
-pub fn parse_libraries(environment: &[u8]) -> Vec<(&'static Variable, Vec<u8>)> {
-    let mut found = Vec::new();
-    for entry in environment.split(|byte| *byte == 0) {
-        let Some(end) = entry.iter().position(|byte| *byte == b'=') else { continue };
+/// The paths in an environment from which code is loaded, one after the other: there may be millions. An empty part, which many leave
+/// behind by mistake, is nothing.
+pub fn parse_libraries(environment: &[u8]) -> impl Iterator<Item = (&'static Variable, &[u8])> {
+    environment.split(|byte| *byte == 0).flat_map(|entry| {
+        let end = entry.iter().position(|byte| *byte == b'=').unwrap_or(entry.len());
         let (name, value) = entry.split_at(end);
-        let Some(variable) = VARIABLES.iter().find(|variable| variable.name.as_bytes() == name) else {
-            continue;
-        };
-        let value = value.get(1..).unwrap_or_default();
-        if !variable.options.is_empty() {
-            found.extend(in_options(variable, value).map(|part| (variable, part.to_vec())));
-            continue;
-        }
-        let parts = value.split(|byte| variable.between.contains(byte));
-        let is_path = |part: &&[u8]| match variable.part {
-            Part::Library => part.contains(&b'/'),
-            Part::File | Part::Folder => !part.is_empty(),
-        };
-        found.extend(parts.filter(is_path).map(|part| (variable, part.to_vec())));
-    }
-    found.truncate(MOST);
-    found
+        let variable = VARIABLES.iter().find(|variable| variable.name.as_bytes() == name);
+        variable.into_iter().flat_map(move |variable| {
+            let value = value.get(1..).unwrap_or_default();
+            let parts: Box<dyn Iterator<Item = &[u8]>> = if variable.options.is_empty() {
+                Box::new(value.split(|byte| variable.between.contains(byte)))
+            } else {
+                Box::new(in_options(variable, value))
+            };
+            let is_path = |part: &&[u8]| match variable.part {
+                Part::Library => part.contains(&b'/'),
+                Part::File | Part::Folder => !part.is_empty(),
+            };
+            parts.filter(is_path).map(move |part| (variable, part))
+        })
+    })
 }
 
 /// The paths that stand in options; a name without a `/` is looked for where modules are.
@@ -110,17 +119,19 @@ fn in_options<'a>(variable: &Variable, value: &'a [u8]) -> impl Iterator<Item = 
     let mut words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let parts = std::iter::from_fn(move || {
         let word = words.next()?;
-        let rest = variable.options.iter().find_map(|option| word.strip_prefix(option.as_bytes()));
-        let path = match rest {
+        let rest = |option: &&'static str| Some((*option, word.strip_prefix(option.as_bytes())?));
+        let (option, path) = match variable.options.iter().find_map(rest) {
             None => return Some(&b""[..]),
-            Some(b"") => words.next()?,
-            Some(rest) => rest.strip_prefix(b"=").unwrap_or(rest),
+            Some((option, b"")) => (option, words.next()?),
+            Some((option, rest)) => (option, rest.strip_prefix(b"=").unwrap_or(rest)),
         };
         // What follows a sign of equality is for the agent that is loaded.
-        let mut parts = path.split(|byte| matches!(byte, b'=' | b'"' | b'\''));
-        Some(parts.find(|part| !part.is_empty()).unwrap_or_default())
+        let mut parts =
+            path.split(|byte| matches!(byte, b'=' | b'"' | b'\'')).filter(|part| !part.is_empty());
+        let part = parts.nth(usize::from(option == PATCH)).unwrap_or_default();
+        Some(part.strip_prefix(b"file://").unwrap_or(part))
     });
-    parts.filter(|part| part.contains(&b'/'))
+    parts.flat_map(|part| part.split(|byte| matches!(byte, b',' | b':'))).filter(|part| part.contains(&b'/'))
 }
 
 /// True if somebody may put something else at this path whom nobody trusts with that. What lies in a folder for everybody counts
@@ -167,7 +178,9 @@ fn is_sticky(folder: Option<&Path>) -> bool {
 
 fn is_writable(metadata: &Metadata, process: &Process, variable: &Variable) -> bool {
     const STICKY: u32 = 0o1000;
+    // What is written to a device is not there for who reads it, and many have `BASH_ENV=/dev/null`.
     let is_for_all = metadata.mode() & 0o002 != 0
+        && !metadata.file_type().is_char_device()
         && (variable.part != Part::Folder || metadata.mode() & STICKY == 0 || !metadata.is_dir());
     // The users of a container are others than the host's: whose a file is there says nothing.
     let is_anothers = variable.trusts == Trust::User

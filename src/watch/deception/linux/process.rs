@@ -2,6 +2,7 @@
 
 use super::environment::{others_may_write, parse_libraries};
 use crate::host::Host;
+use crate::processes::origin::read_environment;
 use crate::processes::{Executable, Listing, Process, living_folder, parse};
 use crate::text::Text;
 use crate::watch::deception::{Deceit, Kind};
@@ -9,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,10 @@ const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// A process that was just started has no environment yet, however long that takes on a busy host.
 const NEWBORN: SignedDuration = SignedDuration::from_secs(2);
 const MOMENT: Duration = Duration::from_millis(10);
+
+/// So many places of code of one environment are looked at, and so many told of.
+const PLACES: usize = 1024;
+const TOLD: usize = 16;
 
 /// Where the loader finds the libraries that every program loads.
 const EVERYWHERE: &str = "/etc/ld.so.preload";
@@ -125,19 +131,14 @@ fn read(host: &Host, process: &Arc<Process>, now: Timestamp, asked: &mut Asked) 
     let folder = living_folder(host, process.pid);
     let stat = || parse::parse_stat(&host.read(format!("{folder}/stat")).ok()?);
     let before = stat()?;
-    let environment = match host.read(format!("{folder}/environ")) {
+    let environment = match read_environment(host, &folder) {
         Ok(environment) => environment,
         Err(error) => {
             asked.refused += u64::from(error.kind() == ErrorKind::PermissionDenied);
             return None;
         }
     };
-    let proc = host.path(&folder);
-    let libraries = parse_libraries(&environment).into_iter().filter_map(|(variable, path)| {
-        let what = [variable.name.as_bytes(), b"=", &path].concat();
-        others_may_write(&proc, process, variable, &path).then(|| Text::cut(&what, 512))
-    });
-    let libraries = libraries.collect();
+    let libraries = libraries(&host.path(&folder), process, &environment);
     let age = now.duration_since(process.since);
     // One that has ended shows nothing, and one whose number is another's by now shows what is not its own.
     let stat = stat()?;
@@ -148,7 +149,7 @@ fn read(host: &Host, process: &Arc<Process>, now: Timestamp, asked: &mut Asked) 
     // out there still, and is as empty a moment later.
     let is_empty = || {
         std::thread::sleep(MOMENT);
-        host.read(format!("{folder}/environ")).is_ok_and(|environment| environment.is_empty())
+        read_environment(host, &folder).is_ok_and(|environment| environment.is_empty())
     };
     let is_settled = age > NEWBORN && before.has_environment() && before.layout == stat.layout;
     let is_bare = environment.is_empty() && is_settled && is_empty();
@@ -159,6 +160,24 @@ fn read(host: &Host, process: &Arc<Process>, now: Timestamp, asked: &mut Asked) 
         is_bare,
         is_old: age > YOUNG,
     })
+}
+
+/// The places in an environment where others may put code.
+fn libraries(proc: &Path, process: &Process, environment: &[u8]) -> Vec<Text> {
+    let mut places = parse_libraries(environment);
+    let open = places.by_ref().take(PLACES).filter_map(|(variable, path)| {
+        let what = || Text::cut(&[variable.name.as_bytes(), b"=", path].concat(), 512);
+        others_may_write(proc, process, variable, path).then(what)
+    });
+    let mut libraries: Vec<Text> = open.take(TOLD).collect();
+    // Nobody honest has so many, behind which another may stand.
+    if libraries.len() < TOLD
+        && let Some((variable, _)) = places.next()
+    {
+        let what = format!("{} and more than {PLACES} other places", variable.name);
+        libraries.push(Text::new(what));
+    }
+    libraries
 }
 
 /// The libraries that every program loads, whoever may write them.

@@ -25,6 +25,15 @@ fn of_an_environment_only_the_asked_variable_and_the_connection_are_taken() {
 }
 
 #[test]
+fn a_session_that_shows_a_giant_environment_is_one_without_a_keyholder() {
+    let fixture = Fixture::new(b"A=b\0", "");
+    let environment = fs::File::options().write(true).open(fixture.folder.path().join("proc/13/environ"));
+    environment.unwrap().set_len(300 << 20).unwrap();
+    let found = read_environment(&Host::at(fixture.folder.path()), &fixture.leader, "KEYHOLDER");
+    assert!(matches!(found, Environment::Read(found) if found == Variables::default()));
+}
+
+#[test]
 fn a_name_full_of_parentheses_does_not_hide_state_and_start() {
     let rest = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
     let stat = format!("77 (a) Z 0 (b) S {rest}\n");
