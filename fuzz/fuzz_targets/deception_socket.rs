@@ -1,7 +1,8 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = host_watchdog::watch::deception::linux::connection::parse_connections(bytes);
+    let _ = host_watchdog::watch::deception::linux::connection::parse_connections(bytes).count();
+    let _ = host_watchdog::watch::deception::linux::connection::parse_associations(bytes).count();
     let _ = host_watchdog::watch::deception::linux::sniffer::parse_packet(bytes);
     let _ = host_watchdog::watch::deception::linux::sniffer::parse_raw(bytes);
     let _ = host_watchdog::watch::deception::linux::diag::parse_memberships(bytes);

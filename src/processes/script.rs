@@ -17,6 +17,7 @@ pub use windows::find as find_on_windows;
 
 use crate::text::Text;
 use arguments::{Named, from_arguments};
+pub use family::is_version_of;
 use family::{Family, Operand, does_more_than_filter};
 use name::{HANDED_OVER, UNCLEAR, absolute, from_input, inline, is_descriptor, unclear};
 

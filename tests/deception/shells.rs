@@ -41,6 +41,26 @@ fn a_shell_that_takes_its_commands_from_a_connection_is_found_with_the_other_end
 }
 
 #[test]
+fn a_shell_of_another_name_on_a_connection_of_another_protocol_is_found() {
+    let mut eyes = Eyes::of("deception");
+    let folder = TempDir::new().unwrap();
+    let shell = folder.path().join("bash-static");
+    std::fs::copy("/bin/bash", &shell).unwrap();
+    let program = format!(
+        "import os,socket,sys\ntry: s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM,136)\nexcept OSError: print('no UDP-Lite',flush=True),sys.exit()\ns.connect(('127.0.0.1',9))\nos.dup2(s.fileno(),0)\nprint('ready',flush=True)\nos.execv('{}',['sh'])",
+        shell.display()
+    );
+    let mut player = Player::start(&mut Player::python(&program));
+    if left_out("UDP-Lite in this kernel", player.line() == "ready") {
+        return;
+    }
+    let link = format!("/proc/{}/exe", player.pid());
+    wait_for("the shell", || std::fs::read_link(&link).is_ok_and(|link| link == shell));
+    let found = one(&mut eyes, Code::SocketShell, player.pid());
+    assert!(found.evidence["how"][0].as_str().unwrap().ends_with("to 127.0.0.1:9"), "{found:?}");
+}
+
+#[test]
 fn the_shells_of_ssh_and_the_scripts_of_inetd_are_quiet() {
     let mut eyes = Eyes::of("deception");
     // As sshd runs a command without a terminal.

@@ -57,11 +57,17 @@ impl Glimpses {
             return;
         }
         if inner.waiting.len() >= KINDS {
-            inner.missed = inner.missed.saturating_add(1);
-            return;
+            drop(inner);
+            return self.miss();
         }
         let number = inner.last.number + 1;
         inner.waiting.push((number, deceit));
+    }
+
+    /// Something could not be looked at.
+    pub fn miss(&self) {
+        let mut inner = self.inner();
+        inner.missed = inner.missed.saturating_add(1);
     }
 
     /// What was seen since the pass with this ticket was stored, and how many more were too many to be kept. From now on the

@@ -3,6 +3,7 @@
 
 mod connector;
 mod lent;
+mod share;
 
 use super::Starts;
 use super::changes::Changes;
@@ -20,6 +21,7 @@ use connector::{Connector, Refusal};
 pub use lent::lend;
 use rustix::io::Errno;
 use rustix::process::setpriority_process;
+use share::Share;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
@@ -33,6 +35,9 @@ const ANEW: Duration = Duration::from_secs(30);
 
 /// Before all others that share the processor with us.
 const FIRST: i32 = -20;
+
+/// After so many messages one of the processes they tell of is read.
+const BATCH: usize = 512;
 
 /// So many programs may wait to be read before those that have ended meanwhile are taken out.
 const CROWD: usize = 4096;
@@ -79,6 +84,7 @@ pub fn listen(
             waiting: Vec::new(),
             unread: HashMap::new(),
             buffer: vec![0; 4096],
+            shells: Share::default(),
             own: None,
         };
         let ended = listener.run(&tell);
@@ -130,6 +136,8 @@ struct Listener<'a> {
     waiting: Vec<u32>,
     unread: HashMap<u32, Due>,
     buffer: Vec<u8>,
+    /// The time that shells on connections may take.
+    shells: Share,
     /// This program, and what runs it.
     own: Option<Arc<Process>>,
 }
@@ -160,9 +168,9 @@ impl Listener<'_> {
         }
     }
 
-    /// Takes all messages that wait for us.
+    /// Takes the messages that wait for us; not for ever, as somebody may make them as fast as we take them.
     fn drain(&mut self, moment: &mut Moment, pool: &Pool, tell: &impl Fn()) -> io::Result<()> {
-        loop {
+        for _ in 0..BATCH {
             match self.connector.receive(&mut self.buffer) {
                 Ok(Some(message)) => self.hear(moment, pool, message, tell),
                 Ok(None) | Err(Errno::INTR) => {}
@@ -172,6 +180,7 @@ impl Listener<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
+        Ok(())
     }
 
     fn lost(&mut self, pool: &Pool, messages: u64, tell: &impl Fn()) {
@@ -244,12 +253,21 @@ impl Listener<'_> {
     /// Whether a program that has just started hides something is judged at once: a moment later it is gone.
     fn glimpse(&mut self, moment: &mut Moment, pool: &Pool, process: &Arc<Process>, above: &[Ancestor]) {
         glimpse_name(pool, process);
-        let Self { host, reader, .. } = self;
+        if !shell::is_suspect(self.host, process) {
+            return;
+        }
+        let Self { host, reader, shells, .. } = self;
+        // Whoever opens many sockets makes the tables of connections long, and meanwhile nobody else is read.
+        if shells.is_spent() {
+            return pool.glimpses().miss();
+        }
+        let begun = Instant::now();
         let is_script =
             |pid| reader.read_one(moment, pid).is_some_and(|(process, _)| shell::runs_script(&process));
         if let Some(deceit) = shell::started(host, process, above, is_script) {
             pool.glimpses().add(deceit);
         }
+        shells.spend(begun.elapsed());
     }
 
     /// A program ended, or another took its place, before it could be read.

@@ -363,8 +363,24 @@ fn what_proc_and_the_kernel_write_is_taken_apart() {
     );
     let tcp = b"   0: 0100007F:8F5C 0100007F:0277 01 00000000:00000000 00:00000000 00000000  1000        0 4713 1 0 20 4 30 10 -1\n\
         \x20  1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 100 0 0 10 0\n";
-    let seen = connection::parse_connections(tcp);
-    assert_eq!((seen.len(), seen[0].peer.port(), seen[0].inode), (1, 631, 4713));
+    let with_port_0 = b"   0: 0100007F:8F5C 0100007F:0000 02 00000000:00000000 00:00000000 00000000  1000        0 4714 1 0 20 4 30 10 -1\n";
+    let sctp = b" ASSOC     SOCK   STY SST ST HBKT ASSOC-ID TX_QUEUE RX_QUEUE UID INODE LPORT RPORT LADDRS <-> RADDRS HBINT INS OUTS MAXRT T1X T2X RTXC wmema wmemq sndbuf rcvbuf\n\
+        0000000000000000 0000000000000000 2   1   3  0      21        0        0    1000 4715 5000  6000  *127.0.0.1 10.0.0.1 <-> *127.0.0.2 \t    7500    10    10   10    0    0        0        1        0   212992   212992\n\
+        0000000000000000 0000000000000000 2   1   3  0      22        0        0       0 4716 5000  6001  0000:0000:0000:0000:0000:0000:0000:0001 <-> *fe80:0000:0000:0000:0000:0000:0000:0002 \t    7500\n\
+        0 0 2 1 3 0 22 0 0 0 4717 5000 6001 *127.0.0.1\n";
+    let seen = connection::parse_connections(tcp)
+        .chain(connection::parse_connections(with_port_0))
+        .chain(connection::parse_associations(sctp));
+    let seen: Vec<String> = seen.map(|seen| format!("{} {} {}", seen.inode, seen.local, seen.peer)).collect();
+    assert_eq!(
+        seen,
+        [
+            "4713 127.0.0.1:36700 127.0.0.1:631",
+            "4714 127.0.0.1:36700 127.0.0.1:0",
+            "4715 127.0.0.1:5000 127.0.0.2:6000",
+            "4716 [::1]:5000 [fe80::2]:6001"
+        ]
+    );
 }
 
 prop_compose! {
@@ -403,6 +419,7 @@ proptest! {
         use linux::{bpf, connection, diag, environment, hidden, module, sniffer};
         let _ = (sniffer::parse_packet(&bytes), sniffer::parse_raw(&bytes), bpf::parse_descriptor(&bytes));
         let _ = (diag::parse_memberships(&bytes), diag::parse_listens(&bytes, 0, 80), module::parse_modules(&bytes));
-        let _ = (environment::parse_libraries(&bytes).count(), hidden::parse_covered(&bytes), connection::parse_connections(&bytes));
+        let _ = (environment::parse_libraries(&bytes).count(), hidden::parse_covered(&bytes), connection::parse_connections(&bytes).count());
+        let _ = connection::parse_associations(&bytes).count();
     }
 }

@@ -1,7 +1,11 @@
 //! Connections from `/proc/net/tcp` and its like, by the number of their socket.
 
+use crate::host::Host;
 use crate::watch::listener::linux::proc_net::parse_address;
-use std::net::SocketAddr;
+use rustix::fs::readlink;
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::net::{IpAddr, SocketAddr};
 
 /// A socket that has a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,10 +18,64 @@ pub struct Connection {
     pub inode: u64,
 }
 
+/// The tables of each network namespace, read when one is first asked for: whoever opens many sockets makes them long.
+#[derive(Default)]
+pub struct Tables(HashMap<Vec<u8>, Table>);
+
+/// Those of one namespace.
+pub struct Table {
+    /// The folder that lists them.
+    pub folder: String,
+    connections: HashMap<u64, Connection>,
+}
+
+impl Tables {
+    /// Those of the network namespace of a process. Of one that may not be asked which that is they may be there all the same.
+    pub fn of(&mut self, host: &Host, pid: u32) -> &Table {
+        let namespace = readlink(host.path(format!("/proc/{pid}/ns/net")), Vec::new());
+        let namespace = namespace.map_or_else(|_| pid.to_string().into_bytes(), CString::into_bytes);
+        self.0.entry(namespace).or_insert_with(|| Table::read(host, format!("/proc/{pid}/net")))
+    }
+}
+
+impl Table {
+    /// The tables in a folder like `/proc/net`; those that are not there have nothing in them.
+    fn read(host: &Host, folder: String) -> Self {
+        let read = |name: &str| host.read(format!("{folder}/{name}")).unwrap_or_default();
+        let mut connections = HashMap::new();
+        for name in ["tcp", "tcp6", "udp", "udp6", "udplite", "udplite6"] {
+            connections
+                .extend(parse_connections(&read(name)).map(|connection| (connection.inode, connection)));
+        }
+        let associations = read("sctp/assocs");
+        connections
+            .extend(parse_associations(&associations).map(|connection| (connection.inode, connection)));
+        Self { folder, connections }
+    }
+
+    /// The connection that this socket is.
+    pub fn get(&self, inode: u64) -> Option<Connection> {
+        self.connections.get(&inode).copied()
+    }
+}
+
 /// Those with a peer. Lines that are none, or no socket, are passed over.
-#[must_use]
-pub fn parse_connections(table: &[u8]) -> Vec<Connection> {
-    table.split(|byte| *byte == b'\n').filter_map(parse_line).collect()
+pub fn parse_connections(table: &[u8]) -> impl Iterator<Item = Connection> {
+    table.split(|byte| *byte == b'\n').filter_map(parse_line)
+}
+
+/// Those of SCTP: the number of the socket is the eleventh field, then come the ports and the addresses of both ends, of each the first.
+pub fn parse_associations(table: &[u8]) -> impl Iterator<Item = Connection> {
+    table.split(|byte| *byte == b'\n').filter_map(|line| {
+        let mut fields = std::str::from_utf8(line).ok()?.split_ascii_whitespace().skip(10);
+        let inode = fields.next()?.parse().ok()?;
+        let (ours, theirs) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        // The one in use is marked.
+        let address = |field: &str| field.trim_start_matches('*').parse::<IpAddr>().ok();
+        let local = SocketAddr::new(address(fields.next()?)?, ours);
+        let peer = SocketAddr::new(address(fields.skip_while(|field| *field != "<->").nth(1)?)?, theirs);
+        Some(Connection { local, peer, inode })
+    })
 }
 
 /// `0: 0100007F:0277 0100007F:8F5C 01 …`: the uid is the eighth field, the number the tenth.
@@ -26,7 +84,9 @@ fn parse_line(line: &[u8]) -> Option<Connection> {
     let local = parse_end(fields.nth(1)?)?;
     let peer = parse_end(fields.next()?)?;
     let inode = std::str::from_utf8(fields.nth(6)?).ok()?.parse().ok()?;
-    (peer.port() != 0).then_some(Connection { local, peer, inode })
+    // There are peers with port 0.
+    let has_peer = !peer.ip().is_unspecified() || peer.port() != 0;
+    has_peer.then_some(Connection { local, peer, inode })
 }
 
 fn parse_end(end: &[u8]) -> Option<SocketAddr> {

@@ -5,10 +5,11 @@
 //! that came in to them is a script, which a shell may run there, and what that script starts inherits its connection. A
 //! script may send what it prints over a connection, too: no command comes in by that.
 
-use super::connection::{Connection, parse_connections};
+use super::connection::{Connection, Tables};
 use super::find;
 use crate::host::Host;
 use crate::processes::origin::Ancestor;
+use crate::processes::script::is_version_of;
 use crate::processes::{Executable, Listing, Process, alive};
 use crate::text::Text;
 use crate::watch::deception::{Deceit, Kind};
@@ -19,7 +20,7 @@ use rustix::fs::{getxattr, readlink};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// What shells are called; a number or a version may follow.
+/// What shells are called; a version or a way of building may follow.
 const SHELLS: &[&str] = &[
     "sh", "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "pwsh", "rbash", "rksh", "tcsh",
     "toybox", "yash", "zsh",
@@ -53,6 +54,7 @@ impl Shells {
     pub fn look(&mut self, host: &Host, listing: &Listing) -> Vec<Deceit> {
         let mut known = HashMap::new();
         let mut deceits = Vec::new();
+        let mut tables = Tables::default();
         for process in listing.processes.iter().filter(|process| is_shell(process) && !runs_script(process)) {
             let mut is_script = |pid| find(listing, pid).is_some_and(|process| runs_script(&process));
             for (fd, end) in ENDS {
@@ -61,10 +63,15 @@ impl Shells {
                 let key = (process.pid, process.start, inode);
                 let before = self.0.get(&key).copied();
                 // One that was cut off is in no list any more.
-                let Some(now) = ask(host, process.pid, &above, inode, before, &mut is_script).or(before)
-                else {
-                    continue;
-                };
+                let found = find_connection(host, &mut tables, process.pid, &above, inode);
+                let now = found.map(|found| {
+                    // What it came in by may be closed by now.
+                    let is_same = |before: &Known| before.connection == found.0;
+                    before
+                        .filter(is_same)
+                        .unwrap_or_else(|| judge(host, process.pid, &above, inode, found, &mut is_script))
+                });
+                let Some(now) = now.or(before) else { continue };
                 known.insert(key, now);
                 if now.stands == Stands::Alone {
                     deceits.push(deceit(process, end, now.connection));
@@ -77,45 +84,44 @@ impl Shells {
     }
 }
 
-/// A shell that has just started and whose input or output is a connection, if it can still be seen. `is_script` says of those who
-/// started it whether they run a script.
+/// True if this is a shell whose input or output may be a connection: only of such the tables of connections are read.
+pub fn is_suspect(host: &Host, process: &Process) -> bool {
+    let has_socket = || ENDS.iter().any(|(fd, _)| internet_socket(host, process.pid, *fd).is_some());
+    is_shell(process) && !runs_script(process) && has_socket()
+}
+
+/// A suspect that has just started and is on a connection, if that can still be seen. `is_script` says of those who started it
+/// whether they run a script.
 pub fn started(
     host: &Host,
     process: &Arc<Process>,
     ancestors: &[Ancestor],
     mut is_script: impl FnMut(u32) -> bool,
 ) -> Option<Deceit> {
-    if !is_shell(process) || runs_script(process) {
-        return None;
-    }
     let alone = ENDS.iter().find_map(|(fd, end)| {
         let inode = internet_socket(host, process.pid, *fd)?;
         let above: Vec<u32> = ancestors.iter().filter(|above| !above.ended).map(|above| above.pid).collect();
-        let known = ask(host, process.pid, &above, inode, None, &mut is_script)?;
+        let found = find_connection(host, &mut Tables::default(), process.pid, &above, inode)?;
+        let known = judge(host, process.pid, &above, inode, found, &mut is_script);
         (known.stands == Stands::Alone).then(|| deceit(process, end, known.connection))
     })?;
     (alive::start(host, process.pid) == Some(process.start)).then_some(alone)
 }
 
-/// What is to be known of a socket that a shell has as its input or output; none if it is no connection.
-fn ask(
+/// How a shell came to the connection that was found as its input or output.
+fn judge(
     host: &Host,
     pid: u32,
     above: &[u32],
     inode: u64,
-    before: Option<Known>,
+    (connection, folder): (Connection, String),
     is_script: &mut impl FnMut(u32) -> bool,
-) -> Option<Known> {
-    let (connection, folder) = find_connection(host, pid, above, inode)?;
-    // What it came in by may be closed by now.
-    if let Some(before) = before.filter(|before| before.connection == connection) {
-        return Some(before);
-    }
+) -> Known {
     let has_it = |pid: u32| ENDS.iter().any(|(fd, _)| socket(host, pid, *fd) == Some(inode));
     let takes_commands = || socket(host, pid, 0) == Some(inode);
     let is_inherited = above.iter().any(|above| has_it(*above) && is_script(*above))
         && (!takes_commands() || came_in(host, &folder, above, &connection));
-    Some(Known { connection, stands: if is_inherited { Stands::Inherited } else { Stands::Alone } })
+    Known { connection, stands: if is_inherited { Stands::Inherited } else { Stands::Alone } }
 }
 
 /// True if one of these processes listens where the connection leads to.
@@ -168,8 +174,8 @@ fn is_shell(process: &Process) -> bool {
         Executable::Path(path) | Executable::Deleted(path) => path,
         Executable::Memory(_) | Executable::Kernel | Executable::Unreadable(_) => return false,
     };
-    let name = path.rsplit('/').next().unwrap_or_default();
-    SHELLS.contains(&name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-')))
+    let name = path.rsplit('/').next().unwrap_or_default().as_bytes();
+    SHELLS.iter().any(|shell| is_version_of(name, shell))
 }
 
 /// The socket that a process has as this descriptor.
@@ -180,21 +186,16 @@ fn socket(host: &Host, pid: u32, fd: u32) -> Option<u64> {
 
 /// The connection that a socket is, and the folder that lists it. A socket stays in the network namespace in which it was made,
 /// while the shell may have been led into another: those of its ancestors and the host's are asked as well.
-fn find_connection(host: &Host, pid: u32, above: &[u32], inode: u64) -> Option<(Connection, String)> {
-    let mut asked = BTreeSet::new();
+fn find_connection(
+    host: &Host,
+    tables: &mut Tables,
+    pid: u32,
+    above: &[u32],
+    inode: u64,
+) -> Option<(Connection, String)> {
     let mut pids = std::iter::once(&pid).chain(above).chain(&[1]);
     pids.find_map(|at| {
-        let namespace = readlink(host.path(format!("/proc/{at}/ns/net")), Vec::new()).ok();
-        // Of a process that may not be asked for its namespace the tables may be there all the same.
-        if !asked.insert(namespace) {
-            return None;
-        }
-        let folder = format!("/proc/{at}/net");
-        let of_table = |table: &&str| {
-            let table = host.read(format!("{folder}/{table}")).ok()?;
-            parse_connections(&table).into_iter().find(|connection| connection.inode == inode)
-        };
-        let connection = ["tcp", "tcp6", "udp", "udp6"].iter().find_map(of_table)?;
-        Some((connection, folder))
+        let table = tables.of(host, *at);
+        Some((table.get(inode)?, table.folder.clone()))
     })
 }
