@@ -54,6 +54,9 @@ pub struct Connection {
     /// The network namespace they are in, if that is not the host's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<u64>,
+    /// True if they have no owner yet, as not all open files were looked through so far.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sought: bool,
 }
 
 /// Watches connections.

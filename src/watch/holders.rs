@@ -7,7 +7,8 @@
 //!
 //! Anybody may open a million files in each of a thousand processes. So one pass walks only so many, and the next one goes on
 //! from there; meanwhile it is said that not all was seen. Half of what a pass may walk is for going on, so that nobody who
-//! keeps coming anew can hold that up.
+//! keeps coming anew can hold that up, and who has many files open is walked after the others. A socket whose holder is not found for
+//! all that counts as one that nobody holds.
 
 mod files;
 
@@ -24,6 +25,12 @@ const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// A socket that nobody holds (it is the kernel's, or of a hidden process) is searched for so many times.
 const SEARCHES: u8 = 3;
+
+/// While not all were walked that should be, a socket may be without a holder for so many passes: two million open files.
+const PATIENCE: u8 = 10;
+
+/// So many files of each process are looked through before all of those that have more open.
+const FEW: usize = 4096;
 
 /// So many links of one process are read in any case; of more only while its number of open files changes.
 const LINKS: usize = 64;
@@ -50,6 +57,11 @@ pub struct Holders {
     again: SignedDuration,
     /// Those that are still to be walked of all.
     pending: VecDeque<u32>,
+    /// Those of them, and of the newcomers, that have many files open.
+    large: VecDeque<u32>,
+    few: usize,
+    /// True until all are walked that were there when that began.
+    is_walking_all: bool,
     /// How many all were.
     round: usize,
     /// True if walking all takes longer than the time after which they should be walked again.
@@ -70,6 +82,8 @@ struct Known {
     /// Processes, each with one of its descriptors.
     holders: BTreeMap<u32, u32>,
     searches: u8,
+    /// In so many passes no holder was known.
+    passes: u8,
 }
 
 /// What else is wanted of the files that are walked.
@@ -110,6 +124,9 @@ impl Holders {
             all_walked: None,
             again,
             pending: VecDeque::new(),
+            large: VecDeque::new(),
+            few: FEW,
+            is_walking_all: false,
             round: 0,
             is_late: false,
             left: 0,
@@ -136,14 +153,24 @@ impl Holders {
         self.change
     }
 
-    /// True if each socket of which no holder was found has none that we could see: all processes were asked, and we may ask them.
-    pub fn sees_all(&self, host: &Host) -> bool {
-        host.privilege().sees_all_processes && !self.is_behind()
-    }
-
     /// True if a socket has no holder yet, and not all processes were asked.
     pub fn is_behind(&self) -> bool {
-        (self.is_blind || !self.pending.is_empty()) && self.is_any_unknown()
+        (self.is_blind || !self.are_all_walked()) && self.is_any_unknown()
+    }
+
+    /// True if this socket has no holder yet, and one may be found still.
+    pub fn is_sought(&self, inode: u64) -> bool {
+        let is_new = |known: &Known| known.holders.is_empty() && known.passes <= PATIENCE;
+        self.is_behind() && self.known.get(&inode).is_some_and(is_new)
+    }
+
+    /// True if there is such a socket.
+    pub fn is_any_sought(&self) -> bool {
+        self.is_behind() && self.known.keys().any(|inode| self.is_sought(*inode))
+    }
+
+    fn are_all_walked(&self) -> bool {
+        self.pending.is_empty() && self.large.is_empty()
     }
 
     /// What to say if of so many sockets so many have no holder; nothing if that is the truth about them.
@@ -152,13 +179,13 @@ impl Holders {
         const LATE: &str = "so many of the processes were looked through within the time for all: more files are open on this host than are looked through in one pass; the next one goes on";
         const CROWDED: &str = "more processes share sockets on this host than are kept: of some sockets not all who hold them are known";
         let (seen, of, why) = if self.is_late {
-            (self.round.saturating_sub(self.pending.len()), self.round, LATE)
+            (self.round.saturating_sub(self.pending.len() + self.large.len()), self.round, LATE)
         } else if self.is_crowded {
             (of.saturating_sub(hidden), of, CROWDED)
-        } else if hidden == 0 || self.sees_all(host) {
-            return None;
-        } else if self.is_behind() {
+        } else if hidden > 0 && self.is_behind() {
             (of.saturating_sub(hidden), of, TOO_MANY)
+        } else if hidden == 0 || host.privilege().sees_all_processes {
+            return None;
         } else {
             let why = "an ordinary user may not see which process of another user has a socket; run as root";
             (of.saturating_sub(hidden), of, why)
@@ -194,8 +221,8 @@ impl Holders {
         }
         self.left = self.most / 2;
         let is_due = self.all_walked.is_none_or(|then| now.duration_since(then).abs() >= self.again);
-        self.is_late = is_due && !self.pending.is_empty();
-        if is_due && self.pending.is_empty() && self.begin_all(host) {
+        self.is_late = is_due && self.is_walking_all;
+        if is_due && !self.is_walking_all && self.begin_all(host) {
             self.all_walked = Some(now);
         } else {
             // Who closed one descriptor of a socket may have another.
@@ -203,16 +230,20 @@ impl Holders {
             let passed_over = self.walk(host, first, visit);
             self.put_off(passed_over, listing.processes.len());
             let also = visit.also().to_vec();
-            self.walk(host, also, visit);
+            let passed_over = self.walk(host, also, visit);
+            self.put_off(passed_over, listing.processes.len());
             if self.is_any_unknown() {
                 self.walk(host, self.all().into_iter().collect(), visit);
             }
-            if self.is_any_unknown() && self.pending.is_empty() {
+            if self.is_any_unknown() && !self.is_walking_all {
                 self.begin_all(host);
             }
         }
         self.left += self.most / 2;
         self.go_on(host, visit);
+        for known in self.known.values_mut() {
+            known.passes = if known.holders.is_empty() { known.passes.saturating_add(1) } else { 0 };
+        }
         let asked = listing.processes.iter().filter(|process| process.exe != Executable::Kernel);
         self.asked = asked.map(|process| (process.pid, process.start)).collect();
     }
@@ -228,8 +259,9 @@ impl Holders {
         self.pending.extend(pids);
         // Numbers are given again.
         if self.pending.len() > 2 * processes {
-            let mut seen = HashSet::new();
+            let (before, mut seen) = (self.pending.len(), HashSet::new());
             self.pending.retain(|pid| seen.insert(*pid));
+            self.round = self.round.saturating_sub(before - self.pending.len());
         }
     }
 
@@ -313,19 +345,25 @@ impl Holders {
             |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
         self.pending = entries.filter_map(number).collect();
         self.round = self.pending.len();
+        self.is_walking_all = true;
         true
     }
 
     fn go_on(&mut self, host: &Host, visit: &mut impl Visit) {
-        if self.pending.is_empty() {
+        if self.are_all_walked() {
             return;
         }
         while self.left > 0
             && let Some(pid) = self.pending.pop_front()
         {
-            self.walk_one(host, pid, visit);
+            self.walk_one(host, pid, self.few, visit);
         }
-        if self.pending.is_empty() {
+        while self.left > 0
+            && let Some(pid) = self.large.pop_front()
+        {
+            self.walk_one(host, pid, usize::MAX, visit);
+        }
+        if self.are_all_walked() && std::mem::take(&mut self.is_walking_all) {
             for known in self.known.values_mut().filter(|known| known.holders.is_empty()) {
                 known.searches = known.searches.saturating_add(1);
             }
@@ -339,30 +377,42 @@ impl Holders {
             if self.left == 0 {
                 break;
             }
-            self.walk_one(host, *pid, visit);
+            self.walk_one(host, *pid, self.few, visit);
             walked += 1;
         }
         pids.split_off(walked)
     }
 
-    fn walk_one(&mut self, host: &Host, pid: u32, visit: &mut impl Visit) {
-        if self.walk_folder(host, pid, &format!("/proc/{pid}"), visit) == 0 {
+    /// Looks through so many files of a process. If it has more, all of them are when it is their turn.
+    fn walk_one(&mut self, host: &Host, pid: u32, most: usize, visit: &mut impl Visit) {
+        let mut count = self.walk_folder(host, pid, &format!("/proc/{pid}"), most, visit);
+        if count == 0 {
             // One whose first thread has ended shows nothing there, while the others hold all of it.
             let living = living_folder(host, pid);
             if living != format!("/proc/{pid}") {
-                self.walk_folder(host, pid, &living, visit);
+                count = self.walk_folder(host, pid, &living, most, visit);
             }
+        }
+        if count >= most && !self.large.contains(&pid) {
+            self.large.push_back(pid);
         }
     }
 
-    /// How many files are open there.
-    fn walk_folder(&mut self, host: &Host, pid: u32, path: &str, visit: &mut impl Visit) -> usize {
+    /// How many files are open there, as far as they were looked through.
+    fn walk_folder(
+        &mut self,
+        host: &Host,
+        pid: u32,
+        path: &str,
+        most: usize,
+        visit: &mut impl Visit,
+    ) -> usize {
         // Gone, or not for us to see: the watch says how many owners it could not see.
         let Some(folder) = Folder::open(host, path) else { return 0 };
         let mut changed = false;
         let (known, kept) = (&mut self.known, self.kept);
         let (holders, is_crowded) = (&mut self.count, &mut self.is_crowded);
-        let count = folder.walk(|fd, link| match parse_socket(link) {
+        let count = folder.walk(most, |fd, link| match parse_socket(link) {
             Some(inode) => {
                 let Some(known) = known.get_mut(&inode) else { return };
                 if known.holders.contains_key(&pid) {

@@ -89,6 +89,17 @@ pub struct Listener {
     /// The network namespace it is in, if that is not the host's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<u64>,
+    /// True if it has no owner yet, as not all open files were looked through so far.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sought: bool,
+}
+
+impl ListenerFacts {
+    /// True if an owner of this socket that is not there may be one that could not be seen.
+    #[must_use]
+    pub fn may_hide_owner(&self, listener: &Listener) -> bool {
+        !self.sees_all || listener.sought
+    }
 }
 
 impl Listener {

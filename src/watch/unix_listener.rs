@@ -38,6 +38,9 @@ pub struct UnixListener {
     /// The processes that opened it; none if they could not be found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<Arc<Process>>,
+    /// True if it has no owner yet, as not all open files were looked through so far.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sought: bool,
 }
 
 /// Watches them.

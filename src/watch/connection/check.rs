@@ -86,7 +86,7 @@ fn compare(rule: &ConnectionRule, connection: &Connection, sees_all: bool) -> Co
     let owner = connection.owner.as_deref();
     let own = owner.and_then(program_name);
     // An ordinary user cannot tell whose socket it is. That is a gap in coverage, not a difference.
-    let hidden = own.is_none() && !sees_all;
+    let hidden = own.is_none() && (!sees_all || connection.sought);
     if rule.protocol != connection.protocol {
         comparison.condition(false, || format!("it is for {}", rule.protocol));
         return comparison;
@@ -143,7 +143,9 @@ fn finding(way: &Way, nearest: Option<Nearest>, all: &[&Connection], facts: &Con
     let place = SocketAddr::new(way.to, way.port);
     let who = match (&way.exe, user) {
         (Some(exe), Some(user)) => format!("{exe} run by {user}"),
-        (None, Some(user)) if facts.sees_all => format!("a process of {user} that was not found"),
+        (None, Some(user)) if facts.sees_all && !all.iter().any(|one| one.sought) => {
+            format!("a process of {user} that was not found")
+        }
         (_, Some(user)) => format!("a process of {user} that could not be seen"),
         (_, None) => "a process that was not found".to_owned(),
     };

@@ -41,7 +41,7 @@ impl Eyes {
         }
         let inodes = listening.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0).collect();
         self.keepers.find(host, &listing, &inodes, now);
-        if self.keepers.is_behind() {
+        if self.keepers.is_any_sought() {
             let why = "not all open files could be looked through in this pass for who listens, so that what came in cannot be told from what leads out; the next one goes on";
             return Err(io::Error::other(why));
         }
@@ -69,6 +69,7 @@ impl Eyes {
         let mut hidden = 0;
         let total = found.len();
         for (namespace, socket) in found {
+            let sought = self.holders.is_sought(socket.inode);
             let Some(peer) = socket.peer else { continue };
             let (owners, _) = people.owners_and_heirs(&self.holders.of(socket.inode));
             let owner: Option<Arc<Process>> = owners.into_iter().next();
@@ -81,20 +82,21 @@ impl Eyes {
                 uid: socket.uid,
                 namespace,
             };
-            all.entry(key)
-                .or_insert_with(|| Connection {
-                    protocol: socket.protocol,
-                    to: peer.ip().to_canonical(),
-                    port: peer.port(),
-                    count: 0,
-                    user: users.name(socket.uid),
-                    owner,
-                    namespace,
-                })
-                .count += 1;
+            let one = all.entry(key).or_insert_with(|| Connection {
+                protocol: socket.protocol,
+                to: peer.ip().to_canonical(),
+                port: peer.port(),
+                count: 0,
+                user: users.name(socket.uid),
+                owner,
+                namespace,
+                sought,
+            });
+            one.count += 1;
+            one.sought &= sought;
         }
         look.gaps.extend(self.holders.gap(host, "connection-owner", hidden, total));
-        let sees_all = self.holders.sees_all(host);
+        let sees_all = host.privilege().sees_all_processes;
         Ok(ConnectionFacts { connections: Some(all.into_values().collect()), sees_all })
     }
 }

@@ -40,6 +40,7 @@ fn connection(protocol: Protocol, to: &str, pid: u32, exe: &str) -> Connection {
         user: "root".into(),
         owner,
         namespace: None,
+        sought: false,
     }
 }
 

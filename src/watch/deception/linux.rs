@@ -95,13 +95,12 @@ impl Eyes {
         let sockets = sniffer::read_sockets(host, &self.processes.namespaces());
         let inodes: BTreeSet<u64> = sockets.iter().map(|socket| socket.inode).collect();
         self.descriptors.find(host, listing, &inodes, &asked.new, now);
-        let sees_holders = self.descriptors.sees_all(host);
         let (mut hidden, of) = (0, sockets.len());
         for socket in sockets {
             let holders = self.descriptors.holders(socket.inode, listing);
             hidden += usize::from(holders.is_empty());
             // Whose it is cannot always be seen. That is a gap, and counted as one.
-            if !holders.is_empty() || sees_holders {
+            if !holders.is_empty() || sees_all && !self.descriptors.is_sought(socket.inode) {
                 deceits.extend(socket.deceits(&holders));
             }
         }

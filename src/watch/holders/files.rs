@@ -21,8 +21,8 @@ impl Folder {
         fstat(&self.0).map_or(0, |stat| stat.st_size)
     }
 
-    /// Shows each descriptor, and how its link begins. How many there were.
-    pub fn walk(&self, mut show: impl FnMut(u32, &[u8])) -> usize {
+    /// Shows so many descriptors, and how the link of each begins. How many there were.
+    pub fn walk(&self, most: usize, mut show: impl FnMut(u32, &[u8])) -> usize {
         let Ok(entries) = Dir::read_from(&self.0) else { return 0 };
         let mut count = 0;
         for entry in entries.filter_map(Result::ok) {
@@ -31,6 +31,9 @@ impl Folder {
             };
             count += 1;
             self.read(fd, |link| show(fd, link));
+            if count == most {
+                break;
+            }
         }
         count
     }

@@ -145,7 +145,7 @@ fn one_pass_walks_only_so_many_files_and_the_next_one_goes_on_until_all_are_seen
     let root = Host::at(host.root.path());
     let mut passes = Vec::new();
     while !host.pass(1, &[4711])[0].contains(&15) {
-        assert!(host.holders.is_behind() && !host.holders.sees_all(&root));
+        assert!(host.holders.is_behind() && host.holders.is_sought(4711));
         let gap = host.holders.gap(&root, "owner", 1, 1).unwrap();
         passes.push((gap.gap, gap.seen, gap.of, gap.why.contains("goes on")));
     }
@@ -154,6 +154,40 @@ fn one_pass_walks_only_so_many_files_and_the_next_one_goes_on_until_all_are_seen
     assert!(passes.iter().all(|pass| *pass == ("owner".to_owned(), 0, 1, true)), "{passes:?}");
     // Nobody waits to be told of any more, though not all were walked.
     assert!(!host.holders.is_behind());
+}
+
+#[test]
+fn who_has_many_files_open_is_walked_after_the_others_and_no_socket_is_sought_for_ever() {
+    let mut host = Fixture::new();
+    (host.holders.most, host.holders.few) = (100, 10);
+    // The folder may list them in any order.
+    for pid in 10..40 {
+        for fd in 0..60 {
+            host.opens(pid, fd, 1);
+        }
+    }
+    for pid in 40..44 {
+        host.opens(pid, 3, u64::from(pid));
+    }
+    host.opens(39, 99, 4711);
+    let inodes = [40, 41, 42, 43, 4711, 9];
+    let root = Host::at(host.root.path());
+    let (mut found, mut sought) = (Vec::new(), Vec::new());
+    for _ in 0..40 {
+        let held = host.pass(1, &inodes);
+        found.push(held.iter().filter(|holders| !holders.is_empty()).count());
+        sought.push(host.holders.is_sought(9));
+        if held[4].is_empty() || sought.len() <= usize::from(PATIENCE) {
+            assert!(host.holders.gap(&root, "owner", 1, 6).is_some(), "it is said all the time");
+        }
+    }
+    // Thirty times ten files, then those of one or two whole ones in each pass.
+    assert!(found[3] >= 4, "{found:?}");
+    assert_eq!(found[39], 5, "{found:?}");
+    assert_eq!(sought, [[true; 10].as_slice(), &[false; 30]].concat());
+    // A new one is sought anew.
+    host.pass(1, &[9, 10]);
+    assert!(host.holders.is_sought(10) && !host.holders.is_sought(9));
 }
 
 #[test]

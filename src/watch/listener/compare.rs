@@ -15,7 +15,7 @@ pub fn compare(
     let mut comparison = Comparison::default();
     let own = owner.and_then(program_name);
     // An ordinary user cannot tell whose socket it is. That is a gap in coverage, not a difference.
-    let hidden = own.is_none() && !facts.sees_all;
+    let hidden = own.is_none() && facts.may_hide_owner(listener);
     let exe_fits = match (&rule.exe, &own) {
         (None, _) => true,
         (Some(pattern), Some(own)) if own.starts_with("memfd:") => pattern.matches(own),

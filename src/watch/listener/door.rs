@@ -32,8 +32,9 @@ impl<'a> Door<'a> {
         let exe = owner.and_then(program_name);
         let in_range = Ports::Ephemeral.cover(listener.port, facts.ephemeral);
         // A client's socket has an owner. One without is the kernel's own: it chose its port.
-        let handed_out =
-            in_range && listener.protocol.has_no_listen_state() && (exe.is_some() || !facts.sees_all);
+        let handed_out = in_range
+            && listener.protocol.has_no_listen_state()
+            && (exe.is_some() || facts.may_hide_owner(listener));
         Self {
             outside: is_outside(listener, owner),
             protocol: listener.protocol,

@@ -127,15 +127,19 @@ impl Eyes {
         self.holders.find(host, listing, &inodes, now);
         self.drop_closed(host, home.is_ours, ephemeral, &mut found);
         let owners = self.holders.change();
-        let (listeners, kin) = match last.filter(|last| last.rests_on(&found, owners, listing)) {
+        let (mut listeners, kin) = match last.filter(|last| last.rests_on(&found, owners, listing)) {
             Some(last) => (last.listeners, Some(last.kin)),
             None => (self.attribute(host, listing, &found), kin(listing, &self.holders.all())),
         };
         self.last = kin.map(|kin| Last { found, inodes, owners, kin, listeners: listeners.clone() });
 
-        let hidden = listeners.iter().filter(|listener| listener.owners.is_empty()).count();
+        let mut hidden = 0;
+        for listener in listeners.iter_mut().filter(|listener| listener.owners.is_empty()) {
+            hidden += 1;
+            listener.sought = self.holders.is_sought(listener.inode);
+        }
         gaps.extend(self.holders.gap(host, "listener-owner", hidden, listeners.len()));
-        let sees_all = self.holders.sees_all(host);
+        let sees_all = host.privilege().sees_all_processes;
         Ok(ListenerFacts { listeners, ephemeral, sees_all, transaction: None })
     }
 
@@ -161,6 +165,7 @@ impl Eyes {
                 owners,
                 heirs,
                 namespace: *namespace,
+                sought: false,
             }
         });
         listeners.collect()

@@ -56,7 +56,8 @@ impl<'a> Refused<'a> {
         let mild = door.bind == Bind::Loopback || door.outside || door.ports == Ports::Ephemeral;
         let brought = door.exe.as_deref().and_then(|path| facts.transaction.as_ref()?.brought(path));
         let brought = brought.filter(|_| !door.outside);
-        let mut title = title(door, owner, count, facts);
+        let is_hidden = self.sockets.iter().any(|(listener, _)| facts.may_hide_owner(listener));
+        let mut title = title(door, owner, count, is_hidden);
         if let Some((how, package)) = &brought {
             let _ = write!(title, ", {how} {package}");
         }
@@ -73,7 +74,7 @@ impl<'a> Refused<'a> {
             .with("unit", owner.and_then(|owner| owner.unit.as_ref()))
             .with("started", owner.map(|owner| owner.since.to_string()))
             .with(heirs_are, heirs)
-            .with("note", note(door, facts))
+            .with("note", note(door, is_hidden))
             .nearest(self.nearest)
             .suggest(to_toml("[[listener]]", &learn::rule_for(door, "…", None)));
         match brought {
@@ -83,7 +84,7 @@ impl<'a> Refused<'a> {
     }
 }
 
-fn title(door: &Door, owner: Option<&Process>, count: usize, facts: &ListenerFacts) -> String {
+fn title(door: &Door, owner: Option<&Process>, count: usize, is_hidden: bool) -> String {
     let (what, verb) = match door.ports {
         Ports::Ephemeral if count > 1 => (format!("{count} ephemeral {} ports", door.protocol), "are"),
         Ports::Ephemeral => (format!("an ephemeral {} port", door.protocol), "is"),
@@ -106,10 +107,10 @@ fn title(door: &Door, owner: Option<&Process>, count: usize, facts: &ListenerFac
             }
             let _ = write!(title, " run by {}", owner.user);
         }
-        _ if !facts.sees_all && door.user.is_some_and(|user| *user == UNKNOWN_USER) => {
+        _ if is_hidden && door.user.is_some_and(|user| *user == UNKNOWN_USER) => {
             title += "open; the system does not say whose it is";
         }
-        _ if !facts.sees_all => title += "open, and whose it is could not be seen",
+        _ if is_hidden => title += "open, and whose it is could not be seen",
         (_, Some(owner)) => {
             let _ = write!(title, "opened by a process of {} that hides what it runs", owner.user);
         }
@@ -123,14 +124,14 @@ fn title(door: &Door, owner: Option<&Process>, count: usize, facts: &ListenerFac
     title
 }
 
-fn note(door: &Door, facts: &ListenerFacts) -> Option<&'static str> {
+fn note(door: &Door, is_hidden: bool) -> Option<&'static str> {
     if door.ports == Ports::Ephemeral {
         return Some("the system chose the port: often a client that waits for its answer");
     }
     if door.exe.as_deref() == Some(KERNEL) {
         return Some("the kernel answers there for a service: file sharing, or http.sys for IIS and WinRM");
     }
-    (door.exe.is_none() && facts.sees_all).then_some(
+    (door.exe.is_none() && !is_hidden).then_some(
         "it is the kernel's own (WireGuard, NFS and the like), or of a process that hides what it has open",
     )
 }

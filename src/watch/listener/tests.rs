@@ -61,6 +61,7 @@ fn listener(protocol: Protocol, place: &str, owners: Vec<Process>) -> Listener {
         owners: owners.into_iter().map(Arc::new).collect(),
         heirs: Vec::new(),
         namespace: None,
+        sought: false,
     }
 }
 

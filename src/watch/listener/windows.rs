@@ -58,6 +58,7 @@ impl Eyes {
                 owners: owner.into_iter().collect(),
                 heirs: Vec::new(),
                 namespace: None,
+                sought: false,
             }
         });
         let listeners: Vec<Listener> = listeners.collect();

@@ -28,8 +28,9 @@ pub fn check(facts: &UnixListenerFacts, rules: &Rules, now: Timestamp) -> Vec<Fi
         return if rules.ask() { vec![not_looked_at()] } else { Vec::new() };
     };
     let mut unknown: BTreeMap<Door, (Option<Nearest>, Option<&Process>)> = BTreeMap::new();
-    for (door, owner) in sockets.iter().flat_map(doors) {
-        let compare = |rule: &UnixListenerRule| compare(rule, &door, facts.sees_all);
+    let doors = sockets.iter().flat_map(|socket| doors(socket).into_iter().map(move |door| (socket, door)));
+    for (socket, (door, owner)) in doors {
+        let compare = |rule: &UnixListenerRule| compare(rule, &door, facts.sees_all && !socket.sought);
         if let Verdict::Refused(nearest) = rule::ask(&rules.unix_listener, now, compare) {
             unknown.entry(door).or_insert((nearest, owner));
         }

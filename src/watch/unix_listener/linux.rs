@@ -70,13 +70,14 @@ impl Eyes {
             .iter()
             .map(|socket| {
                 let (owners, _) = people.owners_and_heirs(&self.holders.of(socket.inode));
-                UnixListener { path: shown(&socket.name), owners }
+                let sought = self.holders.is_sought(socket.inode);
+                UnixListener { path: shown(&socket.name), owners, sought }
             })
             .collect();
         sockets.sort_by(|a, b| a.path.cmp(&b.path));
         let hidden = sockets.iter().filter(|socket| socket.owners.is_empty()).count();
         look.gaps.extend(self.holders.gap(host, "unix-listener-owner", hidden, sockets.len()));
-        let sees_all = self.holders.sees_all(host);
+        let sees_all = host.privilege().sees_all_processes;
         Ok(UnixListenerFacts { sockets: Some(sockets), sees_all })
     }
 }

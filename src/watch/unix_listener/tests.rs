@@ -23,7 +23,7 @@ fn socket(path: &str, exe: &str) -> UnixListener {
         container: false,
         files: None,
     };
-    UnixListener { path: path.into(), owners: vec![Arc::new(owner)] }
+    UnixListener { path: path.into(), owners: vec![Arc::new(owner)], sought: false }
 }
 
 fn found(facts: &UnixListenerFacts, text: &str) -> Vec<Finding> {

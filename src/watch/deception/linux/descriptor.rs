@@ -46,9 +46,9 @@ impl Descriptors {
         self.sockets.find_and(host, listing, inodes, now, &mut visit);
     }
 
-    /// True if each socket without a holder has none that could be seen.
-    pub fn sees_all(&self, host: &Host) -> bool {
-        self.sockets.sees_all(host)
+    /// True if a holder of this socket may be found still.
+    pub fn is_sought(&self, inode: u64) -> bool {
+        self.sockets.is_sought(inode)
     }
 
     /// What to say if of so many sockets so many have no holder.
