@@ -7,12 +7,16 @@ use crate::processes::{Listing, Process};
 use crate::watch::Look;
 use crate::watch::holders::Holders;
 use crate::watch::listener::Protocol;
+use crate::watch::listener::linux::crowd::Limit;
 use crate::watch::listener::linux::namespace::{self, Namespaces};
 use crate::watch::listener::linux::{People, Socket, Wanted, list};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+/// A busy proxy has tens of thousands.
+const MOST: Limit = Limit { each: 100_000, all: 200_000 };
 
 /// What is remembered from pass to pass.
 #[derive(Default)]
@@ -39,6 +43,8 @@ impl Eyes {
             connected.extend(list(Wanted::Connected));
             listening.extend(list(Wanted::Listening));
         }
+        let gaps = [&mut connected, &mut listening].map(|found| MOST.keep(host, "connection-crowd", found));
+        look.gaps.extend(gaps.into_iter().flatten().next());
         let inodes = listening.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0).collect();
         self.keepers.find(host, &listing, &inodes, now);
         if self.keepers.is_any_sought() {

@@ -4,6 +4,7 @@
 //! are not in that namespace, `/proc/PID/net` tells the same. That is also how other namespaces are seen, without
 //! entering them.
 
+pub(in crate::watch) mod crowd;
 pub(in crate::watch) mod namespace;
 pub mod proc_net;
 pub mod sock_diag;
@@ -19,6 +20,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Nobody honest listens at so many ports.
+const MOST: crowd::Limit = crowd::Limit { each: 20_000, all: 100_000 };
 
 /// Which sockets are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +122,7 @@ impl Eyes {
             });
         }
         found.extend(self.namespaces.listening(host, &others, now));
+        gaps.extend(MOST.keep(host, "listener-crowd", &mut found));
 
         let mut last = self.last.take();
         let inodes = match last.as_mut().filter(|last| last.found == found) {

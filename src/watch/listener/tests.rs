@@ -237,6 +237,10 @@ fn root_is_told_of_a_socket_without_an_owner_and_others_are_told_what_they_canno
         titles(&seen, &rule),
         ["udp port 51820 on every address is open, and no process was found that holds it"]
     );
+    // Not all open files were looked through yet.
+    seen.listeners[0].sought = true;
+    assert_eq!(titles(&seen, &rule), [""; 0]);
+    seen.listeners[0].sought = false;
     seen.sees_all = false;
     assert_eq!(titles(&seen, &rule), [""; 0]);
     assert_eq!(

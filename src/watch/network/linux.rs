@@ -91,8 +91,13 @@ fn put_together(items: Vec<Item>) -> NetworkFacts {
     let mut facts = NetworkFacts::default();
     for link in links.values() {
         // A port of a bridge is promiscuous, and so is what lies below something that is.
+        let of_master = link.master.and_then(|master| links.get(&master)).is_some_and(|master| {
+            let bridges = ["bridge", "openvswitch", "hsr", "batadv"];
+            master.promiscuity > 0
+                || master.kind.as_ref().is_some_and(|kind| bridges.contains(&kind.as_str()))
+        });
         let above = links.values().filter(|other| other.lower == Some(link.index) && other.promiscuity > 0);
-        let explained = above.count() + usize::from(link.master.is_some());
+        let explained = above.count() + usize::from(of_master);
         facts.links.push(Link {
             name: link.name.clone(),
             kind: link.kind.clone(),
