@@ -11,6 +11,8 @@
 //! all that counts as one that nobody holds.
 
 mod files;
+mod round;
+mod visit;
 
 use crate::coverage::Gap;
 use crate::host::Host;
@@ -18,7 +20,10 @@ use crate::processes::{Executable, Listing, living_folder};
 pub(super) use files::parse_socket;
 use files::{Folder, Link};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use round::Round;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use visit::Nothing;
+pub use visit::Visit;
 
 /// All processes are walked after so long in any case.
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
@@ -28,9 +33,6 @@ const SEARCHES: u8 = 3;
 
 /// While not all were walked that should be, a socket may be without a holder for so many passes: two million open files.
 const PATIENCE: u8 = 10;
-
-/// So many files of each process are looked through before all of those that have more open.
-const FEW: usize = 4096;
 
 /// So many links of one process are read in any case; of more only while its number of open files changes.
 const LINKS: usize = 64;
@@ -55,15 +57,8 @@ pub struct Holders {
     asked: Vec<(u32, u64)>,
     all_walked: Option<Timestamp>,
     again: SignedDuration,
-    /// Those that are still to be walked of all.
-    pending: VecDeque<u32>,
-    /// Those of them, and of the newcomers, that have many files open.
-    large: VecDeque<u32>,
-    few: usize,
-    /// True until all are walked that were there when that began.
-    is_walking_all: bool,
-    /// How many all were.
-    round: usize,
+    /// Those that are still to be walked.
+    round: Round,
     /// True if walking all takes longer than the time after which they should be walked again.
     is_late: bool,
     /// So many open files may still be walked in this pass.
@@ -86,24 +81,6 @@ struct Known {
     passes: u8,
 }
 
-/// What else is wanted of the files that are walked.
-pub trait Visit {
-    /// These processes are walked too, though they are not new.
-    fn also(&self) -> &[u32] {
-        &[]
-    }
-
-    /// A descriptor of a process, and how its link begins.
-    fn file(&mut self, folder: &str, pid: u32, fd: u32, link: &[u8]);
-}
-
-/// Nothing else is wanted.
-struct Nothing;
-
-impl Visit for Nothing {
-    fn file(&mut self, _folder: &str, _pid: u32, _fd: u32, _link: &[u8]) {}
-}
-
 impl Default for Holders {
     fn default() -> Self {
         Self::walking_all_each(AGAIN)
@@ -123,11 +100,7 @@ impl Holders {
             asked: Vec::new(),
             all_walked: None,
             again,
-            pending: VecDeque::new(),
-            large: VecDeque::new(),
-            few: FEW,
-            is_walking_all: false,
-            round: 0,
+            round: Round::default(),
             is_late: false,
             left: 0,
             most: MOST,
@@ -155,7 +128,7 @@ impl Holders {
 
     /// True if a socket has no holder yet, and not all processes were asked.
     pub fn is_behind(&self) -> bool {
-        (self.is_blind || !self.are_all_walked()) && self.is_any_unknown()
+        (self.is_blind || !self.round.is_over()) && self.is_any_unknown()
     }
 
     /// True if this socket has no holder yet, and one may be found still.
@@ -169,17 +142,14 @@ impl Holders {
         self.is_behind() && self.known.keys().any(|inode| self.is_sought(*inode))
     }
 
-    fn are_all_walked(&self) -> bool {
-        self.pending.is_empty() && self.large.is_empty()
-    }
-
     /// What to say if of so many sockets so many have no holder; nothing if that is the truth about them.
     pub fn gap(&self, host: &Host, gap: &str, hidden: usize, of: usize) -> Option<Gap> {
         const TOO_MANY: &str = "more files are open on this host than are looked through in one pass for what they are; the next one goes on";
         const LATE: &str = "so many of the processes were looked through within the time for all: more files are open on this host than are looked through in one pass; the next one goes on";
         const CROWDED: &str = "more processes share sockets on this host than are kept: of some sockets not all who hold them are known";
         let (seen, of, why) = if self.is_late {
-            (self.round.saturating_sub(self.pending.len() + self.large.len()), self.round, LATE)
+            let (walked, of) = self.round.progress();
+            (walked, of, LATE)
         } else if self.is_crowded {
             (of.saturating_sub(hidden), of, CROWDED)
         } else if hidden > 0 && self.is_behind() {
@@ -221,21 +191,21 @@ impl Holders {
         }
         self.left = self.most / 2;
         let is_due = self.all_walked.is_none_or(|then| now.duration_since(then).abs() >= self.again);
-        self.is_late = is_due && self.is_walking_all;
-        if is_due && !self.is_walking_all && self.begin_all(host) {
+        self.is_late = is_due && self.round.is_of_all();
+        if is_due && !self.round.is_of_all() && self.begin_all(host) {
             self.all_walked = Some(now);
         } else {
             // Who closed one descriptor of a socket may have another.
             let first = lost.into_iter().chain(self.newcomers(listing)).collect();
             let passed_over = self.walk(host, first, visit);
-            self.put_off(passed_over, listing.processes.len());
+            self.round.add(passed_over, listing.processes.len());
             let also = visit.also().to_vec();
             let passed_over = self.walk(host, also, visit);
-            self.put_off(passed_over, listing.processes.len());
+            self.round.add(passed_over, listing.processes.len());
             if self.is_any_unknown() {
                 self.walk(host, self.all().into_iter().collect(), visit);
             }
-            if self.is_any_unknown() && !self.is_walking_all {
+            if self.is_any_unknown() && !self.round.is_of_all() {
                 self.begin_all(host);
             }
         }
@@ -251,18 +221,6 @@ impl Holders {
     fn changed(&mut self) {
         self.change += 1;
         self.links.clear();
-    }
-
-    /// These are walked when it is their turn, among `processes` in all.
-    fn put_off(&mut self, pids: Vec<u32>, processes: usize) {
-        self.round += pids.len();
-        self.pending.extend(pids);
-        // Numbers are given again.
-        if self.pending.len() > 2 * processes {
-            let (before, mut seen) = (self.pending.len(), HashSet::new());
-            self.pending.retain(|pid| seen.insert(*pid));
-            self.round = self.round.saturating_sub(before - self.pending.len());
-        }
     }
 
     /// Forgets who does not hold any more what it held, and returns them: one look each, and each process is opened once.
@@ -343,27 +301,17 @@ impl Holders {
         let Ok(entries) = entries else { return false };
         let number =
             |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
-        self.pending = entries.filter_map(number).collect();
-        self.round = self.pending.len();
-        self.is_walking_all = true;
+        self.round.begin(entries.filter_map(number).collect());
         true
     }
 
     fn go_on(&mut self, host: &Host, visit: &mut impl Visit) {
-        if self.are_all_walked() {
-            return;
-        }
         while self.left > 0
-            && let Some(pid) = self.pending.pop_front()
+            && let Some((pid, most)) = self.round.next()
         {
-            self.walk_one(host, pid, self.few, visit);
+            self.walk_one(host, pid, most, visit);
         }
-        while self.left > 0
-            && let Some(pid) = self.large.pop_front()
-        {
-            self.walk_one(host, pid, usize::MAX, visit);
-        }
-        if self.are_all_walked() && std::mem::take(&mut self.is_walking_all) {
+        if self.round.has_ended() {
             for known in self.known.values_mut().filter(|known| known.holders.is_empty()) {
                 known.searches = known.searches.saturating_add(1);
             }
@@ -377,7 +325,7 @@ impl Holders {
             if self.left == 0 {
                 break;
             }
-            self.walk_one(host, *pid, self.few, visit);
+            self.walk_one(host, *pid, self.round.few, visit);
             walked += 1;
         }
         pids.split_off(walked)
@@ -393,8 +341,8 @@ impl Holders {
                 count = self.walk_folder(host, pid, &living, most, visit);
             }
         }
-        if count >= most && !self.large.contains(&pid) {
-            self.large.push_back(pid);
+        if count >= most {
+            self.round.add_large(pid);
         }
     }
 

@@ -158,6 +158,7 @@ pub fn does_more_than_filter(text: &[u8]) -> bool {
 }
 
 /// `python3.11-dbg` is a version of `python` and `bash-static` one of `bash`; `pythonista` and `php-fpm8.2` are none.
+#[must_use]
 pub fn is_version_of(base: &[u8], name: &str) -> bool {
     if name.ends_with('-') || name.starts_with("ld-linux") || name.starts_with("ld-musl") {
         return base.starts_with(name.as_bytes());

@@ -159,7 +159,7 @@ fn one_pass_walks_only_so_many_files_and_the_next_one_goes_on_until_all_are_seen
 #[test]
 fn who_has_many_files_open_is_walked_after_the_others_and_no_socket_is_sought_for_ever() {
     let mut host = Fixture::new();
-    (host.holders.most, host.holders.few) = (100, 10);
+    (host.holders.most, host.holders.round.few) = (100, 10);
     // The folder may list them in any order.
     for pid in 10..40 {
         for fd in 0..60 {

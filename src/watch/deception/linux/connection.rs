@@ -54,6 +54,7 @@ impl Table {
     }
 
     /// The connection that this socket is.
+    #[must_use]
     pub fn get(&self, inode: u64) -> Option<Connection> {
         self.connections.get(&inode).copied()
     }
