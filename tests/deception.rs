@@ -111,6 +111,8 @@ fn a_library_from_where_others_may_write_is_found_and_others_are_not() {
         ("LD_LIBRARY_PATH", "/tmp".to_owned()),
         ("PYTHONPATH", open.path().display().to_string()),
         ("BASH_ENV", open.path().join("x.sh").display().to_string()),
+        ("PYTHONPATH", "/tmp/$x".to_owned()),
+        ("LD_PRELOAD", "/tmp/$LIB/x.so".to_owned()),
         ("NODE_OPTIONS", format!("--no-warnings --require {}", open.path().join("x.js").display())),
     ] {
         let running = Running::program(sleeper().env(variable, &value).stderr(Stdio::null()), "/bin/sleep");

@@ -17,15 +17,14 @@ use crate::host::Host;
 use crate::text::Text;
 pub use dots::without_dots;
 pub(super) use folder::read_at;
-use folder::{describe, input, is_there, read_arguments, read_unit, user_after};
+use folder::{describe, input, is_there, read_arguments, read_unit, user_after, working_folder};
 use jiff::Timestamp;
 pub use moment::Moment;
 use moment::Stamp;
 pub use origin::origin;
-use rustix::fs::{Mode, OFlags, openat, readlinkat, statat};
+use rustix::fs::{Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
-use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -314,13 +313,11 @@ impl Reader {
         let mut script = None;
         if exe != Executable::Kernel {
             let args = parse::parse_cmdline(&raw);
-            let read_link =
-                |name: &CStr| readlinkat(source, name, Vec::new()).ok().map(std::ffi::CString::into_bytes);
             let look = |path: &std::path::Path, flags| {
                 statat(source, [&b"root"[..], path.as_os_str().as_bytes()].concat(), flags).ok()
             };
             let invocation = Invocation {
-                folder: &|| read_link(c"cwd"),
+                folder: &|| working_folder(source),
                 input: &|| input(source),
                 without_dots: &|path| dots::without_dots(path, &look),
             };

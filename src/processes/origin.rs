@@ -143,6 +143,8 @@ impl Origin {
         let one = |ancestor: &Ancestor| {
             let path = ancestor.what.as_str();
             let name = path.rsplit(['/', '\\']).next().filter(|name| !name.is_empty()).unwrap_or(path);
+            // It could end one ancestor and begin another.
+            let name = if name.contains([' ', ',']) { format!("\"{name}\"") } else { name.to_owned() };
             let ended = if ancestor.ended { " (ended)" } else { "" };
             format!("{name} {}{ended}", ancestor.pid)
         };

@@ -19,15 +19,25 @@ use crate::text::Text;
 use arguments::{Named, from_arguments};
 pub use family::is_version_of;
 use family::{Family, Operand, does_more_than_filter};
-use name::{HANDED_OVER, UNCLEAR, absolute, from_input, inline, is_descriptor, unclear};
+use name::{HANDED_OVER, UNCLEAR, file, from_input, inline, unclear};
 
 /// What an interpreter is said to run that shows no arguments at all.
 pub const NO_ARGUMENTS: &str = "(unclear) no arguments";
 
+/// The working folder of a process.
+pub enum Folder {
+    /// It lies here.
+    At(Vec<u8>),
+    /// It is not to be seen.
+    Unseen,
+    /// It lies nowhere, or something else lies where it says.
+    Lost,
+}
+
 /// What else is known of how the interpreter was started; asked only where it matters.
 pub struct Invocation<'a> {
     /// Its working folder, for a script named by a relative path.
-    pub folder: &'a dyn Fn() -> Option<Vec<u8>>,
+    pub folder: &'a dyn Fn() -> Folder,
     /// What its standard input is.
     pub input: &'a dyn Fn() -> Option<Vec<u8>>,
     /// The whole path without the `..` in it, if it can be told that it is the same file.
@@ -60,8 +70,13 @@ pub fn kind(exe: &str, script: &str) -> Kind {
     let base = exe.rsplit('/').next().unwrap_or_default().as_bytes();
     match Family::of(base) {
         Some(family) if family.operand == Operand::Script && script.starts_with('/') => Kind::File,
-        // A path, or text that begins with one: it is a filter in any case.
-        Some(family) if family.operand == Operand::Text && !script.starts_with(UNCLEAR) => Kind::Filter,
+        // Text, which was looked at; not what a file holds.
+        Some(family)
+            if family.operand == Operand::Text
+                && ![UNCLEAR, HANDED_OVER, "-f "].iter().any(|begin| script.starts_with(begin)) =>
+        {
+            Kind::Filter
+        }
         Some(family) if (family.is_shell() || family.is("fish")) && script.starts_with("-c ") => {
             Kind::ShellText
         }
@@ -112,10 +127,13 @@ fn of_family(base: &[u8], args: &[&[u8]], invocation: &Invocation) -> Option<Tex
             Some(unclear(args))
         }
         Named::Operand(text) if family.operand == Operand::Text => Some(inline(b"", text)),
-        // A descriptor is whatever was handed over under that number: no name at all.
-        Named::Operand(path) | Named::Script(path) if is_descriptor(path) => Some(HANDED_OVER.into()),
         Named::Operand(path) | Named::Script(path) => {
-            Some(absolute(path, invocation).unwrap_or_else(|| unclear(args)))
+            let path = file(path, invocation);
+            match path {
+                // What it says there is text, which may begin with a slash as well.
+                Some(path) if family.operand == Operand::Text => Some(Text::new(format!("-f {path}"))),
+                path => Some(path.unwrap_or_else(|| unclear(args))),
+            }
         }
         Named::Nothing if family.operand == Operand::Script => from_input(invocation),
         Named::Nothing => None,

@@ -51,7 +51,8 @@ fn a_shell_of_another_name_on_a_connection_of_another_protocol_is_found() {
         shell.display()
     );
     let mut player = Player::start(&mut Player::python(&program));
-    if left_out("UDP-Lite in this kernel", player.line() == "ready") {
+    if player.line() != "ready" {
+        eprintln!("LEFT OUT: this test needs UDP-Lite in the kernel");
         return;
     }
     let link = format!("/proc/{}/exe", player.pid());

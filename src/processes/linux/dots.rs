@@ -8,6 +8,10 @@ use std::path::Path;
 const WRITABLE_BY_ALL: u32 = 0o002;
 const WRITABLE_BY_GROUP: u32 = 0o020;
 
+/// No longer path is opened by the kernel, and nobody honest goes up so often in one: each time costs two looks.
+const LONGEST: usize = 4096;
+const UPS: usize = 64;
+
 /// Who may put something else in the place of what lies in a folder, besides root.
 #[derive(PartialEq, Eq)]
 struct Holder {
@@ -34,6 +38,10 @@ impl Holder {
 /// The file at `path` by a name without dots; `None` if that could be the name of a file of somebody else than those who can change
 /// where the path leads. `look` tells what lies somewhere.
 pub fn without_dots(path: &[u8], look: &dyn Fn(&Path, AtFlags) -> Option<Stat>) -> Option<Vec<u8>> {
+    if path.len() > LONGEST {
+        return None;
+    }
+    let mut ups = 0;
     let joined = |parts: &[&[u8]]| [&b"/"[..], &parts.join(&b'/')].concat();
     let mut parts: Vec<&[u8]> = Vec::new();
     // Who could have changed the way so far, and how deep what is theirs lies.
@@ -42,6 +50,10 @@ pub fn without_dots(path: &[u8], look: &dyn Fn(&Path, AtFlags) -> Option<Stat>) 
         match part {
             b"" | b"." => {}
             b".." => {
+                ups += 1;
+                if ups > UPS {
+                    return None;
+                }
                 let left = joined(&parts);
                 if parts.pop().is_none() {
                     continue;
@@ -121,6 +133,9 @@ mod tests {
             ("/bin/../x", None),
             ("/tmp/x/../y", None),
             ("/none/../usr/bin/ldd", None),
+            (&format!("/usr{}/bin/ldd", "/share/..".repeat(64)), Some("/usr/bin/ldd")),
+            (&format!("/usr{}/bin/ldd", "/share/..".repeat(65)), None),
+            (&format!("/usr/{}/../bin/ldd", "x/".repeat(2048)), None),
         ] {
             assert_eq!(named(path).as_deref(), expected, "{path}");
         }

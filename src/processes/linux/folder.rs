@@ -1,6 +1,7 @@
 //! What one process shows in its folder of `/proc`, or in that of one of its threads.
 
 use super::super::parse;
+use super::super::script::Folder;
 use super::super::task::Program;
 use super::Lost;
 use crate::text::Text;
@@ -48,6 +49,18 @@ pub(super) fn describe(errno: Errno) -> &'static str {
         Errno::NAMETOOLONG => "its path is too long to be read",
         _ => "the system would not say",
     }
+}
+
+/// Where it works. A folder that was unmounted under it still has the name that it had there, which may be that of another.
+pub(super) fn working_folder(folder: &OwnedFd) -> Folder {
+    let place =
+        |path: &[u8]| statat(folder, path, AtFlags::empty()).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    let Some((link, own)) = readlinkat(folder, c"cwd", Vec::new()).ok().zip(place(b"cwd")) else {
+        return Folder::Unseen;
+    };
+    // In a changed root its name is the host's.
+    let is_it = [&b"root"[..], b""].iter().any(|root| place(&[root, link.as_bytes()].concat()) == Some(own));
+    if is_it { Folder::At(link.into_bytes()) } else { Folder::Lost }
 }
 
 /// What the standard input is, if there is any. A device is one by what it is: a file can be called like one where `/dev` is

@@ -122,6 +122,9 @@ impl Moment<'_> {
     ) -> bool {
         match exe {
             Executable::Path(_) if file.is_some() => !self.is_file_of(link, file),
+            // One that even we may not look at (a FUSE of somebody's own) is not the one that we see at its path.
+            Executable::Path(_) if file.is_none() && self.stamp(link).is_some() => true,
+            Executable::Deleted(_) if file.is_none() => true,
             Executable::Path(_) | Executable::Deleted(_) => self.has_other_root(source),
             _ => false,
         }
@@ -222,10 +225,9 @@ impl Moment<'_> {
         let version = theirs.as_ref().ok().map(Version::of);
         let is_other = match (theirs, hosts) {
             (Ok(theirs), Ok(hosts)) => (theirs.st_dev, theirs.st_ino) != (hosts.st_dev, hosts.st_ino),
-            // There, and not on the host; where we may not look, or it is gone in both, nothing can be said.
-            (Ok(_), Err(Errno::NOENT)) => true,
-            // Whoever does not even show its root may have any file there.
-            (Err(_), Ok(_)) => statat(folder, c"root", AtFlags::empty()).is_err(),
+            // There, and not on the host; where we may not look, or it is gone in both, nothing can be said. Whoever does not show what it
+            // has there may have any file.
+            (Ok(_), Err(Errno::NOENT)) | (Err(_), Ok(_)) => true,
             _ => false,
         };
         (version, is_other)

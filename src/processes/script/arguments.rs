@@ -26,12 +26,12 @@ pub fn from_arguments<'a>(family: &Family, args: &[&'a [u8]], stays: &mut bool) 
             operand => return Named::Operand(operand),
         }
         if family.script.iter().any(|name| name.as_bytes() == arg) {
-            // A second one would load more.
-            let another = args
-                .iter()
-                .skip(at + 1)
-                .any(|arg| family.script.iter().any(|name| arg.starts_with(name.as_bytes())));
-            return if another { Named::Unclear } else { next.map_or(Named::Unclear, Named::Script) };
+            let rest = args.get(at + 1..).unwrap_or_default();
+            return if goes_on(family, rest) {
+                Named::Unclear
+            } else {
+                next.map_or(Named::Unclear, Named::Script)
+            };
         }
         let holds =
             |name: &&str| arg == name.as_bytes() || name.ends_with('=') && arg.starts_with(name.as_bytes());
@@ -52,6 +52,9 @@ pub fn from_arguments<'a>(family: &Family, args: &[&'a [u8]], stays: &mut bool) 
             }
             Cluster::Text(letter, b"") => {
                 return text_after(family, letter, args.get(at..).unwrap_or_default());
+            }
+            Cluster::Text(_, _) if goes_on(family, args.get(at..).unwrap_or_default()) => {
+                return Named::Unclear;
             }
             Cluster::Text(letter, rest) => return Named::Text(letter, rest),
             Cluster::Module(b"") => return next.map_or(Named::Unclear, Named::Module),
@@ -132,8 +135,20 @@ fn text_after<'a>(family: &Family, letter: u8, args: &[&'a [u8]]) -> Named<'a> {
             rest.next().map_or(Named::Unclear, |text| Named::Text(letter, text))
         }
         Some(text) if family.is_shell() && matches!(text, [b'-' | b'+', ..]) => Named::Unclear,
+        Some(_) if goes_on(family, args.get(1..).unwrap_or_default()) => Named::Unclear,
         Some(text) => Named::Text(letter, text),
         None => Named::Unclear,
+    }
+}
+
+/// True if more may be run after the text or the script: another option could name it. Shells and Python take what follows for
+/// arguments.
+fn goes_on(family: &Family, rest: &[&[u8]]) -> bool {
+    match rest.first().copied() {
+        _ if family.is_shell() || family.is_python() => false,
+        None | Some(b"--" | b"-") => false,
+        Some([b'-' | b'+', ..]) => true,
+        Some(_) => family.is("lua"),
     }
 }
 

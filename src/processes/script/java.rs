@@ -1,8 +1,8 @@
 //! What `java` runs: a jar, a source file, or a main class or module with the places it is loaded from, as the same name
 //! in another place is another program.
 
-use super::Invocation;
-use super::name::{HANDED_OVER, absolute, inline, is_descriptor, unclear, without_dots};
+use super::name::{file, inline, unclear, without_dots};
+use super::{Folder, Invocation};
 use crate::text::Text;
 
 /// Options that load nothing: as they are, or as beginnings.
@@ -63,11 +63,14 @@ const LOADING: &[&str] = &[
 const VALUED: &[&str] =
     &["--add-opens", "--add-exports", "--add-reads", "--add-modules", "--enable-native-access"];
 
+/// So many lists of places are read.
+const MOST: usize = 8;
+
 /// What these arguments make it run; without its own name.
 pub fn find(args: &[&[u8]], invocation: &Invocation) -> Option<Text> {
     let is = |arg: &[u8], names: &[&str]| names.iter().any(|name| name.as_bytes() == arg);
     let begins = |arg: &[u8], names: &[&str]| names.iter().any(|name| arg.starts_with(name.as_bytes()));
-    let mut from = Vec::new();
+    let mut from: Vec<(&str, &[u8])> = Vec::new();
     let mut rest = args.iter().copied();
     while let Some(arg) = rest.next() {
         let (name, value) =
@@ -79,6 +82,9 @@ pub fn find(args: &[&[u8]], invocation: &Invocation) -> Option<Text> {
             b"-cp" | b"-classpath" | b"--class-path" | b"-p" | b"--module-path" => {
                 let Some(value) = value.or_else(|| rest.next()) else { return Some(unclear(args)) };
                 let option = if name.starts_with(b"-p") || name == b"--module-path" { "-p" } else { "-cp" };
+                if from.len() >= MOST {
+                    return Some(unclear(args));
+                }
                 from.push((option, value));
             }
             b"-m" | b"--module" => {
@@ -109,10 +115,6 @@ pub fn find(args: &[&[u8]], invocation: &Invocation) -> Option<Text> {
     None
 }
 
-fn file(path: &[u8], invocation: &Invocation) -> Option<Text> {
-    if is_descriptor(path) { Some(HANDED_OVER.into()) } else { absolute(path, invocation) }
-}
-
 /// A class or module, behind the places it is loaded from.
 fn named(what: &[u8], from: &[(&str, &[u8])], invocation: &Invocation) -> Option<Text> {
     let place = |(option, places): &(&str, &[u8])| {
@@ -126,9 +128,18 @@ fn named(what: &[u8], from: &[(&str, &[u8])], invocation: &Invocation) -> Option
     })
 }
 
-/// A list of places, those that are relative from the folder the process is in.
+/// A list of places, those that are relative from the folder the process is in. Each way up in them is looked at, so there may be so
+/// many only.
 fn whole(places: &[u8], invocation: &Invocation) -> Option<Vec<u8>> {
-    let Some(folder) = (invocation.folder)() else { return Some(places.to_vec()) };
+    const UP: usize = 256;
+    if memchr::memmem::find_iter(places, b"..").count() > UP {
+        return None;
+    }
+    let folder = match (invocation.folder)() {
+        Folder::At(folder) => folder,
+        Folder::Unseen => return Some(places.to_vec()),
+        Folder::Lost => return None,
+    };
     let place = |place: &[u8]| match place {
         [b'/', ..] => without_dots(place, invocation),
         relative => without_dots(&[&folder, &b"/"[..], relative].concat(), invocation),

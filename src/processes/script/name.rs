@@ -1,6 +1,6 @@
 //! How a script is named, so that no two that differ have the same name.
 
-use super::{Invocation, windows};
+use super::{Folder, Invocation, windows};
 use crate::processes::secret;
 use crate::rule::is_windows_path;
 use crate::text::Text;
@@ -54,26 +54,33 @@ fn digest(parts: &[&[u8]]) -> String {
     digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The file at this path. A descriptor is whatever was handed over under that number: no name at all.
+pub fn file(path: &[u8], invocation: &Invocation) -> Option<Text> {
+    let path = absolute(path, invocation)?;
+    Some(if is_descriptor(&path.to_bytes()) { HANDED_OVER.into() } else { path })
+}
+
 /// True if a path is what was handed over under some number.
-pub fn is_descriptor(path: &[u8]) -> bool {
+fn is_descriptor(path: &[u8]) -> bool {
     path.starts_with(b"/dev/fd/")
         || path.starts_with(b"/dev/stdin")
         || path.starts_with(b"/proc/") && memchr::memmem::find(path, b"/fd/").is_some()
 }
 
 /// A relative path is one of the folder the process is in. `None` if it cannot be told which file that is.
-pub fn absolute(path: &[u8], invocation: &Invocation) -> Option<Text> {
+fn absolute(path: &[u8], invocation: &Invocation) -> Option<Text> {
     if path.starts_with(b"/") {
         return without_dots(path, invocation).map(|path| Text::cut(&path, 4096));
     }
     match (invocation.folder)() {
-        None if is_windows_path(&String::from_utf8_lossy(path)) => {
+        Folder::Unseen if is_windows_path(&String::from_utf8_lossy(path)) => {
             Some(Text::cut(&windows::without_dots(path), 4096))
         }
-        Some(folder) => {
+        Folder::At(folder) => {
             without_dots(&[&folder, &b"/"[..], path].concat(), invocation).map(|path| Text::cut(&path, 4096))
         }
-        None => Some(Text::cut(path, 4096)),
+        Folder::Unseen => Some(Text::cut(path, 4096)),
+        Folder::Lost => None,
     }
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 fn script(line: &str, input: &str) -> Option<String> {
     let args: Vec<&[u8]> = line.split('|').map(str::as_bytes).collect();
-    let folder = || Some(b"/home/alice".to_vec());
+    let folder = || Folder::At(b"/home/alice".to_vec());
     let input = || Some(input.as_bytes().to_vec());
     // A host without links.
     let without_dots = |path: &[u8]| {
@@ -67,7 +67,10 @@ fn an_interpreter_is_named_with_its_script() {
         ("/usr/bin/java|-jar|/dev/fd/3", Some("(standard input)")),
         ("/usr/bin/java|-version", None),
         ("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2|/tmp/evil", Some("/tmp/evil")),
-        ("/usr/bin/gawk|-F:|-f|/x.awk|f", Some("/x.awk")),
+        ("/usr/bin/gawk|-F:|-f|/x.awk|f|-l", Some("-f /x.awk")),
+        ("/usr/bin/php|-f|/x.php|--|-d", Some("/x.php")),
+        ("/usr/bin/perl|-e|print|x|-e", Some("-e print")),
+        ("/usr/bin/bash|//dev/./fd/63", Some("(standard input)")),
         ("/usr/bin/mawk|{print}|f", Some("{print}")),
         ("/usr/bin/gawk|/@example/{load++}|f", Some("/@example/{load++}")),
         ("/usr/bin/swipl|/x.pl", Some("/x.pl")),
@@ -122,6 +125,15 @@ fn a_command_line_that_is_not_understood_is_known_by_all_of_its_arguments() {
         "/usr/bin/java|-cp",
         "/usr/bin/gawk|-f|/ok.awk|-f|/evil.awk",
         "/usr/bin/gawk|-f|/ok.awk|-f/evil.awk",
+        "/usr/bin/gawk|-f|/ok.awk|-l|/evil.so",
+        "/usr/bin/php|-f|/ok.php|-d|auto_prepend_file=/evil.php",
+        "/usr/bin/php|-r|ok();|-d|auto_prepend_file=/evil.php",
+        "/usr/bin/perl|-e|ok|-e|evil",
+        "/usr/bin/perl|-eok|-Mevil",
+        "/usr/bin/ruby|-e|ok|-r/evil",
+        "/usr/bin/node|-e|ok|-r|/evil.js",
+        "/usr/bin/lua5.4|-e|ok|/evil.lua",
+        "/usr/bin/fish|-c|ok|-c|evil",
         "/usr/bin/gawk|@load \"filefuncs\"; {print}",
         "/usr/bin/gawk|{print}\n@ \\\n include \"/evil.awk\"",
         "/usr/bin/gawk|BEGIN { \"/inet/tcp/0/192.0.2.1/443\" |& getline c }",
@@ -143,9 +155,33 @@ fn a_command_line_that_is_not_understood_is_known_by_all_of_its_arguments() {
 }
 
 #[test]
+fn a_script_of_a_folder_that_lies_nowhere_or_of_too_many_ways_up_is_unclear() {
+    let nothing = || None;
+    let name = |line: &str, folder: fn() -> Folder| {
+        let args: Vec<&[u8]> = line.split('|').map(str::as_bytes).collect();
+        let invocation = Invocation {
+            folder: &folder,
+            input: &nothing,
+            without_dots: &|_| Some(b"/usr/share/x".to_vec()),
+        };
+        find(args[0], &args, &invocation).unwrap().to_string()
+    };
+    for line in ["/usr/bin/python3|ldd", "/usr/bin/java|-cp|lib|Main", "/usr/bin/java|-jar|x.jar"] {
+        assert!(!name(line, || Folder::At(b"/usr/bin".to_vec())).starts_with(UNCLEAR), "{line}");
+        assert!(name(line, || Folder::Lost).starts_with(UNCLEAR), "{line}");
+    }
+    let places = |count: usize| format!("/usr/bin/java|-cp|{}|Main", "/usr/share/../share/x:".repeat(count));
+    assert!(!name(&places(256), || Folder::Unseen).starts_with(UNCLEAR));
+    assert!(name(&places(257), || Folder::Unseen).starts_with(UNCLEAR));
+    let lists = |count: usize| format!("/usr/bin/java|{}Main", "-cp|/x|".repeat(count));
+    assert!(!name(&lists(8), || Folder::Unseen).starts_with(UNCLEAR));
+    assert!(name(&lists(9), || Folder::Unseen).starts_with(UNCLEAR));
+}
+
+#[test]
 fn an_interpreter_that_shows_no_arguments_is_not_taken_for_one_at_a_terminal() {
     let typed = || Some(b"/dev/pts/0".to_vec());
-    let invocation = Invocation { folder: &typed, input: &typed, without_dots: &|_| None };
+    let invocation = Invocation { folder: &|| Folder::Unseen, input: &typed, without_dots: &|_| None };
     for exe in ["/usr/bin/python3.11", "/usr/bin/bash", "/bin/busybox", "/lib64/ld-linux-x86-64.so.2"] {
         assert_eq!(find(exe.as_bytes(), &[], &invocation).unwrap(), NO_ARGUMENTS, "{exe}");
     }
@@ -162,7 +198,7 @@ fn what_is_masked_in_program_text_is_still_part_of_its_identity() {
 #[test]
 fn busybox_called_by_a_link_is_what_the_link_is_called() {
     let nothing = || None;
-    let invocation = Invocation { folder: &nothing, input: &nothing, without_dots: &|_| None };
+    let invocation = Invocation { folder: &|| Folder::Unseen, input: &nothing, without_dots: &|_| None };
     let found = find(b"/bin/busybox", &[b"/sbin/httpd", b"-f"], &invocation);
     assert_eq!(found.unwrap(), "httpd");
 }
@@ -206,7 +242,7 @@ proptest! {
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         for exe in ["/usr/bin/perl", "/usr/bin/bash", "/usr/bin/java", "/bin/busybox"] {
             let nothing = || None;
-            let _ = find(exe.as_bytes(), &args, &Invocation { folder: &nothing, input: &nothing, without_dots: &|_| None });
+            let _ = find(exe.as_bytes(), &args, &Invocation { folder: &|| Folder::Unseen, input: &nothing, without_dots: &|_| None });
         }
     }
 }

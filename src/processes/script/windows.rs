@@ -293,7 +293,11 @@ mod tests {
 
     fn script(exe: &str, rest: &str) -> Option<String> {
         let nothing = || None;
-        let invocation = Invocation { folder: &nothing, input: &nothing, without_dots: &|_| None };
+        let invocation = Invocation {
+            folder: &|| crate::processes::script::Folder::Unseen,
+            input: &nothing,
+            without_dots: &|_| None,
+        };
         let exe = format!(r"C:\Windows\System32\{exe}.exe");
         let line = format!("\"{exe}\" {rest}");
         find_on_windows(exe.as_bytes(), line.as_bytes(), &invocation).map(|text| text.to_string())
@@ -370,7 +374,11 @@ mod tests {
     #[test]
     fn an_interpreter_of_windows_that_shows_nothing_was_made_to() {
         let nothing = || None;
-        let invocation = Invocation { folder: &nothing, input: &nothing, without_dots: &|_| None };
+        let invocation = Invocation {
+            folder: &|| crate::processes::script::Folder::Unseen,
+            input: &nothing,
+            without_dots: &|_| None,
+        };
         for exe in [r"C:\Windows\System32\cmd.exe", r"C:\Python\python.exe", r"C:\x\powershell.exe"] {
             assert_eq!(find_on_windows(exe.as_bytes(), b"", &invocation).unwrap(), NO_ARGUMENTS, "{exe}");
         }
@@ -381,7 +389,7 @@ mod tests {
         #[test]
         fn any_command_line_of_windows_is_survived(line: Vec<u8>, exe in "[a-z]{1,3}|powershell|pwsh|cmd|mshta|regsvr32|python") {
             let nothing = || None;
-            let invocation = Invocation { folder: &nothing, input: &nothing, without_dots: &|_| None };
+            let invocation = Invocation { folder: &|| crate::processes::script::Folder::Unseen, input: &nothing, without_dots: &|_| None };
             let _ = find_on_windows(format!(r"C:\{exe}.exe").as_bytes(), &line, &invocation);
         }
     }

@@ -31,6 +31,8 @@ struct Remembered {
 #[must_use]
 pub fn check(facts: &ProcessFacts, rules: &Rules, now: Timestamp, memory: &mut Memory) -> Vec<Finding> {
     let Remembered { patience, held: before } = memory.recall();
+    let allowed = upgrade::with_allowed(facts, rules, now);
+    let facts = &*allowed;
     let mut walk = Walk::new(facts, rules, now, Patience::new(patience, facts.transaction.as_ref()));
     let gone =
         before.iter().filter(|held| !runs(facts, &held.process)).map(|held| (&held.process, Some(held)));

@@ -1,6 +1,7 @@
 //! Explaining: which rule allows a process, on which step of the ladder of identities it stands, and which higher one would hold.
 
 use super::compare::compare;
+use super::upgrade::with_allowed;
 use super::{ProcessFacts, ProcessRule, Rules, command, learn};
 use crate::processes::{Executable, Process};
 use crate::rule::{self, Explanation, Verdict, explanation, is_windows_path, to_toml};
@@ -54,6 +55,8 @@ impl Step {
 /// Explains each kind of process that `what` names: by its number, the path or name of its executable, or its script.
 #[must_use]
 pub fn explain(facts: &ProcessFacts, rules: &Rules, what: &str, now: Timestamp) -> Vec<Explanation> {
+    let allowed = with_allowed(facts, rules, now);
+    let facts = &*allowed;
     let mut kinds: BTreeMap<_, Vec<&Process>> = BTreeMap::new();
     for process in facts.processes.iter().filter(|process| is_named(process, what)) {
         let kind = (&process.exe, &process.script, &process.user, &process.unit, process.container);

@@ -9,7 +9,7 @@ mod other;
 mod own;
 mod verify;
 
-pub use check::{modified, needs_restart, transaction};
+pub use check::{modified, needs_restart, transaction, with_allowed};
 #[cfg(target_os = "linux")]
 pub use linux::look;
 #[cfg(not(target_os = "linux"))]

@@ -79,7 +79,7 @@ const VARIABLES: &[Variable] = &[
     variable("RUBYLIB", b":", Part::Folder, Trust::Owner),
     variable("NODE_PATH", b":", Part::Folder, Trust::Owner),
     variable("CLASSPATH", b":", Part::Folder, Trust::Owner),
-    options("PERL5OPT", Part::Folder, &["-I", "-Mlib"]),
+    options("PERL5OPT", Part::Folder, &["-I", "-Mlib", "-mlib"]),
     options("RUBYOPT", Part::Folder, &["-I", "-r"]),
     options(
         "NODE_OPTIONS",
@@ -139,8 +139,9 @@ fn in_options<'a>(variable: &Variable, value: &'a [u8]) -> impl Iterator<Item = 
 #[must_use]
 pub fn others_may_write(host_folder: &Path, process: &Process, variable: &Variable, path: &[u8]) -> bool {
     let path = Path::new(OsStr::from_bytes(path));
-    // `$ORIGIN` and the like stand for places of the program itself.
-    if path.as_os_str().as_bytes().contains(&b'$') {
+    // The loader puts the place of the program itself for this, and names of folders for others.
+    let is_expanded = variable.trusts == Trust::User;
+    if is_expanded && (path.starts_with("$ORIGIN") || path.starts_with("${ORIGIN}")) {
         return false;
     }
     let base = if path.is_absolute() { "root" } else { "cwd" };
@@ -148,6 +149,9 @@ pub fn others_may_write(host_folder: &Path, process: &Process, variable: &Variab
     let mut is_shared = is_open(&place, process, variable);
     for part in path.components() {
         match part {
+            Component::Normal(name) if is_expanded && name.as_bytes().contains(&b'$') => {
+                return is_shared || is_sticky(Some(&place));
+            }
             Component::Normal(name) => place.push(name),
             Component::ParentDir => place.push(".."),
             Component::RootDir | Component::CurDir | Component::Prefix(_) => continue,

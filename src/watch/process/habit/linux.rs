@@ -3,7 +3,7 @@
 use super::cron::{self, Table};
 use super::{Habits, Person, unit};
 use crate::host::{Host, Users};
-use crate::processes::script::{self, Invocation};
+use crate::processes::script::{self, Folder, Invocation};
 use crate::processes::{Executable, Process};
 use crate::text::Text;
 use jiff::Timestamp;
@@ -185,7 +185,8 @@ impl Reading<'_> {
             let look =
                 |path: &Path, flags| rustix::fs::statat(rustix::fs::CWD, self.host.path(path), flags).ok();
             let without_dots = |path: &[u8]| crate::processes::linux::without_dots(path, &look);
-            let invocation = Invocation { folder: &nothing, input: &nothing, without_dots: &without_dots };
+            let invocation =
+                Invocation { folder: &|| Folder::Unseen, input: &nothing, without_dots: &without_dots };
             let script = script::find(&exe.to_bytes(), &args, &invocation);
             self.plan(exe, script, user);
         }

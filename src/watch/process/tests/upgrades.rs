@@ -337,6 +337,32 @@ fn a_swapped_program_is_one_finding_with_who_runs_it() {
 }
 
 #[test]
+fn what_runs_a_file_that_may_be_other_than_its_package_brought_it_is_judged_by_the_rules_for_processes() {
+    const PHP: &str = "/usr/bin/php8.2";
+    let mut evil = process(11, PHP, "alice");
+    evil.script = Some("/tmp/evil.php".into());
+    let mut facts =
+        owned(facts(vec![process(10, PHP, "root"), evil]), &[(PHP, "php8.2-cli", State::Modified)]);
+    facts
+        .modified
+        .insert(PHP.into(), upgrade::Modified { package: "php8.2-cli".into(), sha256: Some(SHA256.into()) });
+    let process = format!("[[process]]\nexe = \"{PHP}\"\npackage = \"php8.2-cli\"\nusers = [\"root\"]\n");
+    let told = pass(&facts, &process, &mut Memory::default());
+    assert_eq!(
+        told,
+        [
+            "urgent modified-file: /usr/bin/php8.2 is not as php8.2-cli brought it, which was just installed or \
+          upgraded, and it runs"
+        ]
+    );
+    let allowed = format!("{process}[[modified-file]]\npath = \"{PHP}\"\nsha256 = \"{SHA256}\"\n");
+    assert_eq!(
+        pass(&facts, &allowed, &mut Memory::default()),
+        ["urgent unknown-process: unknown process /usr/bin/php8.2 running /tmp/evil.php run by alice"]
+    );
+}
+
+#[test]
 fn what_is_new_says_which_package_brought_it() {
     let mut new = owned(
         facts(vec![process(10, "/usr/bin/htop", "root")]),

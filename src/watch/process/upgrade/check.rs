@@ -7,9 +7,10 @@ use crate::rule::{self, Comparison, Day, Pattern, Verdict, to_toml};
 use crate::text::Text;
 use crate::transaction::{Change, Transaction, are_all_named};
 use crate::watch::process::learn::rule_for;
-use crate::watch::process::{ModifiedFileRule, ProcessFacts, Rules, TransactionRule};
+use crate::watch::process::{ModifiedFileRule, ProcessFacts, Rules, State, TransactionRule};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// So many packages are named in a title, and so many in the evidence.
@@ -102,6 +103,25 @@ pub fn needs_restart<'a>(
         )
     };
     programs.iter().filter_map(finding).collect()
+}
+
+/// A file that may be other than its package brought it is taken for the package's: what runs it is judged by the other rules.
+#[must_use]
+pub fn with_allowed<'a>(facts: &'a ProcessFacts, rules: &Rules, now: Timestamp) -> Cow<'a, ProcessFacts> {
+    let mut facts = Cow::Borrowed(facts);
+    let may_differ = |(path, file): &(&Text, &Modified)| {
+        let asked = rule::ask(&rules.modified_file, now, |rule| compare(rule, path, file));
+        matches!(asked, Verdict::Allowed(_))
+    };
+    let allowed: Vec<Text> = facts.modified.iter().filter(may_differ).map(|(path, _)| path.clone()).collect();
+    for path in allowed {
+        let facts = facts.to_mut();
+        facts.modified.remove(&path);
+        if let Some(package) = facts.packages.get_mut(&path) {
+            package.state = State::Unmodified;
+        }
+    }
+    facts
 }
 
 /// Files that are not as the package brought them which was just installed or upgraded; `running` says who runs them.
