@@ -57,15 +57,15 @@ fn a_file_that_not_even_root_may_look_at_does_not_pass_for_the_one_it_lies_over(
     std::fs::write(&script, "true\n").unwrap();
     let evil = folder.path().join("evil.sh");
     std::fs::write(&evil, "read line\n").unwrap();
-    let server = folder.path().join("server.py");
-    std::fs::write(&server, include_str!("private_file.py")).unwrap();
+    let fuse = folder.path().join("fuse.py");
+    std::fs::write(&fuse, include_str!("private_file.py")).unwrap();
     for (served, over, run, runs) in [
         (Path::new("/bin/sleep"), &exe, format!("{} 600", exe.display()), exe.as_path()),
         (&evil, &script, format!("/bin/bash {}", script.display()), Path::new("/usr/bin/bash")),
     ] {
-        let [program, served, over] = [&server, served, over].map(|path| path.display().to_string());
+        let [fuse, served, over] = [&fuse, served, over].map(|path| path.display().to_string());
         let serve = format!(
-            "exec 9<&0; python3 {program} {served} {over} </dev/null & read word; [ \"$word\" = go ] && \
+            "exec 9<&0; python3 {fuse} {served} {over} </dev/null & read word; [ \"$word\" = go ] && \
              exec setpriv --reuid 65534 --regid 65534 --clear-groups {run} <&9"
         );
         let mut command = Command::new("/usr/bin/unshare");

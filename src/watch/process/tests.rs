@@ -10,6 +10,7 @@ mod ended;
 mod files;
 mod ladder;
 mod learned;
+mod modified;
 mod upgrades;
 
 const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
