@@ -7,7 +7,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let exe = args.first().copied().unwrap_or_default();
     let nothing = || None;
     let invocation = host_watchdog::processes::script::Invocation {
-        folder: &nothing,
+        folder: &|| host_watchdog::processes::script::Folder::Unseen,
         input: &nothing,
         without_dots: &|_| None,
     };
