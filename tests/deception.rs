@@ -161,11 +161,15 @@ fn a_library_that_stands_in_or_behind_an_environment_of_any_size_is_found() {
     let found = one(&mut eyes, Code::PreloadedLibrary, giant.pid());
     assert_eq!(found.evidence["what"], format!("LD_PRELOAD={library}"));
 
-    let many = ["/usr/lib"; 1024].join(":") + ":" + &open.path().display().to_string();
+    let many = "/usr/lib:".repeat(1366) + &open.path().display().to_string();
     let running = Running::program(sleeper().env("LD_LIBRARY_PATH", many), "/bin/sleep");
     let found = one(&mut eyes, Code::PreloadedLibrary, running.pid());
-    assert_eq!(found.evidence["what"], "LD_LIBRARY_PATH and more than 1024 other places");
-    let fewer = ["/usr/lib"; 1000].join(":");
+    assert_eq!(found.evidence["what"], "LD_LIBRARY_PATH with more than can be looked at");
+    let deep = "/usr/..".repeat(32) + &open.path().display().to_string();
+    let running = Running::program(sleeper().env("LD_LIBRARY_PATH", deep), "/bin/sleep");
+    let found = one(&mut eyes, Code::PreloadedLibrary, running.pid());
+    assert_eq!(found.evidence["what"], "LD_LIBRARY_PATH with more than can be looked at");
+    let fewer = "/usr/lib:".repeat(1000);
     let running = Running::program(sleeper().env("LD_LIBRARY_PATH", fewer), "/bin/sleep");
     assert_eq!(of(&mut eyes, running.pid()), []);
 }

@@ -282,7 +282,7 @@ fn script(exe: &Executable, line: &[u8]) -> Option<Text> {
     script::find_on_windows(
         &path.to_bytes(),
         line,
-        &Invocation { folder: &nothing, input: &nothing, without_dots: &|_| None },
+        &Invocation { folder: &|| super::script::Folder::Unseen, input: &nothing, without_dots: &|_| None },
     )
 }
 

@@ -31,7 +31,8 @@ const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// A socket that nobody holds (it is the kernel's, or of a hidden process) is searched for so many times.
 const SEARCHES: u8 = 3;
 
-/// While not all were walked that should be, a socket may be without a holder for so many passes: two million open files.
+/// For so many passes in a row not all may be walked that should be, until sockets without a holder count as nobody's: two million open
+/// files.
 const PATIENCE: u8 = 10;
 
 /// So many links of one process are read in any case; of more only while its number of open files changes.
@@ -59,6 +60,8 @@ pub struct Holders {
     again: SignedDuration,
     /// Those that are still to be walked.
     round: Round,
+    /// For so many passes in a row a socket had no holder and not all were walked.
+    behind: u8,
     /// True if walking all takes longer than the time after which they should be walked again.
     is_late: bool,
     /// So many open files may still be walked in this pass.
@@ -77,8 +80,6 @@ struct Known {
     /// Processes, each with one of its descriptors.
     holders: BTreeMap<u32, u32>,
     searches: u8,
-    /// In so many passes no holder was known.
-    passes: u8,
 }
 
 impl Default for Holders {
@@ -101,6 +102,7 @@ impl Holders {
             all_walked: None,
             again,
             round: Round::default(),
+            behind: 0,
             is_late: false,
             left: 0,
             most: MOST,
@@ -133,13 +135,14 @@ impl Holders {
 
     /// True if this socket has no holder yet, and one may be found still.
     pub fn is_sought(&self, inode: u64) -> bool {
-        let is_new = |known: &Known| known.holders.is_empty() && known.passes <= PATIENCE;
-        self.is_behind() && self.known.get(&inode).is_some_and(is_new)
+        // If all were walked once, it is nobody's that can be seen.
+        let is_new = |known: &Known| known.holders.is_empty() && known.searches == 0;
+        self.is_any_sought() && self.known.get(&inode).is_some_and(is_new)
     }
 
     /// True if there is such a socket.
     pub fn is_any_sought(&self) -> bool {
-        self.is_behind() && self.known.keys().any(|inode| self.is_sought(*inode))
+        (1..=PATIENCE).contains(&self.behind)
     }
 
     /// What to say if of so many sockets so many have no holder; nothing if that is the truth about them.
@@ -211,9 +214,7 @@ impl Holders {
         }
         self.left += self.most / 2;
         self.go_on(host, visit);
-        for known in self.known.values_mut() {
-            known.passes = if known.holders.is_empty() { known.passes.saturating_add(1) } else { 0 };
-        }
+        self.behind = if self.is_behind() { self.behind.saturating_add(1) } else { 0 };
         let asked = listing.processes.iter().filter(|process| process.exe != Executable::Kernel);
         self.asked = asked.map(|process| (process.pid, process.start)).collect();
     }

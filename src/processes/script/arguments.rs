@@ -146,9 +146,11 @@ fn text_after<'a>(family: &Family, letter: u8, args: &[&'a [u8]]) -> Named<'a> {
 fn goes_on(family: &Family, rest: &[&[u8]]) -> bool {
     match rest.first().copied() {
         _ if family.is_shell() || family.is_python() => false,
+        // What follows is its script, or what it reads.
+        Some(_) if family.is("lua") => true,
         None | Some(b"--" | b"-") => false,
         Some([b'-' | b'+', ..]) => true,
-        Some(_) => family.is("lua"),
+        Some(_) => false,
     }
 }
 

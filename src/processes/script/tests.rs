@@ -133,6 +133,8 @@ fn a_command_line_that_is_not_understood_is_known_by_all_of_its_arguments() {
         "/usr/bin/ruby|-e|ok|-r/evil",
         "/usr/bin/node|-e|ok|-r|/evil.js",
         "/usr/bin/lua5.4|-e|ok|/evil.lua",
+        "/usr/bin/lua5.4|-e|ok|--|/evil.lua",
+        "/usr/bin/lua5.4|-e|ok|-",
         "/usr/bin/fish|-c|ok|-c|evil",
         "/usr/bin/gawk|@load \"filefuncs\"; {print}",
         "/usr/bin/gawk|{print}\n@ \\\n include \"/evil.awk\"",

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A busy proxy has tens of thousands.
-const MOST: Limit = Limit { each: 100_000, all: 200_000 };
+const MOST: Limit = Limit { each: 100_000, people: 200_000 };
 
 /// What is remembered from pass to pass.
 #[derive(Default)]

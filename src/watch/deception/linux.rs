@@ -88,6 +88,15 @@ impl Eyes {
                 why: "an ordinary user may not look into the processes of others; run as root".to_owned(),
             });
         }
+        if asked.put_off > 0 {
+            gaps.push(Gap {
+                gap: "deception-process".to_owned(),
+                seen: asked.read,
+                of: asked.read + asked.put_off,
+                why: "what some processes were started with takes so long to look at that others wait for the next look"
+                    .to_owned(),
+            });
+        }
         deceits.extend(process::everywhere_preloaded(host));
         deceits.extend(self.tracers.look(host, listing, &asked.new));
         deceits.extend(self.shells.look(host, listing));

@@ -334,8 +334,8 @@ fn what_proc_and_the_kernel_write_is_taken_apart() {
     let found = environment::parse_libraries(
         b"A=b\0LD_PRELOAD=libx.so /a/b.so:c/d.so\0LD_LIBRARY_PATH=/x::y:\0BASH_ENV=a:b\0PYTHONPATH\0=/z\0\
           NODE_OPTIONS=--max-old-space-size=4096 --require  /x/a.js -r \"\" --require=\"/b.js\" -r dotenv --trace-uncaught\0\
-          PERL5OPT=-Mstrict -I/tmp/p -Mlib=/tmp/q,/tmp/r\0JDK_JAVA_OPTIONS=@/tmp/args -cp a.jar:/tmp/b.jar --patch-module java.base=/tmp/m\0\
-          NODE_OPTIONS=--import file:///tmp/x.mjs\0JAVA_TOOL_OPTIONS=-Xmx1g -XX:HeapDumpPath=/tmp -javaagent:/tmp/a.jar=x=/y -agentlib:jdwp\0\
+          PERL5OPT=-Mstrict -I/tmp/p -Mlib=/tmp/q,/tmp/r\0JDK_JAVA_OPTIONS=@/tmp/args -cp a.jar:/tmp/b.jar -cp \"/usr/a=b.jar\":\"/tmp/c.jar\" --patch-module java.base=/tmp/m\0\
+          NODE_OPTIONS=--import file:///tmp/x.mjs --import=file://localhost/tmp/y.mjs\0JAVA_TOOL_OPTIONS=-Xmx1g -XX:HeapDumpPath=/tmp -javaagent:/tmp/a.jar=x=/y -agentlib:jdwp\0\
           RUBYOPT=-r\0",
     );
     let found: Vec<String> = found
@@ -356,8 +356,11 @@ fn what_proc_and_the_kernel_write_is_taken_apart() {
             "PERL5OPT /tmp/r",
             "JDK_JAVA_OPTIONS /tmp/args",
             "JDK_JAVA_OPTIONS /tmp/b.jar",
+            "JDK_JAVA_OPTIONS /usr/a=b.jar",
+            "JDK_JAVA_OPTIONS /tmp/c.jar",
             "JDK_JAVA_OPTIONS /tmp/m",
             "NODE_OPTIONS /tmp/x.mjs",
+            "NODE_OPTIONS /tmp/y.mjs",
             "JAVA_TOOL_OPTIONS /tmp/a.jar"
         ]
     );

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Nobody honest listens at so many ports.
-const MOST: crowd::Limit = crowd::Limit { each: 20_000, all: 100_000 };
+const MOST: crowd::Limit = crowd::Limit { each: 20_000, people: 100_000 };
 
 /// Which sockets are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

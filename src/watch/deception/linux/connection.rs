@@ -20,44 +20,40 @@ pub struct Connection {
 
 /// The tables of each network namespace, read when one is first asked for: whoever opens many sockets makes them long.
 #[derive(Default)]
-pub struct Tables(HashMap<Vec<u8>, Table>);
+pub struct Tables(HashMap<CString, Table>);
 
-/// Those of one namespace.
-pub struct Table {
-    /// The folder that lists them.
-    pub folder: String,
-    connections: HashMap<u64, Connection>,
-}
+/// The connections of one namespace, by the number of their socket.
+type Table = HashMap<u64, Connection>;
 
 impl Tables {
-    /// Those of the network namespace of a process. Of one that may not be asked which that is they may be there all the same.
-    pub fn of(&mut self, host: &Host, pid: u32) -> &Table {
-        let namespace = readlink(host.path(format!("/proc/{pid}/ns/net")), Vec::new());
-        let namespace = namespace.map_or_else(|_| pid.to_string().into_bytes(), CString::into_bytes);
-        self.0.entry(namespace).or_insert_with(|| Table::read(host, format!("/proc/{pid}/net")))
+    /// The connection that this socket is in the network namespace of a process.
+    pub fn get(&mut self, host: &Host, pid: u32, inode: u64) -> Option<Connection> {
+        let namespace = || readlink(host.path(format!("/proc/{pid}/ns/net")), Vec::new()).ok();
+        let before = namespace();
+        if let Some(table) = before.as_ref().and_then(|namespace| self.0.get(namespace)) {
+            return table.get(&inode).copied();
+        }
+        let table = read(host, &format!("/proc/{pid}/net"));
+        let found = table.get(&inode).copied();
+        // One that has ended meanwhile, or went elsewhere, showed only a part. Of one that may not be asked where it is the tables may
+        // be there all the same.
+        if let Some(namespace) = before.filter(|before| namespace().as_ref() == Some(before)) {
+            self.0.insert(namespace, table);
+        }
+        found
     }
 }
 
-impl Table {
-    /// The tables in a folder like `/proc/net`; those that are not there have nothing in them.
-    fn read(host: &Host, folder: String) -> Self {
-        let read = |name: &str| host.read(format!("{folder}/{name}")).unwrap_or_default();
-        let mut connections = HashMap::new();
-        for name in ["tcp", "tcp6", "udp", "udp6", "udplite", "udplite6"] {
-            connections
-                .extend(parse_connections(&read(name)).map(|connection| (connection.inode, connection)));
-        }
-        let associations = read("sctp/assocs");
-        connections
-            .extend(parse_associations(&associations).map(|connection| (connection.inode, connection)));
-        Self { folder, connections }
+/// The tables in a folder like `/proc/net`; those that are not there have nothing in them.
+fn read(host: &Host, folder: &str) -> Table {
+    let read = |name: &str| host.read(format!("{folder}/{name}")).unwrap_or_default();
+    let mut connections = HashMap::new();
+    for name in ["tcp", "tcp6", "udp", "udp6", "udplite", "udplite6"] {
+        connections.extend(parse_connections(&read(name)).map(|connection| (connection.inode, connection)));
     }
-
-    /// The connection that this socket is.
-    #[must_use]
-    pub fn get(&self, inode: u64) -> Option<Connection> {
-        self.connections.get(&inode).copied()
-    }
+    let associations = read("sctp/assocs");
+    connections.extend(parse_associations(&associations).map(|connection| (connection.inode, connection)));
+    connections
 }
 
 /// Those with a peer. Lines that are none, or no socket, are passed over.

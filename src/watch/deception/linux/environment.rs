@@ -125,19 +125,36 @@ fn in_options<'a>(variable: &Variable, value: &'a [u8]) -> impl Iterator<Item = 
             Some((option, b"")) => (option, words.next()?),
             Some((option, rest)) => (option, rest.strip_prefix(b"=").unwrap_or(rest)),
         };
-        // What follows a sign of equality is for the agent that is loaded.
-        let mut parts =
-            path.split(|byte| matches!(byte, b'=' | b'"' | b'\'')).filter(|part| !part.is_empty());
-        let part = parts.nth(usize::from(option == PATCH)).unwrap_or_default();
-        Some(part.strip_prefix(b"file://").unwrap_or(part))
+        let cut = |at: usize| path.splitn(2, |byte| *byte == b'=').nth(at).unwrap_or_default();
+        Some(match option {
+            PATCH => cut(1),
+            // What follows a sign of equality is for the agent that is loaded.
+            agent if agent.ends_with(':') && agent.contains("agent") => cut(0),
+            _ => path,
+        })
     });
-    parts.flat_map(|part| part.split(|byte| matches!(byte, b',' | b':'))).filter(|part| part.contains(&b'/'))
+    // Quotes may stand around any of them.
+    let parts = parts.flat_map(|part| part.split(|byte| matches!(byte, b'"' | b'\'' | b',')));
+    parts.flat_map(in_places).filter(|part| part.contains(&b'/'))
+}
+
+/// The paths of a list, or that of a URL.
+fn in_places(part: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let of_url = part.strip_prefix(b"file://").map(|rest| {
+        let path = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+        rest.get(path..).unwrap_or_default()
+    });
+    of_url.unwrap_or(part).split(|byte| *byte == b':')
 }
 
 /// True if somebody may put something else at this path whom nobody trusts with that. What lies in a folder for everybody counts
 /// too if it is loaded by name: nobody honest keeps libraries there.
 #[must_use]
 pub fn others_may_write(host_folder: &Path, process: &Process, variable: &Variable, path: &[u8]) -> bool {
+    // In a URL this stands for another letter.
+    if variable.name == "NODE_OPTIONS" && path.contains(&b'%') {
+        return true;
+    }
     let path = Path::new(OsStr::from_bytes(path));
     // The loader puts the place of the program itself for this, and names of folders for others.
     let is_expanded = variable.trusts == Trust::User;

@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Younger than this a process is looked at again: it may enter a namespace, or start its program proper.
 const YOUNG: SignedDuration = SignedDuration::from_mins(2);
@@ -24,9 +24,13 @@ const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 const NEWBORN: SignedDuration = SignedDuration::from_secs(2);
 const MOMENT: Duration = Duration::from_millis(10);
 
-/// So many places of code of one environment are looked at, and so many told of.
-const PLACES: usize = 1024;
+/// Each folder on the way to a place of code is looked at: so many of one environment, of one place, and so many places are told of.
+const LOOKS: usize = 4096;
+const DEEP: usize = 64;
 const TOLD: usize = 16;
+
+/// So long the environments of a look are read. Whoever makes theirs long has the others wait for the next one.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where the loader finds the libraries that every program loads.
 const EVERYWHERE: &str = "/etc/ld.so.preload";
@@ -56,6 +60,8 @@ pub struct Asked {
     pub read: u64,
     /// How many may not be asked by us.
     pub refused: u64,
+    /// For how many no time was left.
+    pub put_off: u64,
 }
 
 impl Known {
@@ -72,6 +78,7 @@ impl Known {
             self.all_asked = Some(now);
             self.processes.clear();
         }
+        let begun = Instant::now();
         let mut kept = HashMap::with_capacity(listing.processes.len());
         for process in &listing.processes {
             match process.exe {
@@ -87,6 +94,9 @@ impl Known {
             let is_same = |known: &Of| known.is_old && Arc::ptr_eq(&known.process, process);
             let of = if let Some(known) = known.filter(is_same) {
                 known
+            } else if begun.elapsed() > PATIENCE {
+                asked.put_off += 1;
+                continue;
             } else {
                 asked.new.push(process.pid);
                 let Some(of) = read(host, process, now, &mut asked) else { continue };
@@ -164,18 +174,22 @@ fn read(host: &Host, process: &Arc<Process>, now: Timestamp, asked: &mut Asked) 
 
 /// The places in an environment where others may put code.
 fn libraries(proc: &Path, process: &Process, environment: &[u8]) -> Vec<Text> {
-    let mut places = parse_libraries(environment);
-    let open = places.by_ref().take(PLACES).filter_map(|(variable, path)| {
-        let what = || Text::cut(&[variable.name.as_bytes(), b"=", path].concat(), 512);
-        others_may_write(proc, process, variable, path).then(what)
-    });
-    let mut libraries: Vec<Text> = open.take(TOLD).collect();
-    // Nobody honest has so many, behind which another may stand.
-    if libraries.len() < TOLD
-        && let Some((variable, _)) = places.next()
-    {
-        let what = format!("{} and more than {PLACES} other places", variable.name);
-        libraries.push(Text::new(what));
+    let mut libraries = Vec::new();
+    let mut left = LOOKS;
+    for (variable, path) in parse_libraries(environment) {
+        let looks = 1 + memchr::memchr_iter(b'/', path).count();
+        if looks > left || looks > DEEP {
+            // Nobody honest has so many, behind which another may stand.
+            libraries.push(Text::new(format!("{} with more than can be looked at", variable.name)));
+            break;
+        }
+        left -= looks;
+        if others_may_write(proc, process, variable, path) {
+            libraries.push(Text::cut(&[variable.name.as_bytes(), b"=", path].concat(), 512));
+        }
+        if libraries.len() >= TOLD {
+            break;
+        }
     }
     libraries
 }

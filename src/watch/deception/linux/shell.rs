@@ -194,8 +194,5 @@ fn find_connection(
     inode: u64,
 ) -> Option<(Connection, String)> {
     let mut pids = std::iter::once(&pid).chain(above).chain(&[1]);
-    pids.find_map(|at| {
-        let table = tables.of(host, *at);
-        Some((table.get(inode)?, table.folder.clone()))
-    })
+    pids.find_map(|at| Some((tables.get(host, *at, inode)?, format!("/proc/{at}/net"))))
 }

@@ -11,9 +11,12 @@ use std::collections::BTreeMap;
 pub struct Limit {
     /// Of one user.
     pub each: usize,
-    /// Of all.
-    pub all: usize,
+    /// Of all users who are people: one may have the numbers of thousands.
+    pub people: usize,
 }
+
+/// The first number of a person: those before are of the system and its services.
+const FIRST: u32 = 1000;
 
 impl Limit {
     /// Leaves so many of the sockets of each user, and says of how many others nothing was seen, and whose the most are.
@@ -22,17 +25,18 @@ impl Limit {
         if of <= self.each {
             return None;
         }
-        let (mut users, mut kept) = (BTreeMap::<u32, usize>::new(), 0);
+        let (mut users, mut people) = (BTreeMap::<u32, usize>::new(), 0);
         found.retain(|(_, socket)| {
             let count = users.entry(socket.uid).or_default();
             *count += 1;
-            let is_kept = *count <= self.each && kept < self.all;
-            kept += usize::from(is_kept);
+            let is_kept = *count <= self.each && (socket.uid < FIRST || people < self.people);
+            people += usize::from(is_kept && socket.uid >= FIRST);
             is_kept
         });
+        let kept = found.len();
         let (uid, most) = users.into_iter().max_by_key(|(_, count)| *count)?;
         let user = host.users().name(uid);
-        let why = format!("{user} has {most} sockets open, more than are looked at; end what opens them");
+        let why = format!("more sockets are open than are looked at; {user} has the most, {most}");
         (kept < of).then(|| Gap { gap: gap.to_owned(), seen: kept as u64, of: of as u64, why })
     }
 }
@@ -60,15 +64,15 @@ mod tests {
             let ports: Vec<u16> = found.iter().map(|(_, socket)| socket.port).collect();
             (ports, gap.map(|gap| format!("{} {} of {}: {}", gap.gap, gap.seen, gap.of, gap.why)))
         };
-        let why = "1000 has 9 sockets open, more than are looked at; end what opens them";
+        let why = "more sockets are open than are looked at; 1000 has the most, 9";
         assert_eq!(
-            ports(Limit { each: 4, all: 9 }),
+            ports(Limit { each: 4, people: 9 }),
             (vec![1, 2, 3, 4, 22, 80], Some(format!("crowd 6 of 11: {why}")))
         );
         assert_eq!(
-            ports(Limit { each: 4, all: 5 }),
-            (vec![1, 2, 3, 4, 22], Some(format!("crowd 5 of 11: {why}")))
+            ports(Limit { each: 4, people: 3 }),
+            (vec![1, 2, 3, 22, 80], Some(format!("crowd 5 of 11: {why}")))
         );
-        assert_eq!(ports(Limit { each: 9, all: 11 }), (vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 22, 80], None));
+        assert_eq!(ports(Limit { each: 9, people: 9 }), (vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 22, 80], None));
     }
 }
