@@ -93,7 +93,19 @@ impl Stage {
         let options = fields.map(|(field, value)| format!("APT::FTPArchive::Release::{field}={value}"));
         let mut args: Vec<&str> = options.iter().flat_map(|option| ["-o", option]).collect();
         args.push("release");
-        fs::write(suite_folder.join("Release"), make(&suite_folder, &args)).unwrap();
+        let release = String::from_utf8(make(&suite_folder, &args)).unwrap();
+        fs::write(suite_folder.join("Release"), self.of_one_moment(&release)).unwrap();
+    }
+
+    /// The archives are made one after the other, on a busy machine in more than a second; what waits for longest is told first.
+    fn of_one_moment(&self, release: &str) -> String {
+        let is_date = |line: &&str| line.starts_with("Date: ");
+        let own = release.lines().find(is_date).unwrap();
+        let first = self.folder.path().join("date");
+        if !first.exists() {
+            fs::write(&first, own).unwrap();
+        }
+        release.replace(own, &fs::read_to_string(&first).unwrap())
     }
 
     fn sources(&self, archives: &[&str]) {
