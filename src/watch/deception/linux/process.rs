@@ -30,7 +30,7 @@ const DEEP: usize = 64;
 const TOLD: usize = 16;
 
 /// So long the environments of a look are read. Whoever makes theirs long has the others wait for the next one.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the loader finds the libraries that every program loads.
 const EVERYWHERE: &str = "/etc/ld.so.preload";
